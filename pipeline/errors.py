@@ -1,0 +1,75 @@
+"""Every error the toolkit raises on purpose, and the exit code each one means.
+
+    PipelineError                 exit 2 unless a subclass says otherwise
+    ├── UsageError                2   a bad option value or combination
+    ├── BadModelError             2   an unreadable, hostile or inconsistent model or checkpoint
+    ├── ExportError               2   the exporters could not carry the model faithfully
+    ├── FolderError               2   an output folder is foreign, unwritable, full or corrupt
+    ├── EnvironmentMissingError   3   an extra, a GPU or a driver is absent
+    ├── BuildError                4   the TensorRT builder failed, crashed or ran out of time
+    └── ClaimError                1   a promise made on the command line does not hold
+
+A failed comparison is a result (exit 1), not an exception. Anything that is not a
+PipelineError is a bug of ours and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+
+class PipelineError(Exception):
+    """An error with three parts: what failed, where, and what to do.
+
+    Args:
+        what: One sentence with the offending values.
+        where: Artifact, node or module path, empty when there is none.
+        fix: What the user can do, empty when nothing sensible can be said.
+    """
+
+    exit_code = 2
+
+    def __init__(self, what: str, *, where: str = "", fix: str = "") -> None:
+        self.what, self.where, self.fix = what, where, fix
+        super().__init__(what)
+
+    def __str__(self) -> str:
+        """Return the parts on lines of their own, the empty ones left out."""
+        lines = [self.what]
+        if self.where:
+            lines.append(f"  where: {self.where}")
+        if self.fix:
+            lines.append(f"  fix:   {self.fix}")
+        return "\n".join(lines)
+
+
+class UsageError(PipelineError):
+    """A bad option value or combination of options."""
+
+
+class BadModelError(PipelineError):
+    """A model or checkpoint that cannot be read, is hostile, or contradicts itself."""
+
+
+class ExportError(PipelineError):
+    """The exporters could not carry the model faithfully."""
+
+
+class FolderError(PipelineError):
+    """An output folder that is foreign, unwritable, full or corrupt."""
+
+
+class EnvironmentMissingError(PipelineError):
+    """Something this machine lacks: an extra, a GPU, a driver."""
+
+    exit_code = 3
+
+
+class BuildError(PipelineError):
+    """The TensorRT builder failed, crashed or ran out of time."""
+
+    exit_code = 4
+
+
+class ClaimError(PipelineError):
+    """A promise made on the command line does not hold."""
+
+    exit_code = 1

@@ -1,0 +1,1 @@
+"""Reading, normalising and understanding ONNX graphs."""

@@ -1,0 +1,237 @@
+"""Symbolic dimensions: polynomials with integer coefficients over named sizes.
+
+`Dim` is immutable and canonical, so two dims are equal exactly when their polynomials are.
+What a polynomial cannot hold (floor division, minimum, an unknown broadcast) is an atom that
+remembers its operands, which keeps equal computations equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeAlias
+
+Atom: TypeAlias = "str | tuple[str, Dim, Dim]"
+Monomial: TypeAlias = "tuple[tuple[Atom, int], ...]"
+
+
+def _order(atom: Atom) -> str:
+    return atom if isinstance(atom, str) else f"~{atom[0]}({atom[1]},{atom[2]})"
+
+
+class Dim:
+    """A size that may depend on named sizes, e.g. `past + seq` or `64*heads`."""
+
+    __slots__ = ("_hash", "_terms")
+
+    def __init__(self, terms: Mapping[Monomial, int]) -> None:
+        self._terms: tuple[tuple[Monomial, int], ...] = tuple(
+            sorted(
+                ((m, c) for m, c in terms.items() if c),
+                key=lambda t: (sum(p for _, p in t[0]), [(_order(a), p) for a, p in t[0]]),
+            )
+        )
+        self._hash = hash(self._terms)
+
+    @staticmethod
+    def of(value: int | str | Dim) -> Dim:
+        """Return the constant, the named size, or the dim itself."""
+        if isinstance(value, Dim):
+            return value
+        if isinstance(value, str):
+            return Dim({((value, 1),): 1})
+        return Dim({(): int(value)})
+
+    @staticmethod
+    def _atom(kind: str, left: Dim, right: Dim) -> Dim:
+        return Dim({(((kind, left, right), 1),): 1})
+
+    @property
+    def is_const(self) -> bool:
+        """Whether no named size occurs in it."""
+        return all(not m for m, _ in self._terms)
+
+    @property
+    def const(self) -> int | None:
+        """The number, or None when it depends on named sizes."""
+        if not self._terms:
+            return 0
+        return self._terms[0][1] if self.is_const else None
+
+    @property
+    def symbols(self) -> frozenset[str]:
+        """The named sizes it depends on, also inside atoms."""
+        found: set[str] = set()
+        for monomial, _ in self._terms:
+            for atom, _power in monomial:
+                if isinstance(atom, str):
+                    found.add(atom)
+                else:
+                    found |= atom[1].symbols | atom[2].symbols
+        return frozenset(found)
+
+    def __add__(self, other: Dim | int) -> Dim:
+        terms = dict(self._terms)
+        for monomial, coefficient in Dim.of(other)._terms:
+            terms[monomial] = terms.get(monomial, 0) + coefficient
+        return Dim(terms)
+
+    def __neg__(self) -> Dim:
+        return Dim({m: -c for m, c in self._terms})
+
+    def __sub__(self, other: Dim | int) -> Dim:
+        return self + (-Dim.of(other))
+
+    def __mul__(self, other: Dim | int) -> Dim:
+        terms: dict[Monomial, int] = {}
+        for left, a in self._terms:
+            for right, b in Dim.of(other)._terms:
+                product = _times(left, right)
+                terms[product] = terms.get(product, 0) + a * b
+        return Dim(terms)
+
+    __radd__, __rmul__ = __add__, __mul__
+
+    def __rsub__(self, other: int) -> Dim:
+        return Dim.of(other) - self
+
+    def exact_div(self, other: Dim | int) -> Dim | None:
+        """Return the quotient when the division is exact term by term, else None."""
+        divisor = Dim.of(other)
+        if divisor == self:
+            return ONE
+        if not divisor._terms:
+            return None
+        if len(divisor._terms) > 1:
+            return self._divide_sum(divisor)
+        monomial, coefficient = divisor._terms[0]
+        terms: dict[Monomial, int] = {}
+        for mine, c in self._terms:
+            rest = _without(mine, monomial)
+            if rest is None or c % coefficient:
+                return None
+            terms[rest] = c // coefficient
+        return Dim(terms)
+
+    def _divide_sum(self, divisor: Dim) -> Dim | None:
+        """Divide by a polynomial of several terms: long division on the leading terms."""
+        quotient, rest = Dim({}), self
+        lead, coefficient = divisor._terms[-1]
+        for _ in range(8):
+            if not rest._terms:
+                return quotient
+            mine, c = rest._terms[-1]
+            left = _without(mine, lead)
+            if left is None or c % coefficient:
+                return None
+            step = Dim({left: c // coefficient})
+            quotient, rest = quotient + step, rest - step * divisor
+        return None
+
+    def __floordiv__(self, other: Dim | int) -> Dim:
+        divisor = Dim.of(other)
+        exact = self.exact_div(divisor)
+        if exact is not None:
+            return exact
+        a, b = self.const, divisor.const
+        if a is not None and b:
+            return Dim.of(a // b)
+        return Dim._atom("//", self, divisor)
+
+    def __mod__(self, other: Dim | int) -> Dim:
+        divisor = Dim.of(other)
+        if self.exact_div(divisor) is not None:
+            return ZERO
+        return self - (self // divisor) * divisor
+
+    def minimum(self, other: Dim | int) -> Dim:
+        """Return the smaller one, as an atom where that is not known."""
+        return self._extreme("min", Dim.of(other))
+
+    def maximum(self, other: Dim | int) -> Dim:
+        """Return the larger one, as an atom where that is not known."""
+        return self._extreme("max", Dim.of(other))
+
+    def _extreme(self, kind: str, other: Dim) -> Dim:
+        difference = (self - other).const
+        if difference is not None:
+            return self if (difference <= 0) == (kind == "min") else other
+        return Dim._atom(kind, *sorted((self, other), key=str))
+
+    def substitute(self, values: Mapping[str, Dim]) -> Dim:
+        """Return the dim with named sizes replaced by other dims."""
+        if not (self.symbols & values.keys()):
+            return self
+        total = ZERO
+        for monomial, coefficient in self._terms:
+            term = Dim.of(coefficient)
+            for atom, power in monomial:
+                factor = _substituted(atom, values)
+                for _ in range(power):
+                    term = term * factor
+            total = total + term
+        return total
+
+    def evaluate(self, sizes: Mapping[str, int]) -> int:
+        """Return the number for these sizes; KeyError names a size that is missing."""
+        result = self.substitute({name: Dim.of(sizes[name]) for name in self.symbols}).const
+        assert result is not None, self
+        return result
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, int):
+            return self.const == other
+        return isinstance(other, Dim) and self._terms == other._terms
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __str__(self) -> str:
+        if not self._terms:
+            return "0"
+        parts = []
+        for monomial, coefficient in self._terms:
+            factors = [_order(a).lstrip("~") + (f"^{p}" if p > 1 else "") for a, p in monomial]
+            if coefficient != 1 or not factors:
+                factors.insert(0, str(coefficient))
+            parts.append("*".join(factors))
+        return " + ".join(parts).replace("+ -", "- ")
+
+    def __repr__(self) -> str:
+        return f"Dim({self})"
+
+
+def _times(left: Monomial, right: Monomial) -> Monomial:
+    powers = dict(left)
+    for atom, power in right:
+        powers[atom] = powers.get(atom, 0) + power
+    return tuple(sorted(powers.items(), key=lambda t: _order(t[0])))
+
+
+def _without(monomial: Monomial, factor: Monomial) -> Monomial | None:
+    powers = dict(monomial)
+    for atom, power in factor:
+        left = powers.get(atom, 0) - power
+        if left < 0:
+            return None
+        powers[atom] = left
+    return tuple(sorted(((a, p) for a, p in powers.items() if p), key=lambda t: _order(t[0])))
+
+
+def _substituted(atom: Atom, values: Mapping[str, Dim]) -> Dim:
+    if isinstance(atom, str):
+        return values.get(atom) or Dim.of(atom)
+    kind, left, right = atom[0], atom[1].substitute(values), atom[2].substitute(values)
+    if kind == "//":
+        return left // right
+    return left.minimum(right) if kind == "min" else left.maximum(right)
+
+
+ZERO, ONE = Dim({}), Dim({(): 1})
+
+
+def product(dims: tuple[Dim, ...] | list[Dim]) -> Dim:
+    """Return the product of the dims, 1 for none."""
+    total = ONE
+    for dim in dims:
+        total = total * dim
+    return total
