@@ -1,0 +1,1 @@
+"""Recognisers: one per construct, on normalised graphs, by meaning rather than by pattern."""

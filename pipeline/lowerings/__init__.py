@@ -1,0 +1,1 @@
+"""Lowerings: one small file turns one kind of site into one target's operators."""
