@@ -1,0 +1,1 @@
+"""Plain PyTorch transformers, one whole model per file; knows nothing of `pipeline`."""
