@@ -1,1 +1,1 @@
-"""Plain PyTorch transformers, one whole model per file; knows nothing of `pipeline`."""
+"""Plain PyTorch transformers, one readable file per family; knows nothing of `pipeline`."""

@@ -1,0 +1,80 @@
+"""Weights of a model: seeded random ones on demand, or tensors read from a checkpoint.
+
+A model is built on the meta device first, so that 7B parameters cost nothing until filled.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from models.errors import ModelError
+
+
+def build_empty(make: Callable[[], nn.Module]) -> nn.Module:
+    """Return make()'s module in eval mode, its parameters without storage, its buffers real."""
+    with torch.device("meta"):
+        return make().eval().requires_grad_(False)
+
+
+def seeded_tensor(name: str, like: Tensor, seed: int, dtype: torch.dtype) -> Tensor:
+    """Return random values for the parameter `name`, the same for a seed whatever came before.
+
+    Matrices get a spread that keeps activations near 1; scales of norms lie around 1 and biases
+    around 0, both with noise, so that a rewrite that drops one of them changes the output.
+    """
+    noise = torch.Generator().manual_seed((seed << 32) ^ zlib.crc32(name.encode()))
+    values = torch.randn(like.shape, generator=noise, dtype=torch.float32)
+    if like.dim() >= 2:
+        return values.mul_(like.shape[-1] ** -0.5).to(dtype)
+    if name.endswith("weight"):
+        return values.mul_(0.1).add_(1.0).to(dtype)
+    return values.mul_(0.02).to(dtype)
+
+
+def fill_seeded(model: nn.Module, seed: int, dtype: torch.dtype = torch.float32) -> nn.Module:
+    """Give every parameter of `model` its seeded values, one parameter at a time; return it."""
+    for name, parameter in list(model.named_parameters()):
+        _set(model, name, seeded_tensor(name, parameter, seed, dtype))
+    return model
+
+
+def fill(model: nn.Module, tensors: Mapping[str, Tensor], where: str) -> nn.Module:
+    """Give every parameter of `model` the tensor of its name and return it.
+
+    Raises:
+        ModelError: A tensor is missing, left over, or has another shape.
+    """
+    wanted = dict(model.named_parameters())
+    missing, extra = wanted.keys() - tensors.keys(), tensors.keys() - wanted.keys()
+    if missing or extra:
+        raise ModelError(
+            f"{len(missing)} weights are missing ({_few(missing)}) and "
+            f"{len(extra)} are unknown ({_few(extra)})",
+            where=where,
+            fix="check that config and weights belong together and that no file is missing",
+        )
+    for name, parameter in wanted.items():
+        if parameter.shape != tensors[name].shape:
+            raise ModelError(
+                f"{name} has shape {list(tensors[name].shape)}, "
+                f"the configuration asks for {list(parameter.shape)}",
+                where=where,
+                fix="check that config and weights belong together",
+            )
+        _set(model, name, tensors[name])
+    return model
+
+
+def _set(model: nn.Module, name: str, values: Tensor) -> None:
+    path, _, leaf = name.rpartition(".")
+    owner = model.get_submodule(path)
+    setattr(owner, leaf, nn.Parameter(values, requires_grad=False))
+
+
+def _few(names: set[str]) -> str:
+    shown = ", ".join(sorted(names)[:3])
+    return f"{shown}, ..." if len(names) > 3 else shown or "none"
