@@ -3,12 +3,15 @@
 `Dim` is immutable and canonical, so two dims are equal exactly when their polynomials are.
 What a polynomial cannot hold (floor division, minimum, an unknown broadcast) is an atom that
 remembers its operands, which keeps equal computations equal.
+
+Every named size is at least zero, except names that begin with `?`: those are integers read from
+data, of any sign.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 Atom: TypeAlias = "str | tuple[str, Dim, Dim]"
 Monomial: TypeAlias = "tuple[tuple[Atom, int], ...]"
@@ -21,16 +24,15 @@ def _order(atom: Atom) -> str:
 class Dim:
     """A size that may depend on named sizes, e.g. `past + seq` or `64*heads`."""
 
-    __slots__ = ("_hash", "_terms")
+    __slots__ = ("_atoms", "_hash", "_terms")
 
     def __init__(self, terms: Mapping[Monomial, int]) -> None:
-        self._terms: tuple[tuple[Monomial, int], ...] = tuple(
-            sorted(
-                ((m, c) for m, c in terms.items() if c),
-                key=lambda t: (sum(p for _, p in t[0]), [(_order(a), p) for a, p in t[0]]),
-            )
-        )
+        kept = [(m, c) for m, c in terms.items() if c]
+        if len(kept) > 1:
+            kept.sort(key=lambda t: (sum(p for _, p in t[0]), [(_order(a), p) for a, p in t[0]]))
+        self._terms: tuple[tuple[Monomial, int], ...] = tuple(kept)
         self._hash = hash(self._terms)
+        self._atoms: frozenset[Atom] | None = None
 
     @staticmethod
     def of(value: int | str | Dim) -> Dim:
@@ -58,16 +60,39 @@ class Dim:
         return self._terms[0][1] if self.is_const else None
 
     @property
+    def terms(self) -> tuple[tuple[Monomial, int], ...]:
+        """The monomials with their coefficients, in canonical order."""
+        return self._terms
+
+    @property
+    def atoms(self) -> frozenset[Atom]:
+        """Every named size and every atom it depends on, also those inside atoms."""
+        if self._atoms is None:
+            found: set[Atom] = set()
+            for monomial, _ in self._terms:
+                for atom, _power in monomial:
+                    found.add(atom)
+                    if not isinstance(atom, str):
+                        found |= atom[1].atoms | atom[2].atoms
+            self._atoms = frozenset(found)
+        return self._atoms
+
+    @property
     def symbols(self) -> frozenset[str]:
         """The named sizes it depends on, also inside atoms."""
-        found: set[str] = set()
-        for monomial, _ in self._terms:
-            for atom, _power in monomial:
-                if isinstance(atom, str):
-                    found.add(atom)
-                else:
-                    found |= atom[1].symbols | atom[2].symbols
-        return frozenset(found)
+        return frozenset(a for a in self.atoms if isinstance(a, str))
+
+    def monomials(self) -> list[tuple[int, list[str]]] | None:
+        """Return (coefficient, names with repetition) per term, None where atoms occur."""
+        found: list[tuple[int, list[str]]] = []
+        for monomial, coefficient in self._terms:
+            names: list[str] = []
+            for atom, power in monomial:
+                if not isinstance(atom, str):
+                    return None
+                names += [atom] * power
+            found.append((coefficient, names))
+        return found
 
     def __add__(self, other: Dim | int) -> Dim:
         terms = dict(self._terms)
@@ -132,10 +157,25 @@ class Dim:
         exact = self.exact_div(divisor)
         if exact is not None:
             return exact
-        a, b = self.const, divisor.const
-        if a is not None and b:
-            return Dim.of(a // b)
-        return Dim._atom("//", self, divisor)
+        by = divisor.const
+        if by is None or by <= 0:
+            a = self.const
+            return Dim._atom("//", self, divisor) if a is None or not by else Dim.of(a // by)
+        whole = Dim({m: c // by for m, c in self._terms})
+        rest = Dim({m: c % by for m, c in self._terms})
+        if rest.is_const:
+            return whole
+        inner = rest._sole_atom()
+        if inner is not None and inner[0] == "//" and (inner[2].const or 0) > 0:
+            return whole + inner[1] // (inner[2] * by)
+        return whole + Dim._atom("//", rest, divisor)
+
+    def _sole_atom(self) -> tuple[str, Dim, Dim] | None:
+        """Return the atom this dim is, if it is nothing else."""
+        if len(self._terms) != 1 or self._terms[0][1] != 1 or len(self._terms[0][0]) != 1:
+            return None
+        atom, power = self._terms[0][0][0]
+        return None if power != 1 or isinstance(atom, str) else atom
 
     def __mod__(self, other: Dim | int) -> Dim:
         divisor = Dim.of(other)
@@ -152,14 +192,27 @@ class Dim:
         return self._extreme("max", Dim.of(other))
 
     def _extreme(self, kind: str, other: Dim) -> Dim:
-        difference = (self - other).const
-        if difference is not None:
-            return self if (difference <= 0) == (kind == "min") else other
+        if is_nonnegative(other - self):
+            return self if kind == "min" else other
+        if is_nonnegative(self - other):
+            return other if kind == "min" else self
         return Dim._atom(kind, *sorted((self, other), key=str))
 
-    def substitute(self, values: Mapping[str, Dim]) -> Dim:
-        """Return the dim with named sizes replaced by other dims."""
-        if not (self.symbols & values.keys()):
+    def broadcast(self, other: Dim | int) -> Dim:
+        """Return the size both broadcast to: the one that is not 1, if they differ."""
+        other = Dim.of(other)
+        if self == other or other == ONE:
+            return self
+        if self == ONE:
+            return other
+        for fixed in (self, other):
+            if fixed.is_const:  # not 1, so the other one is equal to it or 1
+                return fixed
+        return Dim._atom("broadcast", *sorted((self, other), key=str))
+
+    def substitute(self, values: Mapping[Atom, Dim] | Mapping[str, Dim]) -> Dim:
+        """Return the dim with named sizes or atoms replaced by other dims."""
+        if self.atoms.isdisjoint(values):
             return self
         total = ZERO
         for monomial, coefficient in self._terms:
@@ -217,12 +270,17 @@ def _without(monomial: Monomial, factor: Monomial) -> Monomial | None:
     return tuple(sorted(((a, p) for a, p in powers.items() if p), key=lambda t: _order(t[0])))
 
 
-def _substituted(atom: Atom, values: Mapping[str, Dim]) -> Dim:
+def _substituted(atom: Atom, values: Mapping[Any, Dim]) -> Dim:
+    found: Dim | None = values.get(atom)
+    if found is not None:
+        return found
     if isinstance(atom, str):
-        return values.get(atom) or Dim.of(atom)
+        return Dim.of(atom)
     kind, left, right = atom[0], atom[1].substitute(values), atom[2].substitute(values)
     if kind == "//":
         return left // right
+    if kind == "broadcast":
+        return left.broadcast(right)
     return left.minimum(right) if kind == "min" else left.maximum(right)
 
 
@@ -235,3 +293,34 @@ def product(dims: tuple[Dim, ...] | list[Dim]) -> Dim:
     for dim in dims:
         total = total * dim
     return total
+
+
+def is_nonnegative(dim: Dim, depth: int = 6) -> bool:
+    """Return whether the dim is proven to be at least zero; False also means "not known"."""
+    if all(c > 0 and all(_atom_nonnegative(a) for a, _ in m) for m, c in dim.terms):
+        return True
+    if depth == 0 or len(dim.terms) > 8:
+        return False
+    for monomial, c in dim.terms:
+        if len(monomial) != 1 or monomial[0][1] != 1 or isinstance(monomial[0][0], str):
+            continue
+        kind, left, right = monomial[0][0]
+        rest = dim - Dim({monomial: c})
+        if kind == "//" and c < 0 and (by := right.const) is not None and by > 0:
+            if is_nonnegative(rest * by + left * c, depth - 1):  # c*(x//k) >= c*x/k
+                return True
+        elif kind in ("min", "max"):
+            # A bound of the whole needs one operand where the atom helps, both where it hurts.
+            need = any if (kind == "min") == (c < 0) else all
+            if need(is_nonnegative(rest + side * c, depth - 1) for side in (left, right)):
+                return True
+    return False
+
+
+def _atom_nonnegative(atom: Atom) -> bool:
+    if isinstance(atom, str):
+        return not atom.startswith("?")
+    kind, left, right = atom
+    if kind == "max":
+        return is_nonnegative(left, 2) or is_nonnegative(right, 2)
+    return is_nonnegative(left, 2) and is_nonnegative(right, 2)

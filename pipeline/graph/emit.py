@@ -21,10 +21,13 @@ class Emitter:
         facts: Told about every node, so that lowerings can ask for the shapes of new values.
         like: The node whose metadata (module path) the new nodes inherit.
         rule: The lowering's name, recorded on every node it makes.
+        sources: Values that are available everywhere (graph inputs), to read sizes from.
     """
 
-    def __init__(self, facts: Facts, like: ir.Node, rule: str) -> None:
-        self.facts, self.like, self.rule = facts, like, rule
+    def __init__(
+        self, facts: Facts, like: ir.Node, rule: str, sources: Sequence[ir.Value] = ()
+    ) -> None:
+        self.facts, self.like, self.rule, self.sources = facts, like, rule, tuple(sources)
         self.nodes: list[ir.Node] = []
         self.constants: list[ir.Value] = []
 
