@@ -1,0 +1,61 @@
+"""A graph run by the judge in the graph's own types, where no runtime here can run it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+
+from pipeline.graph.onnx_files import load_model
+from pipeline.judge import Judge
+from pipeline.runners.torch_runner import to_array
+
+
+class JudgeRunner:
+    """Interprets one ONNX file operator by operator, rounding as its types say."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        model = load_model(path)
+        self._inputs = tuple(str(value.name) for value in model.graph.inputs)
+        self._outputs = tuple(str(value.name) for value in model.graph.outputs)
+        self._judge: Judge | None = Judge(model, dtype=None)
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """Return the graph's inputs in order."""
+        return self._inputs
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """Return the graph's outputs in order."""
+        return self._outputs
+
+    def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return every output for these inputs."""
+        assert self._judge is not None, "closed"
+        values = self._judge.run({name: feeds[name] for name in self._inputs})
+        return {name: to_array(values[name]) for name in self._outputs}
+
+    def describe(self) -> dict[str, str]:
+        """Return that nothing but the reference executor ran."""
+        return {"runtime": "judge", "device": "cpu", "precision": "the graph's own types"}
+
+    def close(self) -> None:
+        """Release the model."""
+        self._judge = None
+
+    def __enter__(self) -> JudgeRunner:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the runner."""
+        self.close()

@@ -1,0 +1,233 @@
+"""ONNX Runtime on CPU or CUDA, under the session settings written beside the graph."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal
+
+import ml_dtypes
+import numpy as np
+import onnxruntime as ort
+
+from pipeline.errors import BadModelError, EnvironmentMissingError, UsageError
+from pipeline.runners.session import SessionSettings, read_settings
+
+Device = Literal["cpu", "cuda"]
+Level = Literal["all", "none"]
+
+PROVIDERS: dict[str, str] = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+BFLOAT16 = 16
+LEVELS = {
+    "all": ort.GraphOptimizationLevel.ORT_ENABLE_ALL,
+    "none": ort.GraphOptimizationLevel.ORT_DISABLE_ALL,
+}
+
+
+@dataclass(frozen=True)
+class OrtOptions:
+    """How a session is opened.
+
+    Attributes:
+        device: Where it must run; nothing falls back.
+        threads: Threads inside one operator, 0 for the runtime's own choice.
+        level: The runtime's own graph rewriting.
+        settings: None reads the file beside the graph.
+        save_optimized: Where to write the graph after the runtime's own rewriting.
+        check_assignment: Record which provider took each node, for `describe`.
+    """
+
+    device: Device = "cpu"
+    threads: int = 0
+    level: Level = "all"
+    settings: SessionSettings | None = None
+    save_optimized: Path | None = None
+    check_assignment: bool = True
+
+
+class OrtRunner:
+    """Runs one ONNX file in ONNX Runtime.
+
+    Raises:
+        EnvironmentMissingError: the provider asked for did not load.
+        BadModelError: the runtime refuses the model.
+    """
+
+    def __init__(self, path: Path, options: OrtOptions | None = None) -> None:
+        self.path = path
+        self.options = options or OrtOptions()
+        self.settings = self.options.settings or read_settings(path)
+        self._session: Any = _open(path, self.options, self.settings)
+        self._inputs = {value.name: value for value in self._session.get_inputs()}
+        self._outputs = tuple(value.name for value in self._session.get_outputs())
+        self._plain = all(
+            "bfloat16" not in value.type
+            for value in (*self._session.get_inputs(), *self._session.get_outputs())
+        )
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """Return the graph's inputs in order."""
+        return tuple(self._inputs)
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """Return the graph's outputs in order."""
+        return self._outputs
+
+    def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return every output; inputs the graph does not have are ignored.
+
+        Raises:
+            UsageError: an input is missing.
+            BadModelError: the runtime fails on these inputs.
+        """
+        given = self._select(feeds)
+        try:
+            if self._plain:
+                values = self._session.run(None, given)
+                return dict(zip(self._outputs, values, strict=True))
+            bound = {name: _to_value(array) for name, array in given.items()}
+            answers = self._session.run_with_ort_values(None, bound)
+        except Exception as err:
+            raise BadModelError(
+                f"ONNX Runtime failed while running: {_first_line(err)}", where=str(self.path)
+            ) from err
+        return {n: _to_array(v) for n, v in zip(self._outputs, answers, strict=True)}
+
+    def prepare(self, feeds: Mapping[str, np.ndarray]) -> Callable[[], None]:
+        """Return a call that runs on these inputs, already bound to the device, and waits."""
+        binding = self._session.io_binding()
+        device = self.options.device
+        for name, array in self._select(feeds).items():
+            binding.bind_ortvalue_input(name, _to_value(array, device))
+        for name in self._outputs:
+            binding.bind_output(name, device)
+        session = self._session
+
+        def call() -> None:
+            session.run_with_iobinding(binding)
+            binding.synchronize_outputs()
+
+        return call
+
+    def describe(self) -> dict[str, str]:
+        """Return the runtime, its version, the provider that loaded and what it was told."""
+        loaded = self._session.get_providers()
+        told = [f"no {name}" for name in self.settings.disabled_optimizers]
+        told += ["denormals flushed"] if self.settings.flush_denormals else []
+        text = {
+            "runtime": "onnxruntime",
+            "version": str(ort.__version__),
+            "provider": str(loaded[0]),
+            "threads": str(self.options.threads or "default"),
+            "own optimizer": "on" if self.options.level == "all" else "off",
+            "settings": ", ".join(told) or "none",
+        }
+        counts = self._assignment()
+        if counts and set(counts) != {loaded[0]}:
+            text["nodes"] = ", ".join(f"{name}: {n}" for name, n in sorted(counts.items()))
+        return text
+
+    def close(self) -> None:
+        """Release the session."""
+        self._session = None
+
+    def __enter__(self) -> OrtRunner:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the runner."""
+        self.close()
+
+    def _select(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        missing = [name for name in self._inputs if name not in feeds]
+        if missing:
+            raise UsageError(
+                f"Inputs not given: {', '.join(missing)}.",
+                where=str(self.path),
+                fix=f"The graph expects {', '.join(self._inputs)}.",
+            )
+        return {name: np.ascontiguousarray(feeds[name]) for name in self._inputs}
+
+    def _assignment(self) -> dict[str, int]:
+        counts: dict[str, int] = {}
+        if self.options.check_assignment:
+            for part in self._session.get_provider_graph_assignment_info():
+                counts[part.ep_name] = counts.get(part.ep_name, 0) + len(part.get_nodes())
+        return counts
+
+
+def _open(path: Path, options: OrtOptions, settings: SessionSettings) -> Any:
+    provider = PROVIDERS[options.device]
+    if provider not in ort.get_available_providers():
+        raise EnvironmentMissingError(
+            f"ONNX Runtime {ort.__version__} has no {provider} here.",
+            where=str(path),
+            fix="Install onnxruntime-gpu (extra `gpu`), or choose the CPU.",
+        )
+    providers = [provider] if options.device == "cpu" else [provider, PROVIDERS["cpu"]]
+    try:
+        session = ort.InferenceSession(
+            path,
+            _session_options(options, settings),
+            providers=providers,
+            disabled_optimizers=list(settings.disabled_optimizers),
+            enable_fallback=False,
+        )
+    except Exception as err:
+        raise BadModelError(
+            f"ONNX Runtime refuses the model: {_first_line(err)}", where=str(path)
+        ) from err
+    if session.get_providers()[0] != provider:
+        raise EnvironmentMissingError(
+            f"{provider} did not load; the session has {', '.join(session.get_providers())}.",
+            where=str(path),
+            fix="Check the driver, CUDA and cuDNN with `pipeline doctor`.",
+        )
+    return session
+
+
+def _session_options(options: OrtOptions, settings: SessionSettings) -> ort.SessionOptions:
+    made = ort.SessionOptions()
+    made.log_severity_level = 3
+    made.intra_op_num_threads = options.threads
+    made.graph_optimization_level = LEVELS[options.level]
+    if options.check_assignment:
+        made.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
+    if settings.flush_denormals:
+        made.add_session_config_entry("session.set_denormal_as_zero", "1")
+    if options.save_optimized is not None:
+        made.optimized_model_filepath = str(options.save_optimized)
+    return made
+
+
+def _to_value(array: np.ndarray, device: str = "cpu") -> Any:
+    if array.dtype == ml_dtypes.bfloat16:
+        raw = np.ascontiguousarray(array).view(np.uint16)
+        return ort.OrtValue.ortvalue_from_numpy_with_onnx_type(raw, BFLOAT16)
+    return ort.OrtValue.ortvalue_from_numpy(array, device)
+
+
+def _to_array(value: Any) -> np.ndarray:
+    """Return a value as an array; numpy has no bfloat16, so its bits are copied out."""
+    if value.element_type() != BFLOAT16:
+        array: np.ndarray = value.numpy()
+        return array
+    shape: Sequence[int] = value.shape()
+    count = int(np.prod(shape, dtype=np.int64))
+    raw = (ctypes.c_uint16 * count).from_address(value.data_ptr()) if count else []
+    return np.array(raw, np.uint16).view(ml_dtypes.bfloat16).reshape(shape)
+
+
+def _first_line(err: Exception) -> str:
+    return str(err).strip().splitlines()[0][:400] if str(err).strip() else type(err).__name__
