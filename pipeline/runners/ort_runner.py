@@ -224,9 +224,11 @@ def _to_array(value: Any) -> np.ndarray:
         array: np.ndarray = value.numpy()
         return array
     shape: Sequence[int] = value.shape()
-    count = int(np.prod(shape, dtype=np.int64))
-    raw = (ctypes.c_uint16 * count).from_address(value.data_ptr()) if count else []
-    return np.array(raw, np.uint16).view(ml_dtypes.bfloat16).reshape(shape)
+    if not all(shape):
+        return np.zeros(shape, ml_dtypes.bfloat16)
+    memory = (ctypes.c_uint16 * int(np.prod(shape))).from_address(value.data_ptr())
+    bits: np.ndarray = np.array(memory, np.uint16).view(ml_dtypes.bfloat16)
+    return bits.reshape(shape)
 
 
 def _first_line(err: Exception) -> str:

@@ -1,0 +1,93 @@
+"""How far an array is from its float64 reference."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from pipeline.types import Json
+
+QUANTILE = 0.999
+
+
+@dataclass(frozen=True)
+class Errors:
+    """Absolute errors of one array, over the elements whose reference is finite.
+
+    Attributes:
+        count: Elements compared.
+        rms: Root mean square error.
+        quantile: The 99.9 % quantile, an element of the sample (never interpolated).
+        max: Largest error.
+        bad: Elements that are NaN or infinite where the reference is finite, or whose infinity
+            differs from the reference's. A NaN in the reference binds nothing.
+    """
+
+    count: int = 0
+    rms: float = 0.0
+    quantile: float = 0.0
+    max: float = 0.0
+    bad: int = 0
+
+    def scaled(self, factor: float) -> Errors:
+        """Return the same errors in another unit."""
+        return Errors(
+            self.count, self.rms * factor, self.quantile * factor, self.max * factor, self.bad
+        )
+
+    def to_json(self) -> dict[str, Json]:
+        """Return the fields by name."""
+        return dict(asdict(self))
+
+
+def spread(values: np.ndarray) -> Errors:
+    """Return rms, quantile and maximum of magnitudes; used for errors and for reference values."""
+    if values.size == 0:
+        return Errors()
+    values = np.abs(values.astype(np.float64, copy=False)).ravel()
+    top = float(values.max())
+    # Squares of tiny or huge values leave float64's range unless scaled first.
+    rms = top * float(np.sqrt(np.mean((values / top) ** 2))) if top > 0 else 0.0
+    index = min(values.size - 1, int(np.ceil(QUANTILE * values.size)) - 1)
+    return Errors(values.size, rms, float(np.partition(values, index)[index]), top)
+
+
+def differences(candidate: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, int]:
+    """Return the absolute errors where both are finite, and the number of bad elements.
+
+    Args:
+        candidate: Any real dtype, bfloat16 included.
+        reference: float64 (or integer), same shape.
+    """
+    given = candidate.astype(np.float64)
+    wanted = reference.astype(np.float64)
+    finite = np.isfinite(wanted)
+    good = finite & np.isfinite(given)
+    lost = int(np.count_nonzero(finite & ~np.isfinite(given)))
+    infinite = np.isinf(wanted)
+    lost += int(np.count_nonzero(infinite & ~_as_infinite(given, wanted, candidate.dtype)))
+    return np.abs(given[good] - wanted[good]), lost
+
+
+def compare(candidate: np.ndarray, reference: np.ndarray) -> Errors:
+    """Return the errors of a candidate array against its reference."""
+    errors, bad = differences(candidate, reference)
+    found = spread(errors)
+    return Errors(found.count, found.rms, found.quantile, found.max, bad)
+
+
+def magnitude(reference: np.ndarray) -> Errors:
+    """Return rms, quantile and maximum of the finite reference values."""
+    values = reference.astype(np.float64)
+    return spread(values[np.isfinite(values)])
+
+
+def _as_infinite(given: np.ndarray, wanted: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """A mask value may be the type's lowest number instead of minus infinity: same meaning."""
+    if not np.issubdtype(dtype, np.floating):
+        lowest = np.inf
+    else:
+        lowest = float(np.finfo(dtype).max) / 4
+    same: np.ndarray = (np.sign(given) == np.sign(wanted)) & (np.abs(given) >= lowest)
+    return same

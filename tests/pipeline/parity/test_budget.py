@@ -1,0 +1,66 @@
+import pytest
+
+from pipeline.parity.budget import (
+    ULP,
+    budget_for,
+    kappa,
+    pool,
+    usage,
+    within_tolerance,
+)
+from pipeline.parity.measure import Errors
+
+SIZE = Errors(100, rms=2.0, quantile=5.0, max=10.0)
+NOISE = Errors(100, rms=1e-3, quantile=3e-3, max=4e-3)
+
+
+def test_twice_the_noise_and_eight_times_its_maximum():
+    allowed = budget_for(NOISE, Errors(), SIZE, ULP["fp32"])
+    assert (allowed.rms, allowed.quantile, allowed.max) == (2e-3, 6e-3, 32e-3)
+
+
+def test_a_floor_of_four_ulps_when_torch_is_exact():
+    allowed = budget_for(Errors(100), Errors(), SIZE, 2.0**-10)
+    assert allowed.rms == 4 * 2.0**-10 * 2.0
+    assert allowed.max == 4 * 2.0**-10 * 10.0
+
+
+def test_a_lucky_case_uses_the_noise_of_all_cases():
+    pooled = pool([(NOISE, SIZE), (Errors(100), SIZE)])
+    assert pooled.rms == pytest.approx(1e-3 / 2.0 / 2**0.5)
+    assert pooled.max == pytest.approx(2e-3)
+    allowed = budget_for(Errors(100), pooled, SIZE, ULP["fp32"])
+    assert allowed.rms == pytest.approx(2e-3 / 2**0.5)
+    assert allowed.max == pytest.approx(32e-3)
+
+
+def test_kappa_is_the_error_in_ulps():
+    assert kappa(Errors(10, rms=3 * 2.0**-23), ULP["fp32"]) == 3.0
+
+
+@pytest.mark.parametrize(
+    ("errors", "expected"),
+    [
+        (Errors(100, 1e-3, 3e-3, 4e-3), 0.5),
+        (Errors(100, 3e-3, 3e-3, 4e-3), 1.5),
+        (Errors(100, 1e-3, 9e-3, 9e-3), 1.5),
+        (Errors(100, 1e-3, 3e-3, 48e-3), 1.5),
+        (Errors(100, 0.0, 0.0, 0.0, bad=1), float("inf")),
+        (Errors(100), 0.0),
+    ],
+    ids=["within", "rms", "quantile", "max", "lost", "exact"],
+)
+def test_each_measure_can_use_up_the_budget(errors, expected):
+    allowed = budget_for(NOISE, Errors(), SIZE, ULP["fp32"])
+    assert usage(errors, allowed) == pytest.approx(expected)
+
+
+def test_an_explicit_tolerance_replaces_the_budget():
+    assert within_tolerance(NOISE, SIZE, 8e-3, 0.0) == pytest.approx(0.5)
+    assert within_tolerance(NOISE, SIZE, 0.0, 4e-4) == pytest.approx(1.0)
+    assert within_tolerance(NOISE, SIZE, 0.0, 0.0) == float("inf")
+
+
+def test_nothing_to_pool():
+    assert pool([]) == Errors()
+    assert pool([(NOISE, Errors(100))]) == Errors()

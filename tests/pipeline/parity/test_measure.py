@@ -1,0 +1,62 @@
+import ml_dtypes
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.parity.measure import Errors, compare, magnitude, spread
+
+
+def test_known_errors():
+    reference = np.array([1.0, 2.0, 3.0, 4.0])
+    got = compare(np.array([1.0, 2.5, 3.0, 3.0], np.float32), reference)
+    assert got == Errors(4, pytest.approx((1.25 / 4) ** 0.5), 1.0, 1.0, 0)
+
+
+def test_the_quantile_leaves_out_one_in_a_thousand():
+    values = np.zeros(10_000)
+    values[:10] = 5.0
+    assert spread(values).quantile == 0.0
+    values[10] = 5.0
+    assert spread(values).quantile == 5.0
+    assert spread(np.array([1.0, 7.0])).quantile == 7.0
+
+
+@pytest.mark.parametrize(
+    ("candidate", "reference", "bad"),
+    [
+        (np.nan, 1.0, 1),
+        (np.inf, 1.0, 1),
+        (1.0, np.nan, 0),
+        (np.nan, np.nan, 0),
+        (-np.inf, -np.inf, 0),
+        (np.inf, -np.inf, 1),
+        (-1e9, -np.inf, 1),
+        (float(np.finfo(np.float32).min), -np.inf, 0),
+        (np.nan, -np.inf, 1),
+    ],
+)
+def test_what_counts_as_lost(candidate, reference, bad):
+    got = compare(np.array([candidate, 2.0], np.float32), np.array([reference, 2.0]))
+    assert got.bad == bad
+
+
+def test_empty_arrays_have_no_error():
+    assert compare(np.zeros((0, 3), np.float32), np.zeros((0, 3))) == Errors()
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1.0, 1e200])
+def test_rms_does_not_leave_the_range(scale):
+    assert spread(np.array([3.0, 4.0]) * scale).rms == pytest.approx(scale * 12.5**0.5)
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.float16, ml_dtypes.bfloat16, np.bool_])
+def test_any_real_type_compares(dtype):
+    assert compare(np.array([1, 0], dtype), np.array([1.0, 0.0])) == Errors(2)
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=50))
+def test_rms_quantile_and_maximum_are_ordered(values):
+    got = magnitude(np.array(values))
+    assert got.rms <= got.max * (1 + 1e-12)
+    assert got.quantile <= got.max
