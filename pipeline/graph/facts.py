@@ -1,0 +1,305 @@
+"""Facts: what is true of every tensor of a graph, whatever the sizes of its inputs.
+
+Shapes are inferred forward, together with the contents of small integer tensors (the shape
+computations), because exporters write target shapes as chains of Shape, Gather, Mul and Concat,
+and TorchScript files declare no intermediate shapes at all. Declared shapes only refine what
+inference leaves open. Two sizes that an operator needs to be equal are made one and recorded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import onnx_ir as ir
+
+from pipeline.graph.declared import declared_info
+from pipeline.graph.dims import Dim
+from pipeline.graph.shapes.call import UNKNOWN, Call, Dims, Info, Outer, Unifier
+from pipeline.graph.shapes.consts import constant_node_value, info_of_array
+from pipeline.graph.shapes.evaluate import evaluate_node, is_deterministic
+from pipeline.graph.shapes.table import TABLE
+
+FOLD_LIMIT = 2**16  # most elements of a constant that is computed rather than stored
+
+
+class Facts(Outer):
+    """Symbolic shapes, types and values of a model's tensors.
+
+    Attributes:
+        equalities: Pairs of sizes that are equal whenever the graph runs at all.
+        assumed: Pairs that are equal unless one of them is 1 (a broadcast between two sizes
+            declared separately), or that bind only inside a branch.
+    """
+
+    def __init__(self, model: ir.Model) -> None:
+        self.unifier = Unifier()
+        self._model = model
+        self._infos: dict[ir.Value, Info] = {}
+        self._foldable: set[ir.Value] = set()
+        self._values: dict[ir.Value, np.ndarray | None] = {}
+        self._declared = declared_info(model.graph)
+        self._infer_graph(model.graph)
+        if self.unifier.bindings:
+            # What is equal is known now: sizes that were open the first time may be settled.
+            self._infer_nodes(model.graph)
+
+    @property
+    def equalities(self) -> list[tuple[Dim, Dim]]:
+        """Pairs of sizes that are equal whenever the graph runs."""
+        return self.unifier.equalities
+
+    @property
+    def assumed(self) -> list[tuple[Dim, Dim]]:
+        """Pairs of sizes taken to be equal though one of them might be 1."""
+        return self.unifier.assumed
+
+    def shape(self, value: ir.Value | None) -> Dims | None:
+        """Return the dims of a value, None when not even its rank is known."""
+        return self.info_of(value).shape
+
+    def dtype(self, value: ir.Value | None) -> ir.DataType | None:
+        """Return the element type of a value."""
+        return self.info_of(value).dtype
+
+    def ints(self, value: ir.Value | None) -> Dims | None:
+        """Return the symbolic contents of an integer or boolean tensor of rank 0 or 1."""
+        info = self.info_of(value)
+        if info.dtype is None or info.dtype.is_floating_point():
+            return None
+        return info.ints
+
+    def const(self, value: ir.Value | None) -> np.ndarray | None:
+        """Return a constant's value, reading it from disk if it is a weight; None if it varies."""
+        if value is None:
+            return None
+        tensor = _stored(value)
+        if tensor is not None:
+            return None if tensor.dtype == ir.DataType.STRING else tensor.numpy()
+        return self.small_const(value)
+
+    def is_const(self, value: ir.Value | None) -> bool:
+        """Return whether `const` would find a value, without reading or computing it."""
+        return value is not None and (
+            _stored(value) is not None or value in self._foldable or self._ints_const(value)
+        )
+
+    def scalar(self, value: ir.Value | None) -> float | None:
+        """Return the number a constant holds if all its elements are one number, else None.
+
+        Views of a one-element constant (Expand, Unsqueeze, Cast) count as well.
+        """
+        seen = 0
+        while value is not None and seen < 16:
+            info = self.info_of(value)
+            if info.ints is not None and info.ints and len(set(info.ints)) == 1:
+                number = info.ints[0].const
+                return None if number is None else float(number)
+            array = self._scalar_array(value)
+            if array is not None:
+                return float(array.reshape(-1)[0])
+            producer = value.producer()
+            if producer is None or producer.op_type not in _VIEWS or not producer.inputs:
+                return None
+            value, seen = producer.inputs[0], seen + 1
+        return None
+
+    def add(self, node: ir.Node) -> None:
+        """Infer a node built after the graph was analysed, and everything it needs."""
+        self._infer_node(node)
+
+    def forget(self, value: ir.Value) -> None:
+        """Drop what is known of a value that leaves the graph."""
+        self._infos.pop(value, None)
+        self._values.pop(value, None)
+        self._foldable.discard(value)
+
+    def replaced(self, old: ir.Value, new: ir.Value) -> None:
+        """Carry what is known of one value over to the value that takes its place."""
+        if old in self._infos:
+            self._infos[new] = self._infos[old]
+
+    # What inference functions ask (Outer).
+
+    def info_of(self, value: ir.Value | None) -> Info:
+        """Return everything known of a value."""
+        if value is None:
+            return UNKNOWN
+        info = self._infos.get(value)
+        if info is None:
+            tensor = _stored(value)
+            if tensor is None:
+                return UNKNOWN
+            info = self._infos[value] = _tensor_info(tensor)
+        if not self.unifier.bindings:
+            return info
+        resolve = self.unifier.resolve
+        return Info(resolve(info.shape), info.dtype, resolve(info.ints))
+
+    def small_const(self, value: ir.Value) -> np.ndarray | None:
+        """Return the value of a constant that is small, None if it is large or varies."""
+        if value in self._values:
+            return self._values[value]
+        tensor = _stored(value)
+        if tensor is not None:
+            small = tensor.size <= FOLD_LIMIT and tensor.dtype != ir.DataType.STRING
+            found = tensor.numpy() if small else None
+        elif self._ints_const(value):
+            found = self._ints_array(value)
+        elif value in self._foldable:
+            found = self._computed(value)
+        else:
+            found = None
+            producer = value.producer()
+            if producer is not None and producer.op_type == "Constant":
+                found = constant_node_value(producer)
+        self._values[value] = found
+        return found
+
+    def infer_body(self, graph: ir.Graph, inputs: Sequence[Info]) -> list[Info]:
+        """Infer a subgraph; equalities found inside it bind only there."""
+        for value, info in zip(graph.inputs, inputs, strict=False):
+            self._infos[value] = info
+        before = dict(self.unifier.bindings)
+        self.unifier.branch_depth += 1
+        self._infer_nodes(graph)
+        values = [v for node in graph for v in node.outputs]
+        for value in values:
+            self._infos[value] = self.info_of(value)
+        outputs = [self.info_of(v) for v in graph.outputs]
+        self.unifier.branch_depth -= 1
+        self.unifier.bindings.clear()
+        self.unifier.bindings.update(before)
+        return outputs
+
+    # Inference.
+
+    def _infer_graph(self, graph: ir.Graph) -> None:
+        for value in graph.inputs:
+            self._infos[value] = self._declared.get(value, UNKNOWN)
+        self._infer_nodes(graph)
+
+    def _infer_nodes(self, graph: ir.Graph) -> None:
+        for node in graph:
+            self._infer_node(node)
+
+    def _infer_node(self, node: ir.Node) -> None:
+        domain = "" if node.domain == "ai.onnx" else node.domain
+        infer = TABLE.get((domain, node.op_type))
+        outputs: Sequence[Info] = ()
+        if infer is not None:
+            version = self._model.opset_imports.get(domain, 1)
+            infos = [None if v is None else self.info_of(v) for v in node.inputs]
+            outputs = infer(Call(node, infos, self, version))
+        for i, value in enumerate(node.outputs):
+            info = outputs[i] if i < len(outputs) else UNKNOWN
+            self._infos[value] = self._refined(value, info)
+        self._mark_constants(node, domain)
+
+    def _refined(self, value: ir.Value, info: Info) -> Info:
+        """Return the inferred facts, with what the file declares where they are silent."""
+        declared = self._declared.get(value)
+        if declared is None:
+            return info
+        dtype = info.dtype or declared.dtype
+        if declared.shape is None or info.shape is None:
+            return Info(info.shape if info.shape is not None else declared.shape, dtype, info.ints)
+        if len(declared.shape) == len(info.shape):
+            for mine, theirs in zip(info.shape, declared.shape, strict=True):
+                if str(mine)[:1] == "$" and len(mine.terms) == 1 and not _is_fresh(theirs):
+                    self.unifier.unify(mine, theirs)
+        return Info(info.shape, dtype, info.ints)
+
+    def _mark_constants(self, node: ir.Node, domain: str) -> None:
+        if domain or not is_deterministic(node):
+            return
+        for value in node.inputs:
+            if value is not None and not self._small_and_fixed(value):
+                return
+        for value in node.outputs:
+            shape = self._infos[value].shape
+            sizes = [d.const for d in shape] if shape is not None else [None]
+            total = 1
+            for size in sizes:
+                total = FOLD_LIMIT + 1 if size is None else total * size
+            if total <= FOLD_LIMIT:
+                self._foldable.add(value)
+
+    def _small_and_fixed(self, value: ir.Value) -> bool:
+        if value in self._foldable or self._ints_const(value):
+            return True
+        tensor = _stored(value)
+        return tensor is not None and tensor.size <= FOLD_LIMIT
+
+    def _ints_const(self, value: ir.Value) -> bool:
+        info = self._infos.get(value)
+        if info is None or info.ints is None or info.dtype is None:
+            return False
+        return all(d.is_const for d in info.ints)
+
+    def _ints_array(self, value: ir.Value) -> np.ndarray | None:
+        info = self._infos[value]
+        if info.ints is None or info.dtype is None or info.shape is None:
+            return None
+        numbers = [d.const or 0 for d in info.ints]
+        try:
+            array = np.array(numbers, dtype=info.dtype.numpy())
+        except OverflowError:
+            return None
+        return array.reshape(() if not info.shape else (len(numbers),))
+
+    def _computed(self, value: ir.Value) -> np.ndarray | None:
+        """Compute a foldable value; an explicit stack, since chains may be long."""
+        stack = [value]
+        while stack:
+            top = stack[-1]
+            node = top.producer()
+            if node is None or top in self._values:
+                stack.pop()
+                continue
+            missing = [
+                v
+                for v in node.inputs
+                if v is not None and v in self._foldable and v not in self._values
+                and not self._ints_const(v)
+            ]
+            if missing:
+                stack.extend(missing)
+                continue
+            self._compute(node)
+            stack.pop()
+        return self._values.get(value)
+
+    def _compute(self, node: ir.Node) -> None:
+        inputs = [None if v is None else self.small_const(v) for v in node.inputs]
+        known = all((a is None) == (v is None) for a, v in zip(inputs, node.inputs, strict=True))
+        version = self._model.opset_imports.get(node.domain, 1)
+        results = evaluate_node(node, inputs, version) if known else None
+        for i, output in enumerate(node.outputs):
+            self._values[output] = results[i] if results is not None and i < len(results) else None
+
+    def _scalar_array(self, value: ir.Value) -> np.ndarray | None:
+        tensor = _stored(value)
+        if tensor is not None and tensor.size != 1:
+            return None
+        array = self.small_const(value)
+        return array if array is not None and array.size == 1 and array.dtype != object else None
+
+
+_VIEWS = frozenset({"Identity", "Cast", "Expand", "Unsqueeze", "Squeeze", "Reshape", "CastLike"})
+
+
+def _stored(value: ir.Value) -> ir.TensorProtocol | None:
+    """Return the tensor of an initializer that no caller can override."""
+    return value.const_value if value.is_initializer() and not value.is_graph_input() else None
+
+
+def _tensor_info(tensor: ir.TensorProtocol) -> Info:
+    dims = [int(d) for d in tensor.shape.numpy()]
+    if len(dims) <= 1 and tensor.size <= 64 and tensor.dtype != ir.DataType.STRING:
+        return info_of_array(tensor.numpy(), tensor.dtype)
+    return Info(tuple(Dim.of(d) for d in dims), tensor.dtype)
+
+
+def _is_fresh(dim: Dim) -> bool:
+    return any(s[0] in "$?" for s in dim.symbols)

@@ -1,0 +1,1 @@
+"""Shape and shape-value inference, one small file per family of operators."""
