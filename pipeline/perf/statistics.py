@@ -154,7 +154,13 @@ def summarize(calls_ms: Sequence[float]) -> Latency:
     values = np.asarray(calls_ms, np.float64)
     median, p90, p95, p99 = np.percentile(values, [50, 90, 95, 99])
     return Latency(
-        values.size,
-        *(float(v) for v in (values.mean(), values.std(), values.min(), median, p90, p95, p99)),
-        float(values.max()),
+        calls=values.size,
+        mean=float(values.mean()),
+        std=float(values.std()),
+        min=float(values.min()),
+        median=float(median),
+        p90=float(p90),
+        p95=float(p95),
+        p99=float(p99),
+        max=float(values.max()),
     )

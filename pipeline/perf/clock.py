@@ -1,0 +1,117 @@
+"""Who runs when: interleaved turns in a rotating order, each after a quiet moment.
+
+Measured trap: a runtime's spinning threads slow whichever contender comes next, enough to turn
+the ranking round. So every contender lives in a process of its own, all others are idle for
+QUIET_S before a turn begins, and the order rotates so that nobody always follows the same one.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+QUIET_S = 0.1
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much to measure.
+
+    Attributes:
+        sessions: Fresh openings of every contender; intervals are resampled over them.
+        rounds: Interleaved turns of each contender inside a session.
+        turn_s: How long one contender runs one job in one turn, unless that takes fewer than
+            `fewest` calls.
+        fewest, most: Bounds on the calls per turn and job.
+        quiet_s: Silence before each turn.
+    """
+
+    sessions: int = 6
+    rounds: int = 5
+    turn_s: float = 0.04
+    fewest: int = 2
+    most: int = 100
+    quiet_s: float = QUIET_S
+
+    def calls(self, one_ms: float) -> int:
+        """Return how many calls of this length make a turn."""
+        return max(self.fewest, min(self.most, round(self.turn_s * 1e3 / max(one_ms, 1e-3))))
+
+
+class Worker(Protocol):
+    """A contender in its own process."""
+
+    name: str
+
+    def open(self) -> None:
+        """Load the model afresh."""
+
+    def time(self, job: str, calls: int) -> list[float]:
+        """Return the milliseconds of each call of a job, a first unrecorded one before them."""
+
+    def close(self) -> None:
+        """Drop the model."""
+
+
+@dataclass
+class Samples:
+    """Raw samples: contender -> job -> session -> round -> milliseconds of each call."""
+
+    times: dict[str, dict[str, list[list[list[float]]]]] = field(default_factory=dict)
+
+    def add(self, name: str, job: str, session: int, calls_ms: list[float]) -> None:
+        """Append one turn."""
+        sessions = self.times.setdefault(name, {}).setdefault(job, [])
+        while len(sessions) <= session:
+            sessions.append([])
+        sessions[session].append(calls_ms)
+
+
+def measure(
+    workers: Sequence[Worker],
+    jobs: Sequence[str],
+    plan: Plan,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Samples:
+    """Return the raw samples of all contenders on all jobs.
+
+    Args:
+        workers: The contenders; at least one.
+        jobs: Names every worker knows: a part at a shape, or a generation.
+        plan: How much.
+        progress: Receives turns done and in total.
+        sleep: Replaced in tests.
+    """
+    samples, done = Samples(), 0
+    total = plan.sessions * plan.rounds * len(workers)
+    calls: dict[tuple[str, str], int] = {}
+    for session in range(plan.sessions):
+        for worker in workers:
+            worker.open()
+            for job in jobs:
+                warm = worker.time(job, 1)
+                calls.setdefault((worker.name, job), plan.calls(min(warm)))
+        for turn in range(plan.rounds):
+            for worker in rotated(workers, session * plan.rounds + turn):
+                sleep(plan.quiet_s)
+                for job in jobs:
+                    taken = worker.time(job, calls[worker.name, job])
+                    samples.add(worker.name, job, session, taken)
+                done += 1
+                progress(done, total)
+        for worker in workers:
+            worker.close()
+    return samples
+
+
+def rotated(workers: Sequence[Worker], by: int) -> list[Worker]:
+    """Return the workers starting with another one each time, every second time backwards.
+
+    A mere rotation keeps everyone behind the same neighbour.
+    """
+    shift = by % len(workers)
+    order = [*workers[shift:], *workers[:shift]]
+    return order[::-1] if (by // len(workers)) % 2 else order

@@ -1,0 +1,83 @@
+import numpy as np
+import pytest
+
+from pipeline.errors import UsageError
+from pipeline.runners.decoding import Decoder, greedy
+
+VOCAB, END, START = 11, 10, 9
+PAST = [{"name": "past_key_values.0.key", "dtype": "float32", "shape": ["batch", 1, "past", 1]}]
+
+
+class Encoder:
+    """Hands the source on as the cross cache."""
+
+    input_names, output_names = ("input_ids", "attention_mask"), ("cross.0.key",)
+
+    def run(self, feeds):
+        return {"cross.0.key": feeds["input_ids"][:, None, :, None].astype(np.float32)}
+
+
+class Copier:
+    """A decoder whose next token is the source's token at this position, then the end mark."""
+
+    input_names = ("input_ids", "attention_mask", "past_key_values.0.key", "cross.0.key")
+    output_names = ("logits", "present.0.key")
+
+    def run(self, feeds):
+        past = feeds["past_key_values.0.key"]
+        source, real = feeds["cross.0.key"][:, 0, :, 0], feeds["attention_mask"].sum(1)
+        rows, length = feeds["input_ids"].shape
+        logits = np.zeros((rows, length, VOCAB), np.float32)
+        for row in range(rows):
+            for step in range(length):
+                at = past.shape[2] + step
+                token = int(source[row, at]) if at < real[row] else END
+                logits[row, step, token] = 1.0
+        new = feeds["input_ids"][:, None, :, None].astype(np.float32)
+        return {"logits": logits, "present.0.key": np.concatenate([past, new], axis=2)}
+
+
+def test_an_encoder_decoder_is_stepped_through_its_cache():
+    decoder = Decoder({"encoder": Encoder(), "decoder": Copier()}, PAST)
+    ids, mask = np.array([[1, 2, 3], [4, 0, 0]]), np.array([[1, 1, 1], [1, 0, 0]])
+    got = greedy(decoder, ids, mask, start=START, end=[END], max_new=8)
+    assert got.tokens == [[1, 2, 3], [4]]
+    assert [len(row) for row in got.margins] == [4, 2]
+    short = greedy(decoder, ids, mask, start=START, end=[END], max_new=2)
+    assert short.tokens == [[1, 2], [4]]
+
+
+class Counter:
+    """A decoder-only model: the next token is the number of real positions seen so far."""
+
+    input_names = ("input_ids", "attention_mask", "position_ids", "past_key_values.0.key")
+    output_names = ("logits", "present.0.key")
+
+    def run(self, feeds):
+        past, positions = feeds["past_key_values.0.key"], feeds["position_ids"]
+        assert feeds["attention_mask"].shape[1] == past.shape[2] + feeds["input_ids"].shape[1]
+        logits = np.eye(VOCAB, dtype=np.float32)[positions + 1]
+        new = feeds["input_ids"][:, None, :, None].astype(np.float32)
+        return {"logits": logits, "present.0.key": np.concatenate([past, new], axis=2)}
+
+
+def test_a_decoder_alone_counts_only_real_positions():
+    decoder = Decoder({"model": Counter()}, PAST)
+    ids, mask = np.array([[0, 0, 7], [5, 6, 7]]), np.array([[0, 0, 1], [1, 1, 1]])
+    got = greedy(decoder, ids, mask, start=None, end=[END], max_new=4)
+    assert got.tokens == [[1, 2, 3, 4], [3, 4, 5, 6]]
+
+
+def test_chunks_give_the_same_cache_as_one_piece():
+    decoder = Decoder({"model": Counter()}, PAST)
+    ids = np.array([[1, 2, 3, 4]])
+    whole, one = decoder.step(decoder.begin(ids, ids), ids)
+    first, state = decoder.step(decoder.begin(ids, ids), ids[:, :3])
+    second, two = decoder.step(state, ids[:, 3:])
+    np.testing.assert_array_equal(whole, np.concatenate([first, second], axis=1))
+    np.testing.assert_array_equal(one.cache["past_key_values.0.key"], two.cache["past_key_values.0.key"])
+
+
+def test_a_model_without_a_cache_is_refused():
+    with pytest.raises(UsageError, match="past_key_values"):
+        Decoder({"model": Counter()}, [{"name": "input_ids", "dtype": "int64", "shape": [1]}])
