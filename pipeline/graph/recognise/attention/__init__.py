@@ -1,0 +1,80 @@
+"""Recognising attention: every softmax is a candidate, every refusal has a reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import onnx_ir as ir
+
+from pipeline.graph.facts import Facts
+from pipeline.graph.recognise.attention.assemble import assemble
+from pipeline.graph.recognise.attention.finish import finish
+from pipeline.graph.recognise.attention.native import native_site
+from pipeline.graph.recognise.attention.operands import Unmatched
+from pipeline.graph.recognise.attention.probs import Way, follow
+from pipeline.graph.recognise.attention.scores import Break, Path, find_path
+from pipeline.graph.recognise.attention.site import AttentionSite
+from pipeline.graph.sites import Refusal
+
+__all__ = ["AttentionSite", "find_attention"]
+
+STEPS = 5
+FORM = "scaled dot-product attention"
+
+
+def find_attention(graph: ir.Graph, facts: Facts) -> Iterator[AttentionSite | Refusal]:
+    """Yield every attention of the graph, and a refusal for every softmax that is none.
+
+    A softmax that reaches no product of two tensors (a classifier's or a router's) yields
+    nothing: it is not a candidate.
+    """
+    for node in list(graph):
+        if node.op_type == "Softmax" and node.domain in ("", "ai.onnx"):
+            found = _candidate(node, facts)
+        elif node.op_type == "Attention" and node.domain in ("", "ai.onnx"):
+            found = _native(node, facts)
+        else:
+            continue
+        if found is not None:
+            yield found
+
+
+def _candidate(softmax: ir.Node, facts: Facts) -> AttentionSite | Refusal | None:
+    scores = softmax.inputs[0]
+    assert scores is not None
+    way = follow(softmax.outputs[0], facts)
+    path = find_path(scores, facts)
+    if way.product is None and (isinstance(path, Break) or way.at is None):
+        return None
+    if way.product is None:
+        return _refuse(softmax, 2, way.reason, way.at, "return no attention weights from the model")
+    if isinstance(path, Break):
+        return _refuse(softmax, 1, path.reason, path.node, "")
+    return _site(softmax, path, way, facts)
+
+
+def _site(softmax: ir.Node, path: Path, way: Way, facts: Facts) -> AttentionSite | Refusal:
+    try:
+        draft = assemble(softmax, path, way, facts)
+    except Unmatched as error:
+        return _refuse(softmax, 3, error.reason, error.node, error.remedy)
+    assert way.product is not None
+    nodes = {softmax, path.product.node, way.product.node, *way.nodes, *draft.tail}
+    nodes |= {step.node for step in path.steps}
+    try:
+        return finish(draft, softmax, frozenset(nodes))
+    except Unmatched as error:
+        return _refuse(softmax, 4, error.reason, error.node, error.remedy)
+
+
+def _native(node: ir.Node, facts: Facts) -> AttentionSite | Refusal:
+    try:
+        return native_site(node, facts)
+    except Unmatched as error:
+        return _refuse(node, 3, error.reason, error.node or node, error.remedy)
+
+
+def _refuse(
+    anchor: ir.Node, step: int, reason: str, node: ir.Node | None, remedy: str
+) -> Refusal:
+    return Refusal("attention", anchor, FORM, step, STEPS, reason, node, remedy)

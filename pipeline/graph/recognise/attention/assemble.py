@@ -1,0 +1,244 @@
+"""Filling the roles of an attention from its two products and what lies between them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import onnx_ir as ir
+
+from pipeline.graph.facts import Facts
+from pipeline.graph.recognise.attention.contraction import Contraction
+from pipeline.graph.recognise.attention.frame import AlignError, Frame, unit_view
+from pipeline.graph.recognise.attention.operands import Unmatched, operand_view, rearrange
+from pipeline.graph.recognise.attention.probs import Way
+from pipeline.graph.recognise.attention.scores import Path, Step
+from pipeline.graph.recognise.attention.site import MaskStep
+from pipeline.graph.views import Axis, View, base_view, is_layout, view_of
+
+MASK_FILL = -1e3
+
+
+@dataclass
+class Draft:
+    """The roles while they are being filled; `frame` holds the views by name."""
+
+    facts: Facts
+    frame: Frame = field(default_factory=Frame)
+    scale: float = 1.0
+    cap: float = 0.0
+    row_scale: str | None = None
+    sink: str | None = None
+    mask: list[tuple[MaskStep, str | None]] = field(default_factory=list)
+    zero_rows: bool = False
+    output: ir.Value | None = None
+    tail: list[ir.Node] = field(default_factory=list)
+    key_axis: int = 0
+    row_axis: int = 0
+
+
+def assemble(softmax: ir.Node, path: Path, way: Way, facts: Facts) -> Draft:
+    """Return the filled draft.
+
+    Raises:
+        Unmatched: The first condition that broke.
+    """
+    draft = Draft(facts, zero_rows=way.zero_rows)
+    try:
+        _product(draft, path.product)
+        for step in path.steps:
+            _step(draft, step)
+        _softmax(draft, softmax)
+        _values(draft, way)
+        _result(draft)
+    except AlignError as error:
+        node = way.product.node if "v" in draft.frame.views and way.product else path.product.node
+        raise Unmatched(str(error), node) from error
+    return draft
+
+
+def _product(draft: Draft, product: Contraction) -> None:
+    """Queries and keys, and the axes of their product."""
+    frame, facts = draft.frame, draft.facts
+    draft.scale *= product.scale
+    for name, value in zip(("q", "k"), product.operands, strict=True):
+        view, factor = operand_view(value, facts)
+        frame.put(name, view)
+        draft.scale *= factor
+    left, right = product.labels
+    for label in left:
+        if label in right:
+            frame.align("q", left.index(label), "k", right.index(label))
+    axes = []
+    for label in product.out:
+        name, labels = ("q", left) if label in left else ("k", right)
+        axes.append(frame.axes(name)[labels.index(label)])
+    frame.put("scores", unit_view(product.node.outputs[0], axes))
+    rows = [x for x in product.out if x in left and x not in right and not x.startswith("b")]
+    keys = [x for x in product.out if x in right and x not in left and not x.startswith("b")]
+    summed = [x for x in left if x in right and x not in product.out]
+    rows = rows or [x for x in product.out if x in left and x not in right]
+    keys = keys or [x for x in product.out if x in right and x not in left]
+    if not rows or not keys or len(summed) != 1:
+        raise Unmatched("the product does not pair rows of queries with keys", product.node)
+    _mark(draft, "rows", axes[product.out.index(rows[-1])])
+    _mark(draft, "keys", axes[product.out.index(keys[-1])])
+    _mark(draft, "size", frame.axes("q")[left.index(summed[0])])
+
+
+def _mark(draft: Draft, name: str, axis: Axis) -> None:
+    """Remember an axis under a name; its factors follow every later split."""
+    value = draft.frame.views["q"].base
+    draft.frame.put(name, View(value, (), (axis,)))
+
+
+def axis_of(draft: Draft, name: str) -> Axis:
+    """Return a remembered axis as it is split now."""
+    return draft.frame.axes(name)[0]
+
+
+def _step(draft: Draft, step: Step) -> None:
+    match step.kind:
+        case "layout":
+            if is_layout(step.node, draft.facts):
+                rearrange(draft.frame, "scores", step.node, draft.facts)
+        case "scale":
+            if draft.cap:
+                raise Unmatched("a scale after the soft-cap has no fused form", step.node)
+            draft.scale *= step.number
+            if draft.mask:
+                draft.mask.append((MaskStep("scale", step.node, factor=step.number), None))
+        case "cap":
+            if draft.mask or draft.cap:
+                raise Unmatched("the soft-cap comes after a bias or another cap", step.node)
+            draft.cap = step.number
+        case "floor":
+            if step.number > MASK_FILL:
+                raise Unmatched(f"scores are cut off at {step.number:g}", step.node)
+        case "row_scale":
+            if draft.mask or draft.cap or draft.row_scale:
+                raise Unmatched("a per-head scale after a bias has no fused form", step.node)
+            draft.row_scale = _broadcast(draft, step)
+        case "sink":
+            draft.sink = _broadcast(draft, step)
+        case _:
+            _mask(draft, step)
+
+
+def _mask(draft: Draft, step: Step) -> None:
+    if step.kind == "keep" and step.number > MASK_FILL:
+        raise Unmatched(f"masked scores become {step.number:g}, which is no mask", step.node)
+    if draft.sink:
+        raise Unmatched("a bias is added after the sink", step.node)
+    name = _broadcast(draft, step)
+    if step.kind == "add":
+        found = MaskStep("add", step.node, factor=step.number)
+    else:
+        found = MaskStep("keep", step.node, fill=step.number, inverted=step.inverted)
+    draft.mask.append((found, name))
+
+
+def _broadcast(draft: Draft, step: Step) -> str:
+    """Add an operand that is broadcast against the scores; return its role's name."""
+    assert step.other is not None
+    name = f"{step.kind}{len(draft.mask)}"
+    for view in (view_of(step.other, draft.facts), base_view(step.other, draft.facts)):
+        if view is None:
+            raise Unmatched("the rank of a bias or mask is unknown", step.node)
+        draft.frame.put(name, view)
+        try:
+            _align_right(draft, name, step)
+        except AlignError as error:
+            problem = error
+            continue
+        return name
+    raise Unmatched(f"bias or mask: {problem}", step.node)
+
+
+def _align_right(draft: Draft, name: str, step: Step) -> None:
+    frame = draft.frame
+    rank, own = len(frame.axes("scores")), len(frame.axes(name))
+    if own > rank:
+        raise Unmatched(f"a bias of rank {own} widens scores of rank {rank}", step.node)
+    for i in range(own):
+        place = rank - own + i
+        if step.kind == "sink" and place == rank - 1:
+            if frame.axes(name)[i]:
+                raise Unmatched("more than one sink per head", step.node)
+            continue
+        if frame.axes(name)[i]:
+            if not frame.axes("scores")[place]:
+                raise Unmatched("a bias widens an axis of size 1 of the scores", step.node)
+            frame.align("scores", place, name, i)
+
+
+def _softmax(draft: Draft, softmax: ir.Node) -> None:
+    attribute = softmax.attributes.get("axis")
+    axes = draft.frame.axes("scores")
+    axis = axes[(attribute.as_int() if attribute is not None else -1) % len(axes)]
+    if axis == axis_of(draft, "keys"):
+        return
+    if axis != axis_of(draft, "rows"):
+        raise Unmatched("the softmax does not run over the keys of the product", softmax)
+    for one, other in (("q", "k"), ("rows", "keys")):
+        views = draft.frame.views
+        views[one], views[other] = views[other], views[one]
+
+
+def _values(draft: Draft, way: Way) -> None:
+    """The product with the values, and the axes of its result."""
+    frame, product = draft.frame, way.product
+    assert product is not None
+    if (way.dropped == 1) != (draft.sink is not None):
+        raise Unmatched("a sink is added to the scores and not dropped again, or the reverse", way.at)
+    frame.put("probs", unit_view(product.operands[way.operand], frame.axes("scores")))
+    for node in way.layout:
+        rearrange(frame, "probs", node, draft.facts)
+    view, _ = operand_view(product.operands[1 - way.operand], draft.facts, scales=False)
+    frame.put("v", view)
+    mine, theirs = product.labels[way.operand], product.labels[1 - way.operand]
+    for label in mine:
+        if label in theirs:
+            frame.align("probs", mine.index(label), "v", theirs.index(label))
+    summed = [x for x in mine if x in theirs and x not in product.out]
+    if len(summed) != 1 or frame.axes("probs")[mine.index(summed[0])] != axis_of(draft, "keys"):
+        raise Unmatched("the product with the values does not sum over the keys", product.node)
+    own = [x for x in product.out if x in theirs and x not in mine]
+    own = [x for x in own if not x.startswith("b")] or own
+    if len(own) != 1:
+        raise Unmatched("the values have no axis of their own", product.node)
+    _mark(draft, "value_size", frame.axes("v")[theirs.index(own[0])])
+    axes = []
+    for label in product.out:
+        name, labels = ("probs", mine) if label in mine else ("v", theirs)
+        axes.append(frame.axes(name)[labels.index(label)])
+    frame.put("out", unit_view(product.node.outputs[0], axes))
+    draft.output = product.node.outputs[0]
+    if product.scale != 1.0:
+        raise Unmatched(f"the product with the values is scaled by {product.scale:g}", product.node)
+
+
+def _result(draft: Draft) -> None:
+    """Follow the result through layout nodes as far as only they consume it."""
+    value = draft.output
+    assert value is not None
+    while not value.is_graph_output():
+        users = list(value.consumers())
+        if len(users) != 1 or not is_layout(users[0], draft.facts):
+            break
+        if users[0].op_type in ("Expand", "Tile", "Concat") or users[0].inputs[0] is not value:
+            break
+        before = dict(draft.frame.views)
+        try:
+            rearrange(draft.frame, "out", users[0], draft.facts)
+        except Unmatched:
+            draft.frame.views = before
+            break
+        draft.tail.append(users[0])
+        value = users[0].outputs[0]
+    draft.output = value
+
+
+def finite(number: float) -> bool:
+    """Whether a fill value is a number rather than minus infinity."""
+    return not math.isinf(number)

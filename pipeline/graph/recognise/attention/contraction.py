@@ -1,0 +1,107 @@
+"""MatMul, Gemm, FusedMatMul and two-operand Einsum, read as one labelled contraction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import onnx_ir as ir
+
+from pipeline.graph.facts import Facts
+
+
+@dataclass(frozen=True)
+class Contraction:
+    """A product of two tensors with a label on every axis.
+
+    Attributes:
+        node: The operator.
+        operands: The two factors of the product.
+        labels: The labels of each operand's axes; a label of both that the output lacks is summed.
+        out: The labels of the output's axes.
+        scale: A constant the operator multiplies in itself.
+    """
+
+    node: ir.Node
+    operands: tuple[ir.Value, ir.Value]
+    labels: tuple[tuple[str, ...], tuple[str, ...]]
+    out: tuple[str, ...]
+    scale: float = 1.0
+
+
+def contraction_of(node: ir.Node, facts: Facts) -> Contraction | None:
+    """Return the node as a contraction, or None when it is none (or its ranks are unknown)."""
+    if len(node.inputs) < 2 or node.inputs[0] is None or node.inputs[1] is None:
+        return None
+    pair = (node.inputs[0], node.inputs[1])
+    shapes = tuple(facts.shape(value) for value in pair)
+    if shapes[0] is None or shapes[1] is None:
+        return None
+    ranks = (len(shapes[0]), len(shapes[1]))
+    match node.domain, node.op_type:
+        case "", "MatMul":
+            return _matmul(node, pair, ranks, (False, False))
+        case "com.microsoft", "FusedMatMul":
+            return _fused_matmul(node, pair, ranks)
+        case "", "Gemm":
+            return _gemm(node, pair)
+        case "", "Einsum":
+            return _einsum(node, pair, ranks)
+    return None
+
+
+def _matmul(
+    node: ir.Node,
+    pair: tuple[ir.Value, ir.Value],
+    ranks: tuple[int, int],
+    flipped: tuple[bool, bool],
+    scale: float = 1.0,
+) -> Contraction | None:
+    if min(ranks) < 2:
+        return None
+    left, right = (tuple(f"b{i}" for i in range(rank - 2, 0, -1)) for rank in ranks)
+    a = ("k", "m") if flipped[0] else ("m", "k")
+    b = ("n", "k") if flipped[1] else ("k", "n")
+    batch = max(left, right, key=len)
+    return Contraction(node, pair, (left + a, right + b), (*batch, "m", "n"), scale)
+
+
+def _fused_matmul(
+    node: ir.Node, pair: tuple[ir.Value, ir.Value], ranks: tuple[int, int]
+) -> Contraction | None:
+    if _int(node, "transBatchA") or _int(node, "transBatchB"):
+        return None
+    alpha = node.attributes.get("alpha")
+    flipped = (bool(_int(node, "transA")), bool(_int(node, "transB")))
+    return _matmul(node, pair, ranks, flipped, alpha.as_float() if alpha is not None else 1.0)
+
+
+def _gemm(node: ir.Node, pair: tuple[ir.Value, ir.Value]) -> Contraction | None:
+    if len(node.inputs) > 2 and node.inputs[2] is not None:
+        return None
+    alpha = node.attributes.get("alpha")
+    flipped = (bool(_int(node, "transA")), bool(_int(node, "transB")))
+    return _matmul(node, pair, (2, 2), flipped, alpha.as_float() if alpha is not None else 1.0)
+
+
+def _einsum(
+    node: ir.Node, pair: tuple[ir.Value, ir.Value], ranks: tuple[int, int]
+) -> Contraction | None:
+    equation = node.attributes["equation"].as_string().replace(" ", "")
+    if len(node.inputs) != 2 or "->" not in equation or "." in equation:
+        return None
+    terms, out = equation.split("->")
+    labels = terms.split(",")
+    if len(labels) != 2 or any(len(set(t)) != len(t) for t in [*labels, out]):
+        return None
+    if (len(labels[0]), len(labels[1])) != ranks:
+        return None
+    shared = set(labels[0]) & set(labels[1])
+    lonely = (set(labels[0]) ^ set(labels[1])) - set(out)
+    if lonely or not set(out) <= set(labels[0]) | set(labels[1]) or not shared - set(out):
+        return None
+    return Contraction(node, pair, (tuple(labels[0]), tuple(labels[1])), tuple(out))
+
+
+def _int(node: ir.Node, name: str) -> int:
+    attribute = node.attributes.get(name)
+    return attribute.as_int() if attribute is not None else 0

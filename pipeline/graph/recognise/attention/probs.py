@@ -1,0 +1,112 @@
+"""From a Softmax down to the product with the values, and what happens on the way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import onnx_ir as ir
+
+from pipeline.graph.facts import Facts
+from pipeline.graph.recognise.attention.contraction import Contraction, contraction_of
+from pipeline.graph.views import is_layout
+
+MAX_STEPS = 16
+
+
+@dataclass
+class Way:
+    """The way from the softmax to the product with the values.
+
+    Attributes:
+        layout: Layout nodes on the way, in order.
+        nodes: Every node on the way, guards included.
+        product: The product that consumes the probabilities, None when not reached.
+        operand: Which operand of the product they are.
+        zero_rows: A NaN guard or a mask applied to the probabilities.
+        masks: Conditions that zero probabilities after the softmax.
+        dropped: How many trailing keys a Slice drops (the sink's).
+        reason: Why the product was not reached.
+        at: The node where the way ended.
+    """
+
+    layout: list[ir.Node] = field(default_factory=list)
+    nodes: list[ir.Node] = field(default_factory=list)
+    product: Contraction | None = None
+    operand: int = 0
+    zero_rows: bool = False
+    masks: list[ir.Value] = field(default_factory=list)
+    dropped: int = 0
+    reason: str = ""
+    at: ir.Node | None = None
+
+
+def follow(probs: ir.Value, facts: Facts) -> Way:
+    """Return the way from the probabilities to the product that consumes them."""
+    way = Way()
+    value = probs
+    for _ in range(MAX_STEPS):
+        users = list(value.consumers())
+        way.at = users[0] if users else value.producer()
+        if value.is_graph_output():
+            way.reason = "the probabilities are an output of the model"
+            return way
+        merged = _guard(value, users, way)
+        if merged is not None:
+            value = merged
+            continue
+        if len(users) != 1:
+            ops = sorted({u.op_type for u in users})
+            way.reason = f"the probabilities have {len(users)} consumers ({', '.join(ops)}), not one"
+            return way
+        node = users[0]
+        product = contraction_of(node, facts)
+        if product is not None:
+            way.product, way.operand = product, 0 if product.operands[0] is value else 1
+            return way
+        following = _pass(value, node, way, facts)
+        if following is None:
+            way.reason = f"{node.op_type} between the softmax and the values is not understood"
+            return way
+        value = following
+    way.reason = f"no product with values within {MAX_STEPS} operators"
+    return way
+
+
+def _guard(value: ir.Value, users: list[ir.Node], way: Way) -> ir.Value | None:
+    """Match Where(IsNaN(p), 0, p); return the guarded probabilities."""
+    tests = [u for u in users if u.op_type == "IsNaN"]
+    picks = [u for u in users if u.op_type == "Where"]
+    if len(tests) != 1 or len(picks) != 1 or len(users) != 2:
+        return None
+    pick = picks[0]
+    if pick.inputs[0] is not tests[0].outputs[0] or pick.inputs[2] is not value:
+        return None
+    way.zero_rows = True
+    way.nodes += [tests[0], pick]
+    return pick.outputs[0]
+
+
+def _pass(value: ir.Value, node: ir.Node, way: Way, facts: Facts) -> ir.Value | None:
+    """Return the probabilities after a node that does not change their meaning, else None."""
+    op = node.op_type
+    if is_layout(node, facts) and op not in ("Expand", "Tile", "Concat"):
+        way.layout.append(node)
+    elif op == "Slice" and not way.dropped:
+        before, after = facts.shape(value), facts.shape(node.outputs[0])
+        if before is None or after is None or before[:-1] != after[:-1]:
+            return None
+        way.dropped = (before[-1] - after[-1]).const or 0
+        if way.dropped != 1:
+            return None
+    elif op == "Where" and node.inputs[0] is not None and _zero_mask(node, value, facts):
+        way.zero_rows = True
+        way.masks.append(node.inputs[0])
+    elif op not in ("Cast", "Dropout"):
+        return None
+    way.nodes.append(node)
+    return node.outputs[0]
+
+
+def _zero_mask(node: ir.Node, value: ir.Value, facts: Facts) -> bool:
+    other = node.inputs[1] if node.inputs[2] is value else node.inputs[2]
+    return other is not None and facts.scalar(other) == 0.0

@@ -1,0 +1,193 @@
+"""What every attention lowering needs: operands in one layout, one mask, the result put back."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import onnx_ir as ir
+
+from pipeline.graph.dims import ONE
+from pipeline.graph.emit import Emitter
+from pipeline.graph.recognise.attention.site import AttentionSite, MaskStep
+from pipeline.graph.relayout import relayout, shape_operand
+from pipeline.graph.views import Axes, Axis, Factor, View, axis_size
+
+
+def operand(emit: Emitter, view: View, axes: Axes) -> ir.Value:
+    """Return an operand with its axes grouped as asked; axes it lacks are repeated."""
+    return relayout(emit, view, axes)
+
+
+def packed(site: AttentionSite, emit: Emitter) -> tuple[ir.Value, ir.Value, ir.Value]:
+    """Return queries, keys and values as [batch, length, heads * size]."""
+    b, kv = site.batch, site.kv_heads
+    return (
+        relayout(emit, site.q, (b, site.rows, site.heads + site.size)),
+        relayout(emit, site.k, (b, site.new_keys, kv + site.size)),
+        relayout(emit, site.v, (b, site.new_keys, kv + site.value_size)),
+    )
+
+
+def per_head(site: AttentionSite, emit: Emitter) -> tuple[ir.Value, ir.Value, ir.Value]:
+    """Return queries, keys and values as [batch, heads, length, size]."""
+    b, kv = site.batch, site.kv_heads
+    return (
+        relayout(emit, site.q, (b, site.heads, site.rows, site.size)),
+        relayout(emit, site.k, (b, kv, site.new_keys, site.size)),
+        relayout(emit, site.v, (b, kv, site.new_keys, site.value_size)),
+    )
+
+
+def row_scaled(site: AttentionSite, emit: Emitter, query: ir.Value) -> ir.Value:
+    """Return queries [batch, heads, rows, size] multiplied by the site's row scale, if any."""
+    if site.row_scale is None:
+        return query
+    axes = _held_groups(site.row_scale, (site.batch, site.heads, site.rows, ()))
+    return emit.one("Mul", [query, relayout(emit, site.row_scale, axes)])
+
+
+def put_back(site: AttentionSite, emit: Emitter, result: ir.Value, axes: Axes) -> ir.Value:
+    """Return the result, whose axes are `axes`, in the layout of the value it replaces."""
+    return relayout(emit, View(result, axes, axes), site.out.axes)
+
+
+def lowest(kind: ir.DataType) -> float:
+    """Return a mask value that drops a key and survives sums: just above the type's minimum.
+
+    At the minimum itself ONNX Runtime's Attention takes a row for fully masked and returns zeros,
+    where the written-out softmax averages.
+    """
+    return -6.0e4 if kind == ir.DataType.FLOAT16 else -3.38e38
+
+
+class MaskBuilder:
+    """Builds the one mask of an attention from the steps between the scores and the softmax.
+
+    Args:
+        site: The attention.
+        emit: Receives the nodes.
+        kind: The type of a float mask, the queries'.
+        boolean: The target takes boolean masks.
+        clamp: Keep float masks above the type's minimum (see `lowest`).
+    """
+
+    def __init__(
+        self, site: AttentionSite, emit: Emitter, kind: ir.DataType, *, boolean: bool, clamp: bool
+    ) -> None:
+        self.site, self.emit, self.kind = site, emit, kind
+        self.boolean, self.clamp = boolean, clamp
+        self.axes: list[Axis] = [(), (), (), ()]
+
+    def build(self) -> ir.Value | None:
+        """Return the mask as [batch or 1, heads or 1, rows, keys], or None without one."""
+        steps = self.site.mask
+        if not steps:
+            return None
+        keeps = [step for step in steps if step.kind == "keep"]
+        drops = all(math.isinf(step.fill) for step in keeps)
+        if self.boolean and len(keeps) == len(steps) and drops:
+            return self._full(self._all(keeps))
+        bias: ir.Value | None = None
+        for step in steps:
+            bias = self._apply(bias, step)
+        assert bias is not None
+        if self.clamp and any(s.kind == "add" and self._deep(s) for s in steps):
+            bias = self.emit.one("Max", [bias, self._number(lowest(self.kind))])
+        return self._full(bias)
+
+    def _deep(self, step: MaskStep) -> bool:
+        assert step.view is not None
+        return may_reach(step.view.base, -3e4 if self.kind == ir.DataType.FLOAT16 else -3.3e38,
+                         self.emit)  # fmt: skip
+
+    def _apply(self, bias: ir.Value | None, step: MaskStep) -> ir.Value | None:
+        emit = self.emit
+        if step.kind == "scale":
+            return None if bias is None else emit.one("Mul", [bias, self._number(step.factor)])
+        value = self._term(step)
+        if step.kind == "add":
+            if emit.facts.dtype(value) != self.kind:
+                value = emit.one("Cast", [value], {"to": self.kind.value})
+            if step.factor != 1.0:
+                value = emit.one("Mul", [value, self._number(step.factor)])
+            return value if bias is None else emit.one("Add", [bias, value])
+        fill = step.fill if math.isinf(step.fill) and not self.clamp else lowest(self.kind)
+        kept = self._number(0.0) if bias is None else bias
+        dropped = self._number(fill)
+        pair = [dropped, kept] if step.inverted else [kept, dropped]
+        return emit.one("Where", [value, *pair])
+
+    def _all(self, keeps: Sequence[MaskStep]) -> ir.Value:
+        total: ir.Value | None = None
+        for step in keeps:
+            value = self._term(step)
+            if step.inverted:
+                value = self.emit.one("Not", [value])
+            total = value if total is None else self.emit.one("And", [total, value])
+        assert total is not None
+        return total
+
+    def _term(self, step: MaskStep) -> ir.Value:
+        """Return a mask operand as rank 4, with axes of 1 where it does not vary."""
+        assert step.view is not None
+        site = self.site
+        axes = _held_groups(step.view, (site.batch, site.heads, site.rows, site.keys))
+        for i, axis in enumerate(axes):
+            self.axes[i] = self.axes[i] or axis
+        return relayout(self.emit, step.view, axes)
+
+    def _full(self, mask: ir.Value) -> ir.Value:
+        """Repeat the mask along rows and keys: no runtime broadcasts it there."""
+        rows, keys = self.site.rows, self.site.keys
+        held = (self.axes[2] or not rows) and (self.axes[3] or not keys)
+        if held:
+            return mask
+        sizes = [ONE, ONE, axis_size(rows), axis_size(keys)]
+        shape = mask_shape(self.site, self.emit, sizes)
+        return self.emit.one("Expand", [mask, shape])
+
+    def _number(self, number: float) -> ir.Value:
+        return self.emit.const(np.asarray(number, dtype=self.kind.numpy()))
+
+
+def mask_shape(site: AttentionSite, emit: Emitter, sizes: Sequence[object]) -> ir.Value:
+    """Return the sizes as an operand, read from the queries and keys where they depend on inputs."""
+    dims = [size for size in sizes if hasattr(size, "const")]
+    for view in (site.q, site.k):
+        emit.sources = (view.base, *emit.sources)
+    if site.cache is not None:
+        emit.sources = (site.cache.past_key, *emit.sources)
+    return shape_operand(emit, dims, site.q.base)  # type: ignore[arg-type]
+
+
+def _held_groups(view: View, groups: Sequence[Axis]) -> Axes:
+    """Return each group whole where the view varies along any of its factors, else empty."""
+    held = {factor for axis in view.source for factor in axis}
+    return tuple(group if any(f in held for f in group) else () for group in groups)
+
+
+def may_reach(value: ir.Value, low: float, emit: Emitter, depth: int = 12) -> bool:
+    """Whether the value may hold numbers at or below `low`: from a constant or an input."""
+    array = emit.facts.const(value)
+    if array is not None:
+        return bool(array.size) and array.dtype.kind == "f" and float(array.min()) <= low
+    node = value.producer()
+    if node is None:
+        return value.is_graph_input()
+    if depth == 0:
+        return True
+    if node.op_type in ("MatMul", "Gemm", "Einsum", "Conv", "Softmax", "Tanh", "Sigmoid"):
+        return False
+    first = 1 if node.op_type == "Where" else 0
+    last = 1 if node.op_type in ("Gather", "GatherND", "GatherElements", "Reshape", "Expand",
+                                 "Slice", "Pad", "Unsqueeze", "Squeeze", "Tile") else None  # fmt: skip
+    return any(
+        may_reach(x, low, emit, depth - 1) for x in node.inputs[first:last] if x is not None
+    )
+
+
+def constant_heads(axis: tuple[Factor, ...]) -> int | None:
+    """Return the number of heads when it is a constant."""
+    return axis_size(axis).const

@@ -1,0 +1,95 @@
+"""softmax(scale * Q K^T + mask) V  ->  Attention(Q, K, V, mask), the standard operator.
+
+Source: ONNX Attention, opset 23.
+Exact: rounding only. Fully masked rows: averages stay averages, zeros stay zeros.
+Applies when: any attention the recogniser fills; on ONNX Runtime's CPU a soft-cap is left written
+out, since its kernel is 5 to 6 times slower than the plain nodes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+
+from pipeline.graph.emit import Emitter
+from pipeline.graph.recognise.attention.site import AttentionSite
+from pipeline.graph.sites import Refusal
+from pipeline.lowerings.attention_parts import (
+    MaskBuilder,
+    packed,
+    per_head,
+    put_back,
+    row_scaled,
+)
+from pipeline.lowerings.attention_sink import with_sink
+from pipeline.lowerings.base import Exactness
+from pipeline.graph.views import axis_size
+
+PLAIN_CAP = "a soft-capped Attention is 5 to 6 times slower than plain nodes on this target"
+
+
+@dataclass(frozen=True)
+class FuseAttentionStandard:
+    """Lowers attention to ai.onnx Attention for ONNX Runtime on CPU and for any other runtime.
+
+    Attributes:
+        fuse_all: Also emit forms that measure slower fused.
+    """
+
+    fuse_all: bool = False
+    name: str = "fuse_attention_standard"
+    construct: str = "attention"
+    targets: frozenset[str] = frozenset({"onnx", "ort-cpu"})
+    opset: int = 23
+    source: str = "https://onnx.ai/onnx/operators/onnx__Attention.html"
+    exact: Exactness = "rounding"
+    target: str = "ort-cpu"
+
+    def lower(self, site: AttentionSite, emit: Emitter) -> tuple[ir.Value, ...] | Refusal:
+        """Return the result, and the present keys and values where the site has a cache."""
+        if site.cap and self.target == "ort-cpu" and not self.fuse_all:
+            return Refusal("attention", site.anchor, "soft-capped attention", 5, 5, PLAIN_CAP,
+                           remedy="--fuse-all fuses it all the same", plain=True)  # fmt: skip
+        heads, kv = axis_size(site.heads).const, axis_size(site.kv_heads).const
+        rank3 = heads is not None and kv is not None and site.row_scale is None
+        guard = site.zero_rows and self.target != "ort-cpu" and bool(site.mask)
+        rank3 = rank3 and not guard
+        q, k, v = packed(site, emit) if rank3 else per_head(site, emit)
+        q = q if rank3 else row_scaled(site, emit, q)
+        kind = emit.facts.dtype(q) or ir.DataType.FLOAT
+        clamp = not site.zero_rows or guard
+        builder = MaskBuilder(site, emit, kind, boolean=self.target == "ort-cpu", clamp=clamp)
+        mask = builder.build()
+        if site.sink is not None:
+            k, v, mask = with_sink(site, emit, k, v, mask, kind, rank3=rank3)
+        attrs: dict[str, object] = {"scale": site.scale}
+        if rank3:
+            attrs |= {"q_num_heads": heads, "kv_num_heads": kv}
+        if site.causal:
+            attrs["is_causal"] = 1
+        if site.cap:
+            attrs["softcap"] = site.cap
+        cache = site.cache
+        inputs = [q, k, v, mask]
+        inputs += [cache.past_key, cache.past_value] if cache is not None else []
+        outputs = emit.op("Attention", inputs, attrs, outputs=3 if cache is not None else 1)
+        axes = (site.batch, site.rows, site.heads + site.value_size)
+        if not rank3:
+            axes4 = (site.batch, site.heads, site.rows, site.value_size)
+            result = _guarded(emit, outputs[0], mask, kind) if guard else outputs[0]
+            return (put_back(site, emit, result, axes4), *outputs[1:])
+        return (put_back(site, emit, outputs[0], axes), *outputs[1:])
+
+
+def _guarded(
+    emit: Emitter, result: ir.Value, mask: ir.Value | None, kind: ir.DataType
+) -> ir.Value:
+    """Return zeros in rows whose every key is masked, the result elsewhere."""
+    assert mask is not None
+    top = emit.one("ReduceMax", [mask, emit.ints([3])], {"keepdims": 1})
+    low = -3.0e4 if kind == ir.DataType.FLOAT16 else -1.0e38
+    limit = emit.const(np.asarray(low, dtype=kind.numpy()))
+    zero = emit.const(np.asarray(0.0, dtype=kind.numpy()))
+    return emit.one("Where", [emit.one("Less", [top, limit]), zero, result])
