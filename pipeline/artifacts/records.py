@@ -1,0 +1,148 @@
+"""What a stage left on disk, as frozen data, and its manifest file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import FolderError
+from pipeline.types import Json
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class FileRecord:
+    """One file of an artifact.
+
+    Attributes:
+        path: Relative to the folder, with forward slashes.
+        sha256: Of the bytes, in hex.
+        bytes: Size in bytes.
+        shared: True for weights that another stage wrote and this one's graphs refer to.
+    """
+
+    path: str
+    sha256: str
+    bytes: int
+    shared: bool = False
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """What one stage made.
+
+    Attributes:
+        folder: The output folder it lies in.
+        stage: For example "export" or "optimize.ort-cpu-fp32".
+        key: Hash of the recipe: what went in.
+        digest: Hash of files and facts: what came out; children name their parents by it.
+        ingredients: The recipe, name by name; long values are hashes.
+        parents: Digest of each parent artifact.
+        files: Its files, with sha256 and size.
+        facts: What the stage says about its result.
+        seconds: Wall time it took to make.
+        peak_rss_bytes: Highest resident memory while it was made.
+        versions: Of Python and of the libraries its code imports.
+        log: Lines noted while it was made.
+        reused: True if it was on disk already and still current.
+    """
+
+    folder: Path
+    stage: str
+    key: str
+    digest: str
+    ingredients: Mapping[str, Json] = field(default_factory=dict)
+    parents: Mapping[str, str] = field(default_factory=dict)
+    files: tuple[FileRecord, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
+    peak_rss_bytes: int = 0
+    versions: Mapping[str, str] = field(default_factory=dict)
+    log: tuple[str, ...] = ()
+    made: str = ""
+    reused: bool = False
+
+    def path(self, name: str) -> Path:
+        """Return the absolute path of a file given by its relative name."""
+        return self.folder / name
+
+    def to_manifest(self) -> bytes:
+        """Return the manifest's bytes: everything but where the folder is."""
+        content = {
+            "format": FORMAT,
+            "stage": self.stage,
+            "made": self.made,
+            "key": self.key,
+            "digest": self.digest,
+            "ingredients": dict(self.ingredients),
+            "parents": dict(self.parents),
+            "files": [vars(record) for record in self.files],
+            "facts": dict(self.facts),
+            "seconds": round(self.seconds, 3),
+            "peak_rss_bytes": self.peak_rss_bytes,
+            "versions": dict(self.versions),
+            "log": list(self.log),
+        }
+        return (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode()
+
+    def as_reused(self) -> Artifact:
+        """Return the same artifact, marked as found on disk."""
+        return replace(self, reused=True)
+
+
+def read_manifest(folder: Path, manifest: Path) -> Artifact:
+    """Return the artifact a manifest file describes.
+
+    Raises:
+        FolderError: the manifest is not one of ours, or of a newer format.
+    """
+    fix = f"delete {manifest.name} and run the stage again"
+    try:
+        content = json.loads(manifest.read_bytes())
+        if content["format"] != FORMAT:
+            raise FolderError(
+                f"manifest format {content['format']}, this version reads {FORMAT}",
+                where=str(manifest),
+                fix=fix,
+            )
+        return Artifact(
+            folder=folder,
+            stage=str(content["stage"]),
+            key=str(content["key"]),
+            digest=str(content["digest"]),
+            ingredients=dict(content["ingredients"]),
+            parents=dict(content["parents"]),
+            files=tuple(_record(item) for item in content["files"]),
+            facts=dict(content["facts"]),
+            seconds=float(content["seconds"]),
+            peak_rss_bytes=int(content["peak_rss_bytes"]),
+            versions=dict(content["versions"]),
+            log=tuple(str(line) for line in content["log"]),
+            made=str(content["made"]),
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise FolderError(
+            f"the manifest is damaged: {type(error).__name__}: {error}",
+            where=str(manifest),
+            fix=fix,
+        ) from error
+    except OSError as error:
+        raise FolderError(
+            f"the manifest cannot be read: {error.strerror}",
+            where=str(manifest),
+            fix="check its permissions",
+        ) from error
+
+
+def _record(item: Mapping[str, Any]) -> FileRecord:
+    """Return one file's record; a path that leaves the folder is a damaged manifest."""
+    path = Path(str(item["path"]))
+    if path.is_absolute() or ".." in path.parts:
+        raise ValueError(f"file path {item['path']!r} leaves the folder")
+    return FileRecord(
+        path.as_posix(), str(item["sha256"]), int(item["bytes"]), bool(item.get("shared", False))
+    )

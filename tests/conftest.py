@@ -1,0 +1,11 @@
+"""What every test shares: no network, one thread, quiet logs."""
+
+from __future__ import annotations
+
+import os
+
+# Set before any framework is imported: many small tests are faster and repeatable on one thread.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("MPLBACKEND", "Agg")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
