@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
 
 import onnx_ir as ir
 
@@ -11,10 +13,12 @@ from pipeline.build_engine.seen import Finding, Seen, constant
 
 _SPLIT = "leave this attention written out; `pipeline optimize --target tensorrt` does"
 _OWN_SCALE = (
-    "give each attention its own Mul on the queries and scale=1; "
-    "`pipeline optimize --target tensorrt` does"
+    "let each attention compute its own queries and keys, or use scale=1 with its own Mul on "
+    "whichever of them is not shared"
 )
-_Key = tuple[object, ...]
+_LAYOUT_OR_PRODUCT = frozenset(
+    {"MatMul", "Gemm", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Identity", "Split", "Slice"}
+)
 
 
 def attentions(seen: Seen) -> list[ir.Node]:
@@ -67,46 +71,67 @@ def _head_sizes(
 
 
 def check_shared_operands(seen: Seen) -> Iterator[Finding]:
-    """Yield attentions that share queries or keys while one of them scales: a builder crash."""
-    users: dict[_Key, list[ir.Node]] = defaultdict(list)
+    """Yield attentions that share queries or keys behind one scaling: the builder crashes there.
+
+    Seen (TensorRT-RTX 1.7): the scaling becomes one Mul with two attentions behind it, whether
+    the operator brings it (scale absent or not 1) or the graph does. Two Muls in a row, or an
+    element-wise operator before the Mul, merge into something else and build.
+    """
+    users: dict[_Operand, list[ir.Node]] = defaultdict(list)
     for node in attentions(seen):
-        keys = [_identity(v) for v in node.inputs[:2] if v is not None]
-        for key in set(keys):
-            users[key].append(node)
-        if len(keys) == 2 and keys[0] == keys[1] and _scales(node):
-            yield seen.finding(
-                "error", node, "queries and keys are one tensor: the builder crashes", _OWN_SCALE
-            )
+        for operand in [_operand(node, v) for v in node.inputs[:2] if v is not None]:
+            if operand.products == 1:
+                users[operand].append(node)
     reported: set[ir.Node] = set()
-    for nodes in users.values():
-        scaling = [n for n in nodes if _scales(n)]
-        if len(nodes) > 1 and scaling and scaling[0] not in reported:
-            reported.add(scaling[0])
-            others = ", ".join(n.name or "?" for n in nodes if n is not scaling[0])
-            yield seen.finding(
-                "error",
-                scaling[0],
-                f"it shares queries or keys with {others}: the builder crashes",
-                _OWN_SCALE,
-            )
+    for operand, nodes in users.items():
+        if len(nodes) < 2 or nodes[0] in reported:
+            continue
+        reported.add(nodes[0])
+        same = nodes[0] is nodes[1]
+        others = ", ".join(n.name or "?" for n in nodes[1:])
+        what = "queries and keys are one tensor" if same else f"shares queries or keys with {others}"
+        level: Literal["error", "warning"] = "error" if operand.plain else "warning"
+        crash = "the builder crashes" if operand.plain else "the builder may crash"
+        yield seen.finding(level, nodes[0], f"attention: {what}, scaled alike: {crash}", _OWN_SCALE)
 
 
-def _scales(node: ir.Node) -> bool:
-    """Return whether the operator multiplies the scores itself; absent means 1/sqrt(size)."""
+@dataclass(frozen=True)
+class _Operand:
+    """One query or key operand, as the builder sees it after merging equal computations."""
+
+    base: int
+    factors: tuple[object, ...]
+    products: int
+    plain: bool
+
+
+def _operand(node: ir.Node, value: ir.Value) -> _Operand:
+    base, factor = _unscaled(value)
     scale = node.attributes.get("scale")
-    return scale is None or scale.as_float() != 1.0
+    own = "default" if scale is None else scale.as_float()
+    factors = tuple(f for f in (factor, own) if f not in (None, 1.0))
+    producer = base.producer()
+    plain = producer is None or producer.op_type in _LAYOUT_OR_PRODUCT
+    return _Operand(id(base), factors, len(factors), plain)
 
 
-def _identity(value: ir.Value) -> _Key:
-    """Return equal keys for values the builder will find equal: through Identity and equal Mul."""
+def _unscaled(value: ir.Value) -> tuple[ir.Value, object]:
+    """Return the value before a multiplication with one number, and that number."""
+    value = _before_identity(value)
+    node = value.producer()
+    if node is None or node.op_type not in ("Mul", "Div"):
+        return value, None
+    parts = [(v, constant(v)) for v in node.inputs if v is not None]
+    fixed = [c for _v, c in parts if c is not None and c.size == 1]
+    rest = [v for v, c in parts if c is None or c.size != 1]
+    if len(fixed) != 1 or len(rest) != 1 or (node.op_type == "Div" and rest[0] is not parts[0][0]):
+        return value, None
+    return _before_identity(rest[0]), (node.op_type, float(fixed[0].reshape(())))
+
+
+def _before_identity(value: ir.Value) -> ir.Value:
     node = value.producer()
     while node is not None and node.op_type == "Identity" and node.inputs[0] is not None:
         value = node.inputs[0]
         node = value.producer()
-    if node is not None and node.op_type == "Mul":
-        parts = [(v, constant(v)) for v in node.inputs if v is not None]
-        fixed = [c for _v, c in parts if c is not None and c.size == 1]
-        rest = [v for v, c in parts if c is None or c.size != 1]
-        if len(fixed) == 1 and len(rest) == 1:
-            return ("Mul", float(fixed[0].reshape(())), *_identity(rest[0]))
-    return (id(value),)
+    return value
