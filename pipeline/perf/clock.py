@@ -48,8 +48,11 @@ class Worker(Protocol):
     def open(self) -> None:
         """Load the model afresh."""
 
-    def time(self, job: str, calls: int) -> list[float]:
-        """Return the milliseconds of each call of a job, a first unrecorded one before them."""
+    def time(self, job: str, calls: int) -> dict[str, list[float]]:
+        """Return the milliseconds of each call, after a first one that is not recorded.
+
+        The series named like the job holds whole calls; others may split them up.
+        """
 
     def close(self) -> None:
         """Drop the model."""
@@ -57,16 +60,17 @@ class Worker(Protocol):
 
 @dataclass
 class Samples:
-    """Raw samples: contender -> job -> session -> round -> milliseconds of each call."""
+    """Raw samples: contender -> series -> session -> round -> milliseconds of each call."""
 
     times: dict[str, dict[str, list[list[list[float]]]]] = field(default_factory=dict)
 
-    def add(self, name: str, job: str, session: int, calls_ms: list[float]) -> None:
-        """Append one turn."""
-        sessions = self.times.setdefault(name, {}).setdefault(job, [])
-        while len(sessions) <= session:
-            sessions.append([])
-        sessions[session].append(calls_ms)
+    def add(self, name: str, session: int, turn: dict[str, list[float]]) -> None:
+        """Append one turn of one contender."""
+        for series, calls_ms in turn.items():
+            sessions = self.times.setdefault(name, {}).setdefault(series, [])
+            while len(sessions) <= session:
+                sessions.append([])
+            sessions[session].append(calls_ms)
 
 
 def measure(
@@ -92,14 +96,14 @@ def measure(
         for worker in workers:
             worker.open()
             for job in jobs:
-                warm = worker.time(job, 1)
+                warm = worker.time(job, 1)[job]
                 calls.setdefault((worker.name, job), plan.calls(min(warm)))
         for turn in range(plan.rounds):
             for worker in rotated(workers, session * plan.rounds + turn):
                 sleep(plan.quiet_s)
                 for job in jobs:
                     taken = worker.time(job, calls[worker.name, job])
-                    samples.add(worker.name, job, session, taken)
+                    samples.add(worker.name, session, taken)
                 done += 1
                 progress(done, total)
         for worker in workers:

@@ -21,7 +21,7 @@ class JudgeRunner:
         model = load_model(path)
         self._inputs = tuple(str(value.name) for value in model.graph.inputs)
         self._outputs = tuple(str(value.name) for value in model.graph.outputs)
-        self._judge: Judge | None = Judge(model, dtype=None)
+        self._judge: Judge | None = Judge(model, dtype="declared")
 
     @property
     def input_names(self) -> tuple[str, ...]:

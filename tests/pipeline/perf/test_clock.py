@@ -15,7 +15,7 @@ class Fake:
 
     def time(self, job, calls):
         self.log.append(("time", self.name, job, calls))
-        return [self.ms] * calls
+        return {job: [self.ms] * calls}
 
 
 def test_turns_interleave_after_a_quiet_moment_and_every_sample_is_kept():

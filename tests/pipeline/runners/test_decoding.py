@@ -75,7 +75,9 @@ def test_chunks_give_the_same_cache_as_one_piece():
     first, state = decoder.step(decoder.begin(ids, ids), ids[:, :3])
     second, two = decoder.step(state, ids[:, 3:])
     np.testing.assert_array_equal(whole, np.concatenate([first, second], axis=1))
-    np.testing.assert_array_equal(one.cache["past_key_values.0.key"], two.cache["past_key_values.0.key"])
+    np.testing.assert_array_equal(
+        one.cache["past_key_values.0.key"], two.cache["past_key_values.0.key"]
+    )
 
 
 def test_a_model_without_a_cache_is_refused():

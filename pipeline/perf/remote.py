@@ -1,0 +1,118 @@
+"""The near side of a contender's process."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import EnvironmentMissingError, PipelineError, UsageError
+from pipeline.perf.contender import Contender, Job
+
+LAST_WORDS = 2000
+
+
+class RemoteWorker:
+    """A contender in its own process; see `pipeline.perf.worker`.
+
+    Attributes:
+        describe: Part -> what really runs, after the first opening.
+        load_s: Seconds each opening took.
+        peak_rss_bytes: Highest resident memory of the process so far.
+    """
+
+    def __init__(self, contender: Contender, jobs: Sequence[Job]) -> None:
+        self.name, self.contender = contender.name, contender
+        self.describe: dict[str, dict[str, str]] = {}
+        self.load_s: list[float] = []
+        self.peak_rss_bytes = 0
+        self._errors = tempfile.TemporaryFile()
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "pipeline.perf.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            text=True,
+            env=_environment(contender.threads),
+        )
+        self._ask(
+            {
+                "do": "setup",
+                "contender": contender.to_json(),
+                "jobs": [job.to_json() for job in jobs],
+            }
+        )
+
+    def open(self) -> None:
+        """Load the model afresh."""
+        answer = self._ask({"do": "open"})
+        self.describe = answer["describe"]
+        self.load_s.append(float(answer["seconds"]))
+
+    def time(self, job: str, calls: int) -> dict[str, list[float]]:
+        """Return the milliseconds of each call, after a first one that is not recorded."""
+        series: dict[str, list[float]] = self._ask({"do": "time", "job": job, "calls": calls})[
+            "series"
+        ]
+        return series
+
+    def close(self) -> None:
+        """Drop the model, keep the process."""
+        self.peak_rss_bytes = int(self._ask({"do": "close"})["peak_rss_bytes"])
+
+    def stop(self) -> None:
+        """End the process."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        try:
+            self._process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process.stdout.close()
+        self._errors.close()
+
+    def _ask(self, command: Mapping[str, Any]) -> dict[str, Any]:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        try:
+            self._process.stdin.write(json.dumps(command) + "\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            raise self._dead() from None
+        line = self._process.stdout.readline()
+        if not line:
+            raise self._dead()
+        answer: dict[str, Any] = json.loads(line)
+        if "error" in answer:
+            kind = EnvironmentMissingError if answer["code"] == 3 else UsageError
+            raise kind(answer["error"], where=answer["where"], fix=answer["fix"])
+        return answer
+
+    def _dead(self) -> PipelineError:
+        code = self._process.wait()
+        self._errors.seek(0)
+        words = self._errors.read()[-LAST_WORDS:].decode(errors="replace").strip()
+        last = words.splitlines()[-1] if words else "it said nothing"
+        return UsageError(
+            f"The process of {self.name} ended with code {code}: {last}",
+            where=self.contender.folder,
+            fix="Leave this contender out, or run it alone to see why.",
+        )
+
+
+def _environment(threads: int) -> dict[str, str]:
+    """Return the environment of a worker: our packages, and the same threads for every library.
+
+    `-P` keeps the current folder off its path: what lies there may carry our packages' names.
+    """
+    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    ours = str(Path(__file__).resolve().parents[2])
+    path = os.pathsep.join(filter(None, (ours, os.environ.get("PYTHONPATH"))))
+    return {**os.environ, **dict.fromkeys(names, str(threads)), "PYTHONPATH": path}

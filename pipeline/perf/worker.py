@@ -1,0 +1,130 @@
+"""A contender's own process: opens it, times it, and says how much memory it took.
+
+Started as `python -m pipeline.perf.worker`. One JSON object per line comes in on standard input
+and one answer goes out for each on what was standard output; that handle is put aside at the
+start, so that nothing a runtime prints can end up between the answers.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from pipeline.errors import PipelineError
+from pipeline.perf.contender import Contender, Job
+from pipeline.perf.opening import open_contender, prepared
+from pipeline.runners.base import Runner
+from pipeline.runners.decoding import Decoder, greedy
+
+Series = dict[str, list[float]]
+
+
+class Workbench:
+    """Holds the contender between commands."""
+
+    def __init__(self) -> None:
+        self.contender: Contender | None = None
+        self.jobs: dict[str, Job] = {}
+        self.parts: dict[str, Runner] = {}
+        self.calls: dict[str, Callable[[], Series | None]] = {}
+
+    def answer(self, command: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the answer to one command."""
+        what = command["do"]
+        if what == "setup":
+            self.contender = Contender(**command["contender"])
+            self.jobs = {job["name"]: Job(**job) for job in command["jobs"]}
+            return {}
+        if what == "open":
+            return self._open()
+        if what == "time":
+            return {"series": self._time(command["job"], command["calls"])}
+        assert what == "close", what
+        return self._close()
+
+    def _open(self) -> dict[str, Any]:
+        assert self.contender is not None
+        start = time.perf_counter()
+        self.parts = open_contender(self.contender)
+        seconds = time.perf_counter() - start
+        self.calls = {}
+        about = {part: runner.describe() for part, runner in self.parts.items()}
+        return {"seconds": seconds, "describe": about}
+
+    def _time(self, name: str, calls: int) -> Series:
+        if name not in self.calls:
+            self.calls[name] = self._callable(self.jobs[name])
+        call = self.calls[name]
+        call()
+        series: Series = {name: []}
+        for _ in range(calls):
+            start = time.perf_counter_ns()
+            split = call()
+            series[name].append((time.perf_counter_ns() - start) / 1e6)
+            for key, values in (split or {}).items():
+                series.setdefault(f"{name}/{key}", []).extend(values)
+        return series
+
+    def _callable(self, job: Job) -> Callable[[], Series | None]:
+        with np.load(job.feeds) as stored:
+            feeds = dict(stored)
+        if job.generation is None:
+            return prepared(self.parts[job.part], feeds)
+        return self._generation(feeds, job.generation)
+
+    def _generation(
+        self, feeds: Mapping[str, np.ndarray], about: Mapping[str, Any]
+    ) -> Callable[[], Series]:
+        decoder = TimedDecoder(self.parts, about["inputs"])
+        ids, mask = feeds["input_ids"], feeds["attention_mask"]
+
+        def call() -> Series:
+            decoder.stamps = [time.perf_counter_ns()]
+            greedy(decoder, ids, mask, start=about["start"], end=(), max_new=about["tokens"])
+            gaps = np.diff(decoder.stamps) / 1e6
+            return {"first": [float(gaps[0])], "next": [float(np.mean(gaps[1:]))]}
+
+        return call
+
+    def _close(self) -> dict[str, Any]:
+        for runner in self.parts.values():
+            runner.close()
+        self.parts, self.calls = {}, {}
+        return {"peak_rss_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
+
+
+class TimedDecoder(Decoder):
+    """A decoder that notes when each step ended."""
+
+    stamps: list[int]
+
+    def step(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the step's result and note the time."""
+        result = super().step(*args, **kwargs)
+        self.stamps.append(time.perf_counter_ns())
+        return result
+
+
+def main() -> None:
+    """Answer commands until standard input ends."""
+    out = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    bench = Workbench()
+    for line in sys.stdin:
+        try:
+            answer = bench.answer(json.loads(line))
+        except PipelineError as err:
+            answer = {"error": err.what, "where": err.where, "fix": err.fix, "code": err.exit_code}
+        out.write(json.dumps(answer) + "\n")
+        out.flush()
+
+
+if __name__ == "__main__":
+    main()
