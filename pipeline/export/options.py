@@ -1,0 +1,103 @@
+"""What `pipeline export` can be told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from pipeline.errors import UsageError
+
+Exporter = Literal["auto", "dynamo", "torchscript"]
+KvCache = Literal["concat", "static", "none"]
+Dtype = Literal["float32", "float16", "bfloat16", "auto"]
+
+TASKS = (
+    "text-generation",
+    "text2text-generation",
+    "translation",
+    "automatic-speech-recognition",
+    "feature-extraction",
+    "fill-mask",
+    "text-classification",
+    "token-classification",
+    "question-answering",
+    "multiple-choice",
+    "image-classification",
+    "audio-classification",
+)
+
+STATIC_OPSET = 24  # the first with TensorScatter
+DEFAULT_OPSET = 20  # native Gelu and LayerNormalization, and no operator a runtime still lacks
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """Everything that decides the exported files.
+
+    Attributes:
+        model: A Hugging Face folder, `file.py:function`, `hf:ORG/NAME`, a preset, or
+            `package.module:function`.
+        output: The artifact folder.
+        task: One of TASKS, or "auto" to infer it from the checkpoint's configuration.
+        dtype: Type of the weights in the graph; "auto" keeps the checkpoint's.
+        opset: 18 to 24; None takes 20, or 24 with a static cache.
+        exporter: "auto" tries dynamo and, where that fails, TorchScript.
+        kv_cache: "concat" grows the cache, "static" writes into a fixed buffer (TensorRT),
+            "none" leaves it out.
+        capacity: Positions in a static cache; None takes the model's own maximum.
+        checkpoint: A folder whose weights a preset takes instead of its own or random ones.
+        trust_remote_code: Run Python that comes with a Hugging Face checkpoint.
+        seed: Decides random weights and the inputs of the proof.
+    """
+
+    model: str
+    output: Path
+    task: str = "auto"
+    dtype: Dtype = "float32"
+    opset: int | None = None
+    exporter: Exporter = "auto"
+    kv_cache: KvCache = "concat"
+    capacity: int | None = None
+    checkpoint: Path | None = None
+    trust_remote_code: bool = False
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Raise UsageError for a value outside its range."""
+        for name, allowed in (
+            ("task", ("auto", *TASKS)),
+            ("dtype", get_args(Dtype)),
+            ("exporter", get_args(Exporter)),
+            ("kv_cache", get_args(KvCache)),
+        ):
+            if getattr(self, name) not in allowed:
+                raise UsageError(
+                    f"{name} is {getattr(self, name)!r}",
+                    where=f"--{name.replace('_', '-')}",
+                    fix=f"choose one of {', '.join(allowed)}",
+                )
+        self._check_numbers()
+
+    def _check_numbers(self) -> None:
+        low = STATIC_OPSET if self.kv_cache == "static" else 18
+        if self.opset is not None and not low <= self.opset <= 24:
+            raise UsageError(
+                f"opset {self.opset} is outside {low} to 24"
+                + (" (a static cache needs TensorScatter)" if low > 18 else ""),
+                where="--opset",
+                fix="leave --opset out, or name one in that range",
+            )
+        if self.capacity is not None and self.capacity < 2:
+            raise UsageError(
+                f"a static cache of {self.capacity} positions holds nothing",
+                where="--capacity",
+                fix="give at least 2, usually prompt plus new tokens",
+            )
+
+    @property
+    def resolved_opset(self) -> int:
+        """Return the opset to export to."""
+        if self.opset is not None:
+            return self.opset
+        return STATIC_OPSET if self.kv_cache == "static" else DEFAULT_OPSET
