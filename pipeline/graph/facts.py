@@ -15,7 +15,7 @@ import onnx_ir as ir
 
 from pipeline.graph.declared import declared_info
 from pipeline.graph.dims import Dim
-from pipeline.graph.shapes.call import UNKNOWN, Call, Dims, Info, Outer, Unifier
+from pipeline.graph.shapes.call import INTS_LIMIT, UNKNOWN, Call, Dims, Info, Outer, Unifier
 from pipeline.graph.shapes.consts import constant_node_value, info_of_array
 from pipeline.graph.shapes.evaluate import evaluate_node, is_deterministic
 from pipeline.graph.shapes.table import TABLE
@@ -58,6 +58,11 @@ class Facts(Outer):
         """Return the dims of a value, None when not even its rank is known."""
         return self.info_of(value).shape
 
+    def declared_shape(self, value: ir.Value) -> Dims | None:
+        """Return the shape the file declares, before any size was found equal to another."""
+        declared = self._declared.get(value)
+        return None if declared is None else declared.shape
+
     def dtype(self, value: ir.Value | None) -> ir.DataType | None:
         """Return the element type of a value."""
         return self.info_of(value).dtype
@@ -65,7 +70,7 @@ class Facts(Outer):
     def ints(self, value: ir.Value | None) -> Dims | None:
         """Return the symbolic contents of an integer or boolean tensor of rank 0 or 1."""
         info = self.info_of(value)
-        if info.dtype is None or info.dtype.is_floating_point():
+        if info.dtype is None or info.dtype.is_floating_point() or len(info.shape or ()) > 1:
             return None
         return info.ints
 
@@ -194,6 +199,7 @@ class Facts(Outer):
         for i, value in enumerate(node.outputs):
             info = outputs[i] if i < len(outputs) else UNKNOWN
             self._infos[value] = self._refined(value, info)
+            self.unifier.seen(info.shape)
         self._mark_constants(node, domain)
 
     def _refined(self, value: ir.Value, info: Info) -> Info:
@@ -246,7 +252,7 @@ class Facts(Outer):
             array = np.array(numbers, dtype=info.dtype.numpy())
         except OverflowError:
             return None
-        return array.reshape(() if not info.shape else (len(numbers),))
+        return array.reshape([d.const or 0 for d in info.shape])
 
     def _computed(self, value: ir.Value) -> np.ndarray | None:
         """Compute a foldable value; an explicit stack, since chains may be long."""
@@ -296,7 +302,7 @@ def _stored(value: ir.Value) -> ir.TensorProtocol | None:
 
 def _tensor_info(tensor: ir.TensorProtocol) -> Info:
     dims = [int(d) for d in tensor.shape.numpy()]
-    if len(dims) <= 1 and tensor.size <= 64 and tensor.dtype != ir.DataType.STRING:
+    if tensor.size <= INTS_LIMIT and tensor.dtype != ir.DataType.STRING:
         return info_of_array(tensor.numpy(), tensor.dtype)
     return Info(tuple(Dim.of(d) for d in dims), tensor.dtype)
 

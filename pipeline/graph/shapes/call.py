@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import prod
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -20,7 +21,8 @@ class Info(NamedTuple):
     Attributes:
         shape: Its dims, None when not even the rank is known.
         dtype: Its element type.
-        ints: The contents, for tensors of rank 0 or 1 that hold integers (also as floats or bools).
+        ints: The contents in row-major order, for small tensors of fixed shape that hold whole
+            numbers (also as floats or booleans).
     """
 
     shape: Dims | None = None
@@ -29,6 +31,22 @@ class Info(NamedTuple):
 
 
 UNKNOWN = Info()
+
+
+def grid(info: Info) -> np.ndarray | None:
+    """Return the contents as an array of Dims in the tensor's shape."""
+    if info.ints is None or info.shape is None:
+        return None
+    array = np.empty(len(info.ints), dtype=object)
+    array[:] = info.ints
+    return array.reshape([d.const or 0 for d in info.shape])
+
+
+def flat(array: np.ndarray | None) -> Dims | None:
+    """Return contents in row-major order, None for none or too many."""
+    if array is None or array.size > INTS_LIMIT:
+        return None
+    return tuple(array.reshape(-1).tolist())
 
 
 class Unifier:
@@ -40,6 +58,17 @@ class Unifier:
         self.bindings: dict[object, Dim] = {}
         self.branch_depth = 0
         self._fresh = 0
+        self._sizes: set[Dim] = set()
+
+    def seen(self, shape: Dims | None) -> None:
+        """Note the dims of a tensor: they are at least 0 even if their form does not show it."""
+        for dim in shape or ():
+            if any(c < 0 for _, c in dim.terms):
+                self._sizes.add(dim)
+
+    def nonnegative(self, dim: Dim) -> bool:
+        """Return whether the dim is known to be at least 0."""
+        return dim in self._sizes or is_nonnegative(dim)
 
     def fresh(self) -> Dim:
         """Return a size nothing is known about, at least 0."""
@@ -118,7 +147,7 @@ def _solve(left: Dim, right: Dim) -> tuple[object, Dim] | None:
         for side in atom[1:]
         for inner in side.atoms  # type: ignore[union-attr]
     }
-    options: list[tuple[tuple[int, int, str], object, Dim]] = []
+    options: list[tuple[tuple[int, bool, bool], object, Dim]] = []
     for monomial, c in difference.terms:
         if len(monomial) != 1 or monomial[0][1] != 1 or abs(c) != 1:
             continue
@@ -127,14 +156,18 @@ def _solve(left: Dim, right: Dim) -> tuple[object, Dim] | None:
             continue
         value = Dim({monomial: 1}) - difference * c
         alone = Dim({monomial: 1}) in (left, right)
-        kind = 1 if isinstance(atom, str) and atom[0] not in "$?" else 0
-        order = (0 if is_nonnegative(value) else 1, kind, "" if alone else "~")
-        options.append((order, atom, value))
+        options.append(((_standing(atom), not is_nonnegative(value), not alone), atom, value))
     if not options:
         return None
-    # Last of the best: of two declared names the earlier in the alphabet... stays.
-    order, atom, value = min(options, key=lambda o: o[0])
-    return (atom, value) if order[0] == 0 or order[2] == "" else None
+    (standing, open_sign, mixed), atom, value = min(options, key=lambda o: o[0])
+    return (atom, value) if standing == 0 or not open_sign or not mixed else None
+
+
+def _standing(atom: object) -> int:
+    """Return how much a reader would miss the atom: unknown sizes go first, names last."""
+    if isinstance(atom, str):
+        return 0 if atom[0] in "$?" else 2
+    return 1
 
 
 class Call:
@@ -171,14 +204,22 @@ class Call:
         return self.info(index).dtype
 
     def known_ints(self, index: int) -> Dims | None:
-        """Return an input's contents where they are known."""
-        return self.info(index).ints
+        """Return an input's contents where they are known, in row-major order."""
+        info = self.info(index)
+        if info.ints is not None or info.shape is None or not self.has(index):
+            return info.ints
+        sizes = [d.const for d in info.shape]
+        if None in sizes or prod(n for n in sizes if n is not None) > INTS_LIMIT:
+            return None
+        array = self.array(index)
+        whole = array is not None and array.dtype.kind in "iub"
+        return tuple(Dim.of(int(x)) for x in array.reshape(-1)) if whole else None
 
     def ints(self, index: int) -> Dims | None:
         """Return an input's contents, unknown ones as fresh integers; None for unknown length."""
-        info = self.info(index)
-        if info.ints is not None or info.shape is None or len(info.shape) > 1:
-            return info.ints
+        info, known = self.info(index), self.known_ints(index)
+        if known is not None or info.shape is None or len(info.shape) > 1:
+            return known
         length = 1 if not info.shape else info.shape[0].const
         if length is None or length > INTS_LIMIT:
             return None
@@ -191,7 +232,12 @@ class Call:
             array = self.array(index)
             return None if array is None else [int(x) for x in array.reshape(-1)]
         numbers = [d.const for d in found]
-        return None if any(n is None for n in numbers) else [n for n in numbers if n is not None]
+        return None if None in numbers else [n for n in numbers if n is not None]
+
+    def grid(self, index: int) -> np.ndarray | None:
+        """Return an input's contents as an array of Dims in its shape."""
+        info = self.info(index)
+        return None if info.shape is None else grid(info._replace(ints=self.known_ints(index)))
 
     def array(self, index: int) -> np.ndarray | None:
         """Return a small constant input's value."""

@@ -16,8 +16,8 @@ def info_of_array(array: np.ndarray, dtype: ir.DataType) -> Info:
 
 
 def ints_of_array(array: np.ndarray) -> tuple[Dim, ...] | None:
-    """Return the contents of a short constant of rank 0 or 1 when all are whole numbers."""
-    if array.ndim > 1 or array.size > INTS_LIMIT or array.dtype.kind not in "iubf":
+    """Return the contents of a small constant when all are whole numbers."""
+    if array.size > INTS_LIMIT or array.dtype.kind not in "iubf":
         return None
     flat = array.reshape(-1)
     if array.dtype.kind == "f" and not (np.isfinite(flat).all() and (flat == flat.round()).all()):

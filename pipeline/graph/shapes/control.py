@@ -91,7 +91,8 @@ def _scan(call: Call) -> Sequence[Info]:
     outputs = _stable(call, body, fixed, states)
     scanned = outputs[state_count:]
     places = call.ints_attr("scan_output_axes") or [0] * len(scanned)
-    return [*states, *(_stacked(call, i, length, at) for i, at in zip(scanned, places, strict=False))]
+    pairs = zip(scanned, places, strict=False)
+    return [*states, *(_stacked(call, each, length, axis) for each, axis in pairs)]
 
 
 def _stacked(call: Call, each: Info, length: Dim | None, axis: int) -> Info:

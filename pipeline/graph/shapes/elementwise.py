@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
+import numpy as np
 import onnx_ir as ir
 
 from pipeline.graph.dims import ONE, ZERO, Dim, is_nonnegative
-from pipeline.graph.shapes.call import INTS_LIMIT, Call, Dims, Infer, Info
+from pipeline.graph.shapes.call import INTS_LIMIT, Call, Dims, Infer, Info, grid
 
-Entry = Callable[[Dim, Dim], "Dim | None"]
+Entry = Callable[..., "Dim | None"]
 BOOL = ir.DataType.BOOL
 
 
@@ -50,7 +52,7 @@ def cast(call: Call) -> Sequence[Info]:
     target = ir.DataType(call.int_attr("to", int(ir.DataType.FLOAT)))
     ints = x.ints
     if target == BOOL and ints is not None:
-        ints = _each(ints, (ZERO,), _not_equal)
+        ints = _each(ints, (ZERO,), partial(_not_equal, call.unifier.nonnegative))
     return [Info(x.shape, target, ints)]
 
 
@@ -63,15 +65,8 @@ def cast_like(call: Call) -> Sequence[Info]:
 def where(call: Call) -> Sequence[Info]:
     """Infer Where; contents are followed where the condition is known or does not matter."""
     shape = call.unifier.broadcast(call.shape(0), call.shape(1), call.shape(2))
-    condition, yes, no = (call.known_ints(i) for i in range(3))
-    ints: Dims | None = None
-    if condition is not None and yes is not None and no is not None:
-        length = max(len(condition), len(yes), len(no))
-        picked = [
-            _pick(_at(condition, i), _at(yes, i), _at(no, i)) or call.unifier.fresh_integer()
-            for i in range(length)
-        ]
-        ints = tuple(picked) if shape is not None and len(shape) <= 1 else None
+    grids = [call.grid(i) for i in range(3)]
+    ints = _entries(call, grids, shape, _pick)
     return [Info(shape, call.dtype(1) or call.dtype(2), ints)]
 
 
@@ -81,17 +76,29 @@ def _pick(condition: Dim, yes: Dim, no: Dim) -> Dim | None:
     return no if condition == ZERO else None
 
 
-def _at(values: Dims, index: int) -> Dim:
-    return values[index if len(values) > 1 else 0]
+def _entries(
+    call: Call, grids: Sequence[np.ndarray | None], shape: Dims | None, entry: Entry
+) -> Dims | None:
+    """Return the contents computed entry by entry; an open entry among others is a fresh one."""
+    if shape is None or any(g is None for g in grids):
+        return None
+    arrays = [g for g in grids if g is not None]
+    try:
+        spread = np.broadcast_arrays(*arrays)
+    except ValueError:
+        return None
+    if spread[0].size > INTS_LIMIT:
+        return None
+    found = [entry(*operands) for operands in zip(*(a.flat for a in spread), strict=True)]
+    if found and all(d is None for d in found):
+        return None
+    return tuple(call.unifier.fresh_integer() if d is None else d for d in found)
 
 
 def _each(left: Dims, right: Dims, entry: Entry) -> Dims | None:
-    if not left or not right:
-        return ()
-    length = max(len(left), len(right))
-    if min(len(left), len(right)) not in (1, length) or length > INTS_LIMIT:
-        return None
-    found = [entry(_at(left, i), _at(right, i)) for i in range(length)]
+    """Return the entries of equally long contents, or of one with a single number."""
+    wide = right * len(left) if len(right) == 1 else right
+    found = [entry(a, b) for a, b in zip(left, wide, strict=False)]
     return tuple(d for d in found if d is not None) if None not in found else None
 
 
@@ -100,13 +107,12 @@ def _combine(entry: Entry | None, boolean: bool) -> Infer:
         infos = [call.info(i) for i in range(len(call.node.inputs))]
         shape = call.unifier.broadcast(*(i.shape for i in infos))
         dtype = BOOL if boolean else next((i.dtype for i in infos if i.dtype is not None), None)
+        if entry is None or shape is None or any(i.ints is None for i in infos):
+            return [Info(shape, dtype)]
         ints = infos[0].ints
-        for other in infos[1:]:
-            if entry is None or ints is None or other.ints is None:
-                ints = None
-                break
-            ints = _each(ints, other.ints, entry)
-        if entry is None or shape is None or len(shape) > 1:
+        if len(infos) == 2:
+            ints = _entries(call, [grid(i) for i in infos], shape, entry)
+        elif len(infos) > 2:
             ints = None
         return [Info(shape, dtype, ints)]
 
@@ -141,30 +147,43 @@ def _modulo(left: Dim, right: Dim) -> Dim | None:
     return left % right if is_nonnegative(right - 1) else None
 
 
-def _truth(call: bool) -> Dim:
-    return ONE if call else ZERO
+Sign = Callable[[Dim], bool]  # whether a dim is known to be at least 0
 
 
-def _less(left: Dim, right: Dim) -> Dim | None:
-    if is_nonnegative(right - left - 1):
+def _less(known: Sign, left: Dim, right: Dim) -> Dim | None:
+    if known(right - left - 1):
         return ONE
-    return ZERO if is_nonnegative(left - right) else None
+    return ZERO if known(left - right) else None
 
 
-def _less_equal(left: Dim, right: Dim) -> Dim | None:
-    return _less(left, right + 1)
+def _less_equal(known: Sign, left: Dim, right: Dim) -> Dim | None:
+    return _less(known, left, right + 1)
 
 
-def _equal(left: Dim, right: Dim) -> Dim | None:
+def _equal(known: Sign, left: Dim, right: Dim) -> Dim | None:
     if left == right:
         return ONE
-    apart = is_nonnegative(left - right - 1) or is_nonnegative(right - left - 1)
-    return ZERO if apart else None
+    return ZERO if known(left - right - 1) or known(right - left - 1) else None
 
 
-def _not_equal(left: Dim, right: Dim) -> Dim | None:
-    found = _equal(left, right)
+def _greater(known: Sign, left: Dim, right: Dim) -> Dim | None:
+    return _less(known, right, left)
+
+
+def _greater_equal(known: Sign, left: Dim, right: Dim) -> Dim | None:
+    return _less_equal(known, right, left)
+
+
+def _not_equal(known: Sign, left: Dim, right: Dim) -> Dim | None:
+    found = _equal(known, left, right)
     return None if found is None else ONE - found
+
+
+def _compare(decide: Callable[[Sign, Dim, Dim], Dim | None]) -> Infer:
+    def infer(call: Call) -> Sequence[Info]:
+        return _combine(partial(decide, call.unifier.nonnegative), True)(call)
+
+    return infer
 
 
 def _power(left: Dim, right: Dim) -> Dim | None:
@@ -238,12 +257,12 @@ TABLE: dict[str, Infer] = {
     "Pow": _combine(_power, False),
     "Min": _combine(Dim.minimum, False),
     "Max": _combine(Dim.maximum, False),
-    "Equal": _combine(_equal, True),
-    "Less": _combine(_less, True),
-    "LessOrEqual": _combine(_less_equal, True),
-    "Greater": _combine(lambda a, b: _less(b, a), True),
-    "GreaterOrEqual": _combine(lambda a, b: _less_equal(b, a), True),
+    "Equal": _compare(_equal),
+    "Less": _compare(_less),
+    "LessOrEqual": _compare(_less_equal),
+    "Greater": _compare(_greater),
+    "GreaterOrEqual": _compare(_greater_equal),
     "And": _combine(lambda a, b: a * b, True),
     "Or": _combine(lambda a, b: a + b - a * b, True),
-    "Xor": _combine(_not_equal, True),
+    "Xor": _compare(_not_equal),
 }

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipeline.graph.dims import ONE, ZERO, Dim, is_nonnegative, product
+import numpy as np
+
+from pipeline.graph.dims import ONE, ZERO, Dim, product
 from pipeline.graph.shapes.call import (
     INTS_LIMIT,
     UNKNOWN,
@@ -14,7 +16,11 @@ from pipeline.graph.shapes.call import (
     Info,
     axes_argument,
     axis_of,
+    flat,
+    grid,
 )
+
+SMALL = range(INTS_LIMIT + 1)
 
 
 def _reshape(call: Call) -> Sequence[Info]:
@@ -24,8 +30,7 @@ def _reshape(call: Call) -> Sequence[Info]:
         length = rank[0].const if rank and len(rank) == 1 else None
         return [Info(None if length is None or length > 64 else call.fresh(length), x.dtype)]
     shape = _reshaped(call, x.shape, target)
-    keep = x.ints is not None and len(shape) <= 1
-    return [Info(shape, x.dtype, x.ints if keep else None)]
+    return [Info(shape, x.dtype, x.ints)]
 
 
 def _reshaped(call: Call, source: Dims | None, target: Dims) -> Dims:
@@ -94,10 +99,12 @@ def _transpose(call: Call) -> Sequence[Info]:
     if x.shape is None:
         return [Info(None if order is None else call.fresh(len(order)), x.dtype)]
     if order is None:
-        return [Info(x.shape[::-1], x.dtype, x.ints)]
+        order = list(range(len(x.shape)))[::-1]
     if sorted(order) != list(range(len(x.shape))):
         return [Info(None, x.dtype)]
-    return [Info(tuple(x.shape[i] for i in order), x.dtype, x.ints)]
+    contents = grid(x)
+    ints = None if contents is None else flat(contents.transpose(order))
+    return [Info(tuple(x.shape[i] for i in order), x.dtype, ints)]
 
 
 def _unsqueeze(call: Call) -> Sequence[Info]:
@@ -117,7 +124,7 @@ def _unsqueeze(call: Call) -> Sequence[Info]:
         return [Info(None, x.dtype)]
     rest = iter(x.shape)
     shape = tuple(ONE if i in axes else next(rest) for i in range(rank))
-    return [Info(shape, x.dtype, x.ints if rank <= 1 else None)]
+    return [Info(shape, x.dtype, x.ints)]
 
 
 def _squeeze(call: Call) -> Sequence[Info]:
@@ -132,7 +139,7 @@ def _squeeze(call: Call) -> Sequence[Info]:
             return [Info(None, x.dtype)]  # which axes go depends on the sizes
         axes = [i for i, d in enumerate(x.shape) if d == ONE]
     shape = tuple(d for i, d in enumerate(x.shape) if i not in axes)
-    return [Info(shape, x.dtype, x.ints if len(shape) <= 1 else None)]
+    return [Info(shape, x.dtype, x.ints)]
 
 
 def _flatten(call: Call) -> Sequence[Info]:
@@ -141,7 +148,7 @@ def _flatten(call: Call) -> Sequence[Info]:
         return [Info(call.fresh(2), x.dtype)]
     axis = call.int_attr("axis", 1)
     axis = axis + len(x.shape) if axis < 0 else axis
-    return [Info((product(x.shape[:axis]), product(x.shape[axis:])), x.dtype)]
+    return [Info((product(x.shape[:axis]), product(x.shape[axis:])), x.dtype, x.ints)]
 
 
 def _concat(call: Call) -> Sequence[Info]:
@@ -163,10 +170,18 @@ def _concat(call: Call) -> Sequence[Info]:
     for shape in shapes:
         total = total + shape[axis]
     dims[axis] = total if len(shapes) == len(infos) else call.unifier.fresh()
-    return [Info(call.unifier.resolve(tuple(dims)), dtype, _joined(call) if rank == 1 else None)]
+    ints = _joined(call) if rank == 1 else _stacked(infos, axis)
+    return [Info(call.unifier.resolve(tuple(dims)), dtype, ints)]
+
+
+def _stacked(infos: Sequence[Info], axis: int) -> Dims | None:
+    grids = [grid(i) for i in infos]
+    parts = [g for g in grids if g is not None]
+    return flat(np.concatenate(parts, axis)) if len(parts) == len(infos) else None
 
 
 def _joined(call: Call) -> Dims | None:
+    """Return the contents of joined vectors; unknown parts of known length are fresh integers."""
     parts = [call.ints(i) for i in range(len(call.node.inputs))]
     if all(call.known_ints(i) is None for i in range(len(parts))):
         return None
@@ -182,12 +197,11 @@ def _split(call: Call) -> Sequence[Info]:
     if axis is None:
         return [Info(None, x.dtype)] * count
     sizes = _split_sizes(call, x.shape[axis], count)
-    infos, start = [], 0
+    infos, start, contents = [], 0, grid(x)
     for size in sizes:
-        length = size.const
-        ints = None
-        if x.ints is not None and length is not None:
-            ints = x.ints[start : start + length]
+        length, ints = size.const, None
+        if contents is not None and length is not None:
+            ints = flat(contents.take(range(start, start + length), axis))
             start += length
         infos.append(Info((*x.shape[:axis], size, *x.shape[axis + 1 :]), x.dtype, ints))
     return infos
@@ -216,12 +230,11 @@ def _expand(call: Call) -> Sequence[Info]:
         return [Info(None, x.dtype)]
     wanted = tuple(call.size(d) for d in target)
     shape = call.unifier.broadcast(x.shape, wanted)
-    length = shape[0].const if shape and len(shape) == 1 else None
+    numbers = [d.const for d in shape] if shape is not None else [None]
+    contents = grid(x)
     ints = None
-    if x.ints is not None and shape == ():
-        ints = x.ints
-    elif x.ints is not None and length is not None and length <= INTS_LIMIT:
-        ints = x.ints if len(x.ints) == length else x.ints * length
+    if contents is not None and None not in numbers and product(shape or ()).const in SMALL:
+        ints = flat(np.broadcast_to(contents, [n for n in numbers if n is not None]))
     return [Info(shape, x.dtype, ints)]
 
 
@@ -230,10 +243,10 @@ def _tile(call: Call) -> Sequence[Info]:
     if x.shape is None or repeats is None or len(repeats) != len(x.shape):
         return [Info(None if x.shape is None else call.fresh(len(x.shape)), x.dtype)]
     shape = tuple(d * call.size(r) for d, r in zip(x.shape, repeats, strict=True))
-    times = repeats[0].const if len(repeats) == 1 else None
+    times, contents = [r.const for r in repeats], grid(x)
     ints = None
-    if x.ints is not None and times is not None and len(x.ints) * times <= INTS_LIMIT:
-        ints = x.ints * times
+    if contents is not None and None not in times and product(shape).const in SMALL:
+        ints = flat(np.tile(contents, [n for n in times if n is not None]))
     return [Info(shape, x.dtype, ints)]
 
 
@@ -273,8 +286,6 @@ def _space_to_depth(call: Call) -> Sequence[Info]:
         return [UNKNOWN]
     n, c, h, w = x.shape
     return [Info((n, c * (block * block), h // block, w // block), x.dtype)]
-
-
 
 
 TABLE: dict[str, Infer] = {

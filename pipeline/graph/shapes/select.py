@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import onnx_ir as ir
 
-from pipeline.graph.dims import ONE, ZERO, Dim, is_nonnegative
-from pipeline.graph.shapes.call import UNKNOWN, Call, Dims, Infer, Info, axes_argument, axis_of
+from pipeline.graph.dims import ONE, Dim, is_nonnegative
+from pipeline.graph.shapes.call import (
+    Call,
+    Dims,
+    Infer,
+    Info,
+    axes_argument,
+    axis_of,
+    flat,
+    grid,
+)
 
 INT64 = ir.DataType.INT64
+Bounds = dict[int, tuple[Dim, Dim, "int | None"]]
 FAR = 2**31 - 1  # exporters write "to the end" as INT32_MAX or INT64_MAX
 
 
@@ -23,23 +34,25 @@ def _slice(call: Call) -> Sequence[Info]:
     dims = list(x.shape)
     for axis, (start, end, step) in bounds.items():
         dims[axis] = _sliced(call, dims[axis], start, end, step)
-    ints = x.ints
-    if ints is not None and len(dims) == 1 and 0 in bounds:
-        start, end, step = bounds[0]
+    return [Info(tuple(dims), x.dtype, _cut(grid(x), bounds))]
+
+
+def _cut(contents: np.ndarray | None, bounds: Bounds) -> Dims | None:
+    """Return the sliced contents, None where a bound is not a number."""
+    if contents is None:
+        return None
+    cut: list[slice] = [slice(None)] * contents.ndim
+    for axis, (start, end, step) in bounds.items():
         first, last = start.const, end.const
-        known = first is not None and last is not None and step
-        ints = ints[first:_python_end(last, step)] if known and step == 1 else (
-            ints[first:_python_end(last, step) : step] if known else None
-        )
-    return [Info(tuple(dims), x.dtype, ints)]
+        if first is None or last is None or not step:
+            return None
+        cut[axis] = slice(first, _python_end(last, step), step)
+    return flat(contents[tuple(cut)])
 
 
 def _python_end(end: int | None, step: int | None) -> int | None:
     """Return the end as Python's slice wants it: far below zero means "through the first"."""
     return None if end is not None and step is not None and step < 0 and end < -FAR else end
-
-
-Bounds = dict[int, tuple[Dim, Dim, "int | None"]]
 
 
 def _slice_bounds(call: Call, rank: int) -> Bounds | None:
@@ -79,17 +92,17 @@ def _sliced(call: Call, size: Dim, start: Dim, end: Dim, step: int | None) -> Di
     if step < 0:
         whole = step == -1 and first in (-1, FAR, 2**63 - 1) and last is not None and last < -FAR
         return size if whole else call.unifier.fresh()
-    begin = _clamped(start, size)
-    stop = size if last is not None and last >= FAR else _clamped(end, size)
+    begin = _clamped(call, start, size)
+    stop = size if last is not None and last >= FAR else _clamped(call, end, size)
     if begin is None or stop is None:
         return call.unifier.fresh()
     length = stop - begin if is_nonnegative(stop - begin) else (stop - begin).maximum(0)
     return length if step == 1 else (length + step - 1) // step
 
 
-def _clamped(bound: Dim, size: Dim) -> Dim | None:
+def _clamped(call: Call, bound: Dim, size: Dim) -> Dim | None:
     """Return a slice bound counted from the front and clamped into 0..size; None if unknown."""
-    if is_nonnegative(bound):
+    if call.unifier.nonnegative(bound):
         return bound.minimum(size)
     if is_nonnegative(-bound - 1):
         return (bound + size).maximum(0)
@@ -104,15 +117,19 @@ def _gather(call: Call) -> Sequence[Info]:
     if axis is None:
         return [Info(None, x.dtype)]
     shape = (*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :])
-    return [Info(shape, x.dtype, _gathered(x.ints, indices.ints) if len(shape) <= 1 else None)]
+    return [Info(shape, x.dtype, _gathered(grid(x), call.grid(1), axis))]
 
 
-def _gathered(ints: Dims | None, indices: Dims | None) -> Dims | None:
-    if ints is None or indices is None:
+def _gathered(contents: np.ndarray | None, indices: np.ndarray | None, axis: int) -> Dims | None:
+    if contents is None or indices is None:
         return None
-    numbers = [d.const for d in indices]
-    picked = [ints[n] for n in numbers if n is not None and -len(ints) <= n < len(ints)]
-    return tuple(picked) if len(picked) == len(indices) else None
+    numbers = [d.const for d in indices.flat]
+    size = contents.shape[axis]
+    picked = [n for n in numbers if n is not None and -size <= n < size]
+    if len(picked) != indices.size:
+        return None
+    taken = contents.take(np.array(picked, np.int64).reshape(indices.shape), axis)
+    return flat(np.asarray(taken, dtype=object))
 
 
 def _gather_elements(call: Call) -> Sequence[Info]:
@@ -222,7 +239,7 @@ def _reduce(call: Call) -> Sequence[Info]:
         shape = tuple(ONE if i in axes else d for i, d in enumerate(x.shape))
     else:
         shape = tuple(d for i, d in enumerate(x.shape) if i not in axes)
-    ints = _reduced(call.node.op_type, x.ints) if axes == [0] and x.shape else None
+    ints = _reduced(call.node.op_type, x.ints) if len(axes) == len(x.shape) else None
     return [Info(shape, x.dtype, ints)]
 
 

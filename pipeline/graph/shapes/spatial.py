@@ -27,10 +27,10 @@ def _window(
         count = (span + stride - 1) // stride + 1
         # A window that would start in the padding at the end is dropped.
         last = x + (0 if auto == "VALID" else pads[axis])
-        sure = is_nonnegative(last - (count - 1) * stride - 1)
-        return count if sure or count.is_const is False and padding == 0 else _dropped(
-            call, count, last, stride
-        )
+        covered = padding == 0 and is_nonnegative((kernel - 1) * dilation + 1 - stride)
+        if covered or is_nonnegative(last - (count - 1) * stride - 1):
+            return count
+        return _dropped(call, count, last, stride)
     return span // stride + 1
 
 

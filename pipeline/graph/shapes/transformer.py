@@ -102,7 +102,7 @@ def _multi_head(call: Call) -> Sequence[Info]:
     total = kv if past is None or len(past) != 4 else past[2] + kv
     present = Info((q[0], Dim.of(heads), total, size), dtype)
     scores = Info((q[0], Dim.of(heads), length, total), dtype)
-    if call.has(6) and call.has(8) or (past is None and call.has(6)):
+    if call.has(6) and (call.has(8) or past is None):
         present, scores = unknown, unknown  # a shared buffer keeps its own length
     return [Info((q[0], length, width), dtype), present, present, scores]
 
