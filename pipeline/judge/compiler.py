@@ -6,10 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import onnx_ir as ir
+import torch
 
 from pipeline.judge.constants import Constants
 from pipeline.judge.dtypes import Precision
 from pipeline.judge.fallback import reference_kernel
+from pipeline.judge.index_arithmetic import in_declared_type, index_nodes
 from pipeline.judge.op import Kernel, Maker, Op
 from pipeline.judge.plan import Loader, Plan, Step, set_lifetimes
 from pipeline.judge.rounding import rounded
@@ -55,9 +57,13 @@ class Compiler:
         return _Draft(self, bindings or {}).finish(list(nodes), inputs, outputs)
 
     def kernel(
-        self, node: ir.Node, attributes: Mapping[str, ir.Attr], bodies: Mapping[str, Plan]
+        self,
+        node: ir.Node,
+        attributes: Mapping[str, ir.Attr],
+        bodies: Mapping[str, Plan],
+        is_index: bool,
     ) -> Kernel:
-        """Return what runs one node.
+        """Return what runs one node, in its declared type where it is index arithmetic.
 
         Raises:
             UnsupportedOpError: nobody knows the operator.
@@ -65,6 +71,23 @@ class Compiler:
         function = self._functions.get(node.op_identifier())
         if function is not None:
             return self._call(function, attributes)
+        held = self._precision.hold
+        if not is_index or held is None:
+            return self._native(node, attributes, bodies, self._precision)
+
+        def make(dtype: torch.dtype) -> Kernel:
+            exact = Precision(self._precision.mode, dtype, None, rounds=False)
+            return self._native(node, attributes, bodies, exact)
+
+        return in_declared_type(node, make, held)
+
+    def _native(
+        self,
+        node: ir.Node,
+        attributes: Mapping[str, ir.Attr],
+        bodies: Mapping[str, Plan],
+        precision: Precision,
+    ) -> Kernel:
         domain = "" if node.domain in _AI else node.domain
         op = Op(
             kind=node.op_type,
@@ -73,16 +96,15 @@ class Compiler:
             attributes={n: _decoded(a) for n, a in attributes.items() if a.type not in _GRAPHS},
             input_types=tuple(None if v is None else v.dtype for v in node.inputs),
             outputs=tuple(bool(v.name) for v in node.outputs),
-            precision=self._precision,
+            precision=precision,
             bodies=bodies,
         )
         maker: Maker | None = TABLE.get((domain, node.op_type))
         if maker is None:
-            return self._finished(op, reference_kernel(node, self._opsets, self._precision))
-        return self._finished(op, _with_rescue(maker(op), node, self._opsets, self._precision))
-
-    def _finished(self, op: Op, kernel: Kernel) -> Kernel:
-        return rounded(op, kernel) if self._precision.rounds else kernel
+            kernel = reference_kernel(node, self._opsets, precision)
+        else:
+            kernel = _with_rescue(maker(op), node, self._opsets, precision)
+        return rounded(op, kernel) if precision.rounds else kernel
 
     def _call(self, function: ir.Function, attributes: Mapping[str, ir.Attr]) -> Kernel:
         bindings = {**function.attributes, **attributes}
@@ -114,11 +136,13 @@ class _Draft:
         self._template: list[Any] = [None]
         self._loaders: dict[int, Loader] = {}
         self._captured: list[ir.Value] = []
+        self._index_nodes: set[ir.Node] = set()
 
     def finish(
         self, nodes: list[ir.Node], inputs: Sequence[ir.Value], outputs: Sequence[ir.Value]
     ) -> Plan:
         entry = tuple(self._new(value) for value in inputs)
+        self._index_nodes = index_nodes(nodes, inputs)
         steps = [self._step(node) for node in nodes if not self._is_constant(node)]
         results = tuple(self._read(value) for value in outputs)
         set_lifetimes(steps, set(results), self._loaders)
@@ -146,6 +170,14 @@ class _Draft:
         self._template.append(None)
         self._names.append(value.name or "")
         return slot
+
+    def _write(self, value: ir.Value) -> int:
+        if value not in self._slots:
+            return self._new(value)
+        # The value was fed: what the node computes goes where nobody reads.
+        self._template.append(None)
+        self._names.append("")
+        return len(self._template) - 1
 
     def _read(self, value: ir.Value | None) -> int:
         if value is None:
@@ -182,10 +214,9 @@ class _Draft:
         order = list(outer)
         for name, draft in drafts.items():
             bodies[name] = _taking(bodies[name], draft.captured(), order)
-        kernel = self._compiler.kernel(node, bound, bodies)
+        kernel = self._compiler.kernel(node, bound, bodies, node in self._index_nodes)
         reads = tuple(self._read(v) for v in [*node.inputs, *order])
-        writes = tuple(self._new(v) if v.name else -1 for v in node.outputs)
-        return Step(kernel, node, reads, writes)
+        return Step(kernel, node, reads, tuple(self._write(v) for v in node.outputs))
 
     def _late_constant(self, node: ir.Node, attributes: Mapping[str, ir.Attr]) -> Step:
         tensor = self._compiler._constants.from_attributes(attributes)

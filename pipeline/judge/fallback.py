@@ -27,9 +27,7 @@ def place_of(node: ir.Node) -> str:
     return f"{label} in {scope}" if scope else label
 
 
-def reference_kernel(
-    node: ir.Node, opsets: Mapping[str, int], precision: Precision
-) -> Kernel:
+def reference_kernel(node: ir.Node, opsets: Mapping[str, int], precision: Precision) -> Kernel:
     """Return a kernel that runs the node with onnx.reference, in float64 where it lets us.
 
     Raises:

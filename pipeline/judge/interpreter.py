@@ -88,8 +88,9 @@ class Judge:
             feeds: Inputs by name; a name of an intermediate value replaces that value, and
                 what only served to compute it is not run.
             outputs: Names of any values of the main graph.
-            observe: Called with each node's results (name, tensor) as they appear; tensors
-                are freed after their last use, so it must not keep them.
+            observe: Called with (name, tensor) for the inputs, then for each node's results
+                as they appear; tensors are freed after their last use, so it should not keep
+                them.
 
         Raises:
             UsageError: an unknown name, a missing input, or a feed of the wrong kind.
@@ -104,14 +105,15 @@ class Judge:
             results = plan([self._fed(name, feeds[name]) for name in entry], (), observe)
         return dict(zip(wanted, results, strict=True))
 
-    def _planned(
-        self, feeds: Collection[str], wanted: Sequence[str]
-    ) -> tuple[Plan, list[str]]:
+    def _planned(self, feeds: Collection[str], wanted: Sequence[str]) -> tuple[Plan, list[str]]:
         targets = [self._value(name) for name in wanted]
         given = {self._value(name): name for name in feeds}
         nodes, reached = _needed(self._model.graph, targets, given.keys())
-        missing = [v.name for v in self._model.graph.inputs
-                   if v in reached and v not in given and v.const_value is None]
+        missing = [
+            v.name
+            for v in self._model.graph.inputs
+            if v in reached and v not in given and v.const_value is None
+        ]
         if missing:
             raise errors.UsageError(
                 f"no values for the inputs {', '.join(map(str, missing))}",

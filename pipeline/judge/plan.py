@@ -19,7 +19,7 @@ Loader = Callable[[], torch.Tensor]
 
 @dataclass(slots=True)
 class Step:
-    """One node: slots to read, slots to write (-1: not wanted), slots dead afterwards."""
+    """One node: slots to read, slots to write, slots dead afterwards."""
 
     kernel: Kernel
     node: ir.Node
@@ -67,6 +67,8 @@ class Plan:
             env[slot] = value
         for slot, load in self.loads:
             env[slot] = load()
+        if observe is not None:
+            self._report(observe, env, self.inputs)
         for step in self.steps:
             for slot, load in step.loads:
                 env[slot] = load()
@@ -79,8 +81,7 @@ class Plan:
             outputs = step.outputs
             if type(result) is tuple:
                 for slot, value in zip(outputs, result, strict=False):
-                    if slot >= 0:
-                        env[slot] = value
+                    env[slot] = value
             else:
                 env[outputs[0]] = result
             if observe is not None:
@@ -91,13 +92,11 @@ class Plan:
 
     def _report(self, observe: Observe, env: list[Any], outputs: tuple[int, ...]) -> None:
         for slot in outputs:
-            if slot >= 0 and isinstance(env[slot], torch.Tensor):
+            if self.names[slot] and isinstance(env[slot], torch.Tensor):
                 observe(self.names[slot], env[slot])
 
 
-def set_lifetimes(
-    steps: Sequence[Step], keep: Collection[int], loaders: dict[int, Loader]
-) -> None:
+def set_lifetimes(steps: Sequence[Step], keep: Collection[int], loaders: dict[int, Loader]) -> None:
     """Write into each step which constants to load before it and which slots to drop after.
 
     Args:
@@ -119,13 +118,17 @@ def set_lifetimes(
             frees.setdefault(index, []).append(slot)
     for index, step in enumerate(steps):
         step.frees = tuple(frees.get(index, ()))
-        step.loads = tuple((s, loaders[s]) for s in dict.fromkeys(step.inputs)
-                           if s in loaders and first[s] == index and s not in keep)
+        step.loads = tuple(
+            (s, loaders[s])
+            for s in dict.fromkeys(step.inputs)
+            if s in loaders and first[s] == index and s not in keep
+        )
 
 
 def _failure(step: Step, inputs: list[Any], err: Exception) -> errors.BadModelError:
     shown = ", ".join(
-        f"{str(x.dtype).removeprefix('torch.')}{list(x.shape)}" if isinstance(x, torch.Tensor)
+        f"{str(x.dtype).removeprefix('torch.')}{list(x.shape)}"
+        if isinstance(x, torch.Tensor)
         else type(x).__name__
         for x in inputs
     )

@@ -52,9 +52,7 @@ def rounded(op: Op, kernel: Kernel) -> Kernel:
         target = fixed or (kinds[0] if typed_by is None else inputs[typed_by].dtype)
         if not isinstance(result, tuple):
             return _narrowed(result, target)
-        return tuple(
-            _narrowed(y, stash if i in stashed else target) for i, y in enumerate(result)
-        )
+        return tuple(_narrowed(y, stash if i in stashed else target) for i, y in enumerate(result))
 
     return call
 

@@ -121,8 +121,6 @@ def concat_from_sequence(op: Op) -> Kernel:
     return lambda sequence: join(sequence, axis)
 
 
-
-
 TABLE: Table = {
     ("", "If"): if_,
     ("", "Loop"): loop,

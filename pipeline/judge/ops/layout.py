@@ -121,11 +121,14 @@ def _sliced(x: Tensor, axis: int, start: int, stop: int, step: int) -> Tensor:
     size = x.shape[axis]
     first, last, step = slice(start, stop, step).indices(size)
     if step > 0:
-        return x.narrow(axis, first, max(last - first, 0)) if step == 1 else (
-            torch.ops.aten.slice.Tensor(x, axis, first, max(last, first), step)
+        return (
+            x.narrow(axis, first, max(last - first, 0))
+            if step == 1
+            else (torch.ops.aten.slice.Tensor(x, axis, first, max(last, first), step))
         )
-    return x.index_select(axis, torch.arange(first, last, step) if first > last else
-                          torch.empty(0, dtype=torch.int64))
+    return x.index_select(
+        axis, torch.arange(first, last, step) if first > last else torch.empty(0, dtype=torch.int64)
+    )
 
 
 def slice_(op: Op) -> Kernel:

@@ -47,8 +47,9 @@ def _product(x: Tensor, axes: list[int], keep: bool) -> Tensor:
 
 
 def _norm_two(x: Tensor, axes: list[int], keep: bool) -> Tensor:
-    return torch.sqrt(_sum(x * x, axes, keep).to(x.dtype if x.is_floating_point() else
-                                                 torch.float64)).to(x.dtype)
+    return torch.sqrt(
+        _sum(x * x, axes, keep).to(x.dtype if x.is_floating_point() else torch.float64)
+    ).to(x.dtype)
 
 
 def _log_sum(x: Tensor, axes: list[int], keep: bool) -> Tensor:
