@@ -31,7 +31,7 @@ class RemoteWorker:
         self.describe: dict[str, dict[str, str]] = {}
         self.load_s: list[float] = []
         self.peak_rss_bytes = 0
-        self._errors = tempfile.TemporaryFile()
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "pipeline.perf.worker"],
             stdin=subprocess.PIPE,
