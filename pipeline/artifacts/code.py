@@ -32,6 +32,8 @@ _DISTRIBUTIONS = {
     "transformers": ("transformers", "tokenizers"),
     "yaml": ("PyYAML",),
 }
+# Libraries a package picks by a name computed while it runs, which no import statement shows.
+_CHOSEN_LATE = {"pipeline.tensorrt_api": ("tensorrt", "tensorrt_rtx")}
 
 
 def code_ingredients(module: str) -> dict[str, str]:
@@ -101,7 +103,7 @@ def _unit_facts(unit: str) -> tuple[str, frozenset[str]]:
         digest.update(data)
         if file.suffix == ".py":
             imported |= _imports(data.decode("utf-8", "replace"))
-    return digest.hexdigest(), frozenset(imported)
+    return digest.hexdigest(), frozenset(imported | {*_CHOSEN_LATE.get(unit, ())})
 
 
 def _imports(source: str) -> set[str]:

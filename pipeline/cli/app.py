@@ -1,10 +1,121 @@
-"""The `pipeline` command group."""
+"""The `pipeline` command: which commands there are, and what their endings mean.
+
+Commands are loaded only when one is called, so `pipeline --help` imports no framework and
+none of the stages. Exit codes: pipeline/errors.py, and 130 for Ctrl-C, 70 for a bug of ours.
+"""
 
 from __future__ import annotations
 
+import difflib
+import importlib
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from types import FrameType
+from typing import NoReturn
+
 import click
 
+from pipeline import __version__
+from pipeline.cli.console import print_error
+from pipeline.errors import PipelineError
 
-@click.group()
-def main() -> None:
-    """Take a PyTorch transformer to a fused ONNX graph and a TensorRT engine, with proof."""
+INTERRUPTED, TERMINATED, OUR_BUG = 130, 143, 70
+
+# name -> (module under pipeline.cli.commands, the line shown by --help), in the order of work
+COMMANDS = {
+    "doctor": ("doctor", "Say what this machine can build and run, and what it lacks."),
+    "run": ("run", "Take a model through all stages, reusing what is current."),
+    "export": ("export", "Turn a PyTorch model into ONNX with dynamic dimensions."),
+    "optimize": ("optimize", "Fuse any ONNX file for a target, each rewrite proven."),
+    "explain": ("explain", "Show every attention and norm: fused by what, or why not."),
+    "build-engine": ("build_engine", "Build TensorRT engines for one or more kinds of GPU."),
+    "parity": ("parity", "Compare candidates with a reference, within a budget."),
+    "perf": ("perf", "Measure contenders in turns, with confidence intervals."),
+    "report": ("report", "Write one self-contained page about a folder."),
+    "pack": ("pack", "Bundle a folder for verification on another machine."),
+    "translate": ("translate", "Translate a text with an artifact."),
+    "generate": ("generate", "Continue a prompt with an artifact."),
+    "classify": ("classify", "Classify a text with an artifact."),
+    "embed": ("embed", "Turn texts into vectors with an artifact."),
+    "fill-mask": ("fill_mask", "Fill in the masked words of a text with an artifact."),
+}
+
+
+class Commands(click.Group):
+    """A group that imports a command's module when that command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order of work."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return the command, None if there is no such name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"pipeline.cli.commands.{COMMANDS[cmd_name][0]}")
+        command = module.command
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command to call; an unknown name is an error with the nearest one."""
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-"):
+            near = difflib.get_close_matches(name, COMMANDS, 1)
+            hint = f"Did you mean '{near[0]}'?" if near else "Try 'pipeline --help'."
+            raise click.UsageError(f"No such command '{name}'. {hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands and their lines without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+@click.command(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Start with: pipeline run zh-en -o out. Each command has its own --help.",
+)
+@click.version_option(__version__, prog_name="pipeline")
+def group() -> None:
+    """Take a transformer from PyTorch to fused ONNX and TensorRT, with proof at each step."""
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and leave the process with its exit code."""
+    signal.signal(signal.SIGTERM, _terminate)
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    sys.exit(run(words))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command line and return its exit code; errors are shown on stderr."""
+    try:
+        code = group.main(list(arguments), prog_name="pipeline", standalone_mode=False)
+    except PipelineError as error:
+        print_error(error, as_json="--json" in arguments)
+        return error.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted; nothing half-made is left", err=True)
+        return INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output went away; it knows
+        return 0
+    except Exception:
+        traceback.print_exc()
+        click.echo("This is a bug in pipeline; the lines above are what a report needs.", err=True)
+        return OUR_BUG
+    return code if isinstance(code, int) else 0
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    """End on SIGTERM as on Ctrl-C: through every clean-up on the stack."""
+    sys.exit(TERMINATED)

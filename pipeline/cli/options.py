@@ -1,0 +1,213 @@
+"""Command-line options read off the options dataclasses, so that each is written down once.
+
+A field's name gives the flag, its annotation the type, its default the default, and the
+dataclass's `Attributes:` the help. A command only says where it differs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import types
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import click
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+@dataclasses.dataclass(frozen=True)
+class Flag:
+    """Where a field's command-line option differs from what the dataclass says.
+
+    Attributes:
+        names: All spellings, such as ("--disable",); empty derives one from the field.
+        help: Text; empty takes it from the dataclass's docstring.
+        type: A click type; None derives it from the annotation.
+    """
+
+    names: tuple[str, ...] = ()
+    help: str = ""
+    type: click.ParamType | None = None
+
+
+def options_of(
+    cls: type[Any], *, skip: Sequence[str] = (), flags: Mapping[str, Flag] | None = None
+) -> list[click.Option]:
+    """Return one click option for each field of an options dataclass, in order.
+
+    Args:
+        cls: A frozen dataclass whose docstring has an `Attributes:` section.
+        skip: Fields that are arguments or that the command fills in itself.
+        flags: What differs from the dataclass, by field.
+    """
+    hints = typing.get_type_hints(cls)
+    told = attributes_of(cls)
+    return [
+        _option(field, hints[field.name], told.get(field.name, ""), (flags or {}).get(field.name))
+        for field in dataclasses.fields(cls)
+        if field.name not in skip
+    ]
+
+
+def with_options(options: Sequence[click.Option]) -> Callable[[Function], Function]:
+    """Return a decorator that gives a command these options."""
+
+    def decorate(function: Function) -> Function:
+        existing = getattr(function, "__click_params__", [])
+        function.__click_params__ = [*existing, *reversed(options)]  # type: ignore[attr-defined]
+        return function
+
+    return decorate
+
+
+def common(function: Function) -> Function:
+    """Add the options every command has: --json, -v."""
+    for decorate in (
+        click.option("-v", "--verbose", count=True, help="Say what was reused and why; -vv: all."),
+        click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
+    ):
+        function = decorate(function)
+    return function
+
+
+def attributes_of(cls: type[Any]) -> dict[str, str]:
+    """Return the text of each entry in a class docstring's `Attributes:` section."""
+    lines = (cls.__doc__ or "").expandtabs().splitlines()
+    found: dict[str, str] = {}
+    name = ""
+    inside = False
+    for line in lines:
+        if line.strip() == "Attributes:":
+            inside = True
+            continue
+        if not inside:
+            continue
+        start = re.match(r"( {4}| {8})(\w+): (.*)", line)
+        if start:
+            name = start[2]
+            found[name] = start[3].strip()
+        elif not line.strip():
+            name = ""
+        elif name:
+            found[name] += " " + line.strip()
+    return found
+
+
+class CommaList(click.ParamType):
+    """Values separated by commas, each of one type."""
+
+    def __init__(self, item: click.ParamType) -> None:
+        self._item = item
+        self.name = f"{item.name},..."
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[Any, ...]:
+        """Return the values as a tuple."""
+        if isinstance(value, (list, tuple)):
+            return tuple(self._item.convert(item, param, ctx) for item in value)
+        words = [word.strip() for word in str(value).split(",")]
+        return tuple(self._item.convert(word, param, ctx) for word in words if word)
+
+
+class Pairs(click.ParamType):
+    """`name=value` pairs separated by commas, as a mapping."""
+
+    name = "name=value"
+
+    def __init__(self, item: click.ParamType) -> None:
+        self._item = item
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> dict[str, Any]:
+        """Return the mapping."""
+        if isinstance(value, Mapping):
+            return {str(k): self._item.convert(v, param, ctx) for k, v in value.items()}
+        found = {}
+        for word in str(value).split(","):
+            name, sign, text = word.partition("=")
+            if not sign or not name.strip():
+                self.fail(f"{word!r} is not name=value", param, ctx)
+            found[name.strip()] = self._item.convert(text.strip(), param, ctx)
+        return found
+
+
+def _option(field: dataclasses.Field[Any], hint: Any, told: str, flag: Flag | None) -> click.Option:
+    """Return the option of one field."""
+    flag = flag or Flag()
+    names = flag.names or (f"--{field.name.replace('_', '-')}",)
+    text = flag.help or told
+    default = _default(field)
+    if hint is bool and flag.type is None:
+        spelled = names[0] if not default else f"{names[0]}/--no-{names[0].removeprefix('--')}"
+        return click.Option([spelled, *names[1:], field.name], default=default, help=text)
+    kind, several = (flag.type, _is_several(hint)) if flag.type else _click_type(hint)
+    return click.Option(
+        [*names, field.name],
+        type=kind,
+        multiple=several,
+        callback=_merge_into(default) if several else None,
+        default=(default,) if several and default else (() if several else default),
+        show_default=_shown(default),
+        required=default is dataclasses.MISSING,
+        help=text,
+    )
+
+
+def _default(field: dataclasses.Field[Any]) -> Any:
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory()
+    return field.default
+
+
+def _shown(default: Any) -> bool | str:
+    if default is dataclasses.MISSING or default in (None, (), {}, "", False):
+        return False
+    if isinstance(default, Mapping):
+        return ",".join(f"{name}={value}" for name, value in default.items())
+    if isinstance(default, (tuple, list)):
+        return ",".join(str(item) for item in default)
+    return True
+
+
+def _click_type(hint: Any) -> tuple[click.ParamType, bool]:
+    """Return the click type of an annotation and whether the option may be repeated."""
+    origin, inner = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        return _click_type(next(item for item in inner if item is not type(None)))
+    if origin is Literal:
+        return click.Choice([str(item) for item in inner]), False
+    if origin is tuple:
+        return CommaList(_click_type(inner[0])[0]), True
+    if origin is not None and issubclass(origin, Mapping):
+        return Pairs(_click_type(inner[1])[0]), True
+    if hint is Path:
+        return click.Path(path_type=Path), False
+    simple = {int: click.INT, float: click.FLOAT, str: click.STRING}
+    assert hint in simple, f"no command-line type for {hint!r}"
+    return simple[hint], False
+
+
+def _is_several(hint: Any) -> bool:
+    origin = typing.get_origin(hint)
+    if origin in (typing.Union, types.UnionType):
+        return any(_is_several(item) for item in typing.get_args(hint))
+    return origin is tuple or (origin is not None and origin is not Literal)
+
+
+def _merge_into(default: Any) -> Callable[[click.Context, click.Parameter, Any], Any]:
+    """Return a callback that joins a repeated option's values, or gives the field's default."""
+
+    def merge(ctx: click.Context, param: click.Parameter, values: tuple[Any, ...]) -> Any:
+        if not values:
+            return default
+        if isinstance(values[0], Mapping):
+            return {name: item for value in values for name, item in value.items()}
+        return tuple(item for value in values for item in value)
+
+    return merge
