@@ -22,12 +22,19 @@ class Emitter:
         like: The node whose metadata (module path) the new nodes inherit.
         rule: The lowering's name, recorded on every node it makes.
         sources: Values that are available everywhere (graph inputs), to read sizes from.
+        pool: Constants made for other sites, shared by contents.
     """
 
     def __init__(
-        self, facts: Facts, like: ir.Node, rule: str, sources: Sequence[ir.Value] = ()
+        self,
+        facts: Facts,
+        like: ir.Node,
+        rule: str,
+        sources: Sequence[ir.Value] = (),
+        pool: dict[tuple[object, ...], ir.Value] | None = None,
     ) -> None:
         self.facts, self.like, self.rule, self.sources = facts, like, rule, tuple(sources)
+        self.pool = {} if pool is None else pool
         self.nodes: list[ir.Node] = []
         self.constants: list[ir.Value] = []
 
@@ -71,13 +78,16 @@ class Emitter:
         return self.const(np.asarray(numbers, dtype=np.int64))
 
     def const(self, array: np.ndarray) -> ir.Value:
-        """Return a constant holding the array."""
-        value = ir.Value(
-            name=None,
-            type=ir.TensorType(ir.DataType.from_numpy(array.dtype)),
-            shape=ir.Shape(array.shape),
-            const_value=ir.tensor(np.ascontiguousarray(array).reshape(array.shape)),
-        )
+        """Return a constant holding the array; equal constants are one value."""
+        key = (array.dtype.str, array.shape, array.tobytes())
+        value = self.pool.get(key)
+        if value is None:
+            value = self.pool[key] = ir.Value(
+                name=None,
+                type=ir.TensorType(ir.DataType.from_numpy(array.dtype)),
+                shape=ir.Shape(array.shape),
+                const_value=ir.tensor(np.ascontiguousarray(array).reshape(array.shape)),
+            )
         self.constants.append(value)
         return value
 

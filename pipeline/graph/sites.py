@@ -41,6 +41,16 @@ class Site:
         return ""
 
     @property
+    def operands(self) -> frozenset[ir.Value]:
+        """Values the proof feeds with noise; by default the float ones heavy operators made."""
+        return frozenset()
+
+    @property
+    def may_be_zero(self) -> frozenset[str]:
+        """Named sizes that may be 0, such as a past length; the proof tries it."""
+        return frozenset()
+
+    @property
     def path(self) -> str:
         """The module path of the anchor, for people; never used as evidence."""
         return module_path(self.anchor)

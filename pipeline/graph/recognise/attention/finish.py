@@ -11,7 +11,7 @@ from pipeline.graph.facts import Facts
 from pipeline.graph.recognise.attention.assemble import Draft, axis_of
 from pipeline.graph.recognise.attention.operands import Unmatched
 from pipeline.graph.recognise.attention.site import AttentionSite, Cache, MaskStep
-from pipeline.graph.views import Axes, Axis, Factor, View, axis_size
+from pipeline.graph.views import Axes, Axis, Factor, View
 
 
 def finish(draft: Draft, anchor: ir.Node, nodes: frozenset[ir.Node]) -> AttentionSite:
@@ -26,15 +26,13 @@ def finish(draft: Draft, anchor: ir.Node, nodes: frozenset[ir.Node]) -> Attentio
     size, value_size = axis_of(draft, "size"), axis_of(draft, "value_size")
     inner = {*rows, *keys}
     axes = [tuple(f for f in axis if f not in inner) for axis in frame.axes("scores")]
-    batch_axes = [axis for axis in axes if axis]
     repeated = {
         f
-        for axis in batch_axes
+        for axis in axes
         for f in axis
         if not frame.holds("k", f) and not frame.holds("v", f) and frame.holds("q", f)
     }
-    rank = len(frame.axes("scores"))
-    batch, heads = _heads(batch_axes, repeated, rank)
+    batch, heads = _heads(axes[:-2], repeated)
     groups = tuple(f for f in heads if f in repeated)
     heads = tuple(f for f in heads if f not in repeated) + groups
     for name, extra in (("q", size), ("k", size), ("v", value_size)):
@@ -63,30 +61,26 @@ def _placed(draft: Draft, step: MaskStep, name: str | None) -> MaskStep:
     return step if name is None else replace(step, view=draft.frame.views[name])
 
 
-def _heads(axes: list[Axis], repeated: set[Factor], rank: int) -> tuple[Axis, Axis]:
+def _heads(axes: list[Axis], repeated: set[Factor]) -> tuple[Axis, Axis]:
     """Split the batch factors into batch and heads.
 
     Heads are the innermost batch axis, and the one before it too when the innermost only
-    repeats keys (grouped heads written as two axes). Of a folded `batch * heads` axis the
+    repeats keys (grouped heads written as two axes). Of a single folded `batch * heads` axis the
     innermost factor is the heads; with no factors to tell, everything is batch.
     """
-    flat = [f for axis in axes for f in axis]
-    if not flat:
+    if not axes:
         return (), ()
     last = axes[-1]
-    if rank <= 3 and len(axes) == 1:
-        count = 1
-        while count < len(last) and all(f in repeated for f in last[-count:]):
-            count += 1
-        if count >= len(last):
-            return tuple(flat), ()
-        return tuple(flat[:-count]), tuple(flat[-count:])
-    heads = list(last)
-    if len(axes) == 1:  # the batch axis has size 1
-        return (), tuple(heads)
-    if rank > 4 and len(axes) > 2 and all(f in repeated for f in last):
-        heads = [*axes[-2], *last]
-    return tuple(flat[: len(flat) - len(heads)]), tuple(heads)
+    if len(axes) > 1:
+        count = 2 if len(axes) > 2 and last and all(f in repeated for f in last) else 1
+        heads = tuple(f for axis in axes[-count:] for f in axis)
+        return tuple(f for axis in axes[:-count] for f in axis), heads
+    count = 1
+    while count < len(last) and all(f in repeated for f in last[-count:]):
+        count += 1
+    if count >= len(last):
+        return last, ()
+    return last[:-count], last[-count:]
 
 
 def _cache(
@@ -134,7 +128,3 @@ def _comes_from_outside(value: ir.Value) -> bool:
         value = source
     return value.is_graph_input()
 
-
-def length(axis: Axis) -> Dim:
-    """Return the size of an axis."""
-    return axis_size(axis)

@@ -88,6 +88,19 @@ class AttentionSite(Site):
         return "attention"
 
     @property
+    def operands(self) -> frozenset[ir.Value]:
+        """Where queries, keys and values come from, and the cache."""
+        bases = {self.q.base, self.k.base, self.v.base}
+        if self.cache is not None:
+            bases |= {self.cache.past_key, self.cache.past_value}
+        return frozenset(bases - self.evidence)
+
+    @property
+    def may_be_zero(self) -> frozenset[str]:
+        """The past length."""
+        return self.cache.length.symbols if self.cache is not None else frozenset()
+
+    @property
     def kv_heads(self) -> Axis:
         """The head factors along which keys and values do not repeat."""
         return tuple(f for f in self.heads if f not in self.groups)

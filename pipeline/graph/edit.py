@@ -1,0 +1,71 @@
+"""Committing a replacement to a graph, and removing what it made dead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import onnx_ir as ir
+
+from pipeline.graph.emit import Emitter
+from pipeline.graph.facts import Facts
+from pipeline.graph.sites import Site
+
+
+def commit(
+    graph: ir.Graph, site: Site, result: Sequence[ir.Value], emit: Emitter, facts: Facts
+) -> None:
+    """Put the replacement nodes in and let them take over the site's outputs.
+
+    Names of graph outputs move to the new values; nodes of the site that nobody needs any more
+    are removed together with what only they needed. Call `sort` after the last commit.
+    """
+    position = site.outputs[0].producer()
+    assert position is not None
+    register(graph, emit)
+    graph.insert_before(position, emit.nodes)
+    for old, new in zip(site.outputs, result, strict=True):
+        _take_over(graph, old, new, facts)
+    remove_dead(graph, site.nodes)
+
+
+def register(graph: ir.Graph, emit: Emitter) -> None:
+    """Make the constants the new nodes use initializers of the outermost graph."""
+    for value in emit.constants:
+        if value.graph is None and any(True for _ in value.uses()):
+            value.name = f"pipeline.const.{len(graph.initializers)}.{id(value):x}"
+            graph.initializers[value.name] = value
+
+
+def _take_over(graph: ir.Graph, old: ir.Value, new: ir.Value, facts: Facts) -> None:
+    new.type = new.type or old.type
+    if new.shape is None:
+        new.shape = old.shape
+    outputs = [i for i, value in enumerate(graph.outputs) if value is old]
+    ir.convenience.replace_all_uses_with(old, new, replace_graph_outputs=True)
+    facts.replaced(old, new)
+    if outputs:
+        name = old.name
+        old.name = None
+        new.name = name
+
+
+def remove_dead(graph: ir.Graph, nodes: Iterable[ir.Node]) -> None:
+    """Remove nodes without users, and then those that only they used."""
+    stack = list(nodes)
+    while stack:
+        node = stack.pop()
+        if node.graph is None or any(_used(value) for value in node.outputs):
+            continue
+        owner = node.graph
+        sources = [x.producer() for x in node.inputs if x is not None]
+        owner.remove(node, safe=True)
+        stack += [source for source in sources if source is not None]
+
+
+def _used(value: ir.Value) -> bool:
+    return value.is_graph_output() or any(True for _ in value.uses())
+
+
+def sort(graph: ir.Graph) -> None:
+    """Order the nodes so that each comes after what it uses."""
+    graph.sort()

@@ -1,0 +1,170 @@
+"""The fusion engine's loop: recognise, lower, prove, commit; one site at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import onnx_ir as ir
+
+from pipeline.graph.edit import commit
+from pipeline.graph.emit import Emitter
+from pipeline.graph.facts import Facts
+from pipeline.graph.regions import RegionError, cut
+from pipeline.graph.relayout import LayoutError
+from pipeline.graph.sites import Refusal, Site
+from pipeline.lowerings.base import Lowering
+from pipeline.optimize.proof import Certificate, Prover
+from pipeline.types import SILENT, Progress
+
+Finder = Callable[[ir.Graph, Facts], Iterator[Site | Refusal]]
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One construct's recogniser with the lowerings of the chosen target, in order of preference.
+
+    Attributes:
+        name: The construct.
+        find: The recogniser.
+        lowerings: Tried in order until one does not refuse; empty to only report sites.
+    """
+
+    name: str
+    find: Finder
+    lowerings: tuple[Lowering[Any], ...]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one candidate.
+
+    Attributes:
+        construct: attention, norm, ...
+        path: Module path, for people.
+        anchor: Name and operator of the node the recogniser started from.
+        state: `fused`, `plain` (recognised and left on purpose) or `refused`.
+        form: The recognised form.
+        lowering: What fused it.
+        certificate: The proof, None when proofs are off.
+        refusal: Why not, when not fused.
+    """
+
+    construct: str
+    path: str
+    anchor: str
+    state: str
+    form: str = ""
+    lowering: str = ""
+    certificate: Certificate | None = None
+    refusal: Refusal | None = None
+
+
+@dataclass
+class Rewriter:
+    """Applies passes to a model in place.
+
+    Args:
+        model: The model; its graph and all subgraphs are rewritten.
+        facts: What is known of its values.
+        prover: Proves each instance, None to trust the recognisers.
+    """
+
+    model: ir.Model
+    facts: Facts
+    prover: Prover | None
+    progress: Progress = SILENT
+    outcomes: list[Outcome] = field(default_factory=list)
+    pool: dict[tuple[object, ...], ir.Value] = field(default_factory=dict)
+
+    def run(self, passes: Sequence[Pass]) -> list[Outcome]:
+        """Run the passes in order; return every candidate's outcome."""
+        for one in passes:
+            for graph in list(graphs_of(self.model.graph)):
+                for found in one.find(graph, self.facts):
+                    if found.anchor.graph is graph:
+                        self._handle(one, graph, found)
+        return self.outcomes
+
+    def _handle(self, one: Pass, graph: ir.Graph, found: Site | Refusal) -> None:
+        if isinstance(found, Refusal):
+            self._refuse(found)
+            return
+        self.progress.step(f"{one.name}: {found.path}")
+        last: Refusal | None = None
+        for lowering in one.lowerings:
+            result = self._try(lowering, graph, found)
+            if isinstance(result, Outcome):
+                self.outcomes.append(result)
+                return
+            last = result if last is None or not last.plain else last
+        if last is not None:
+            self._refuse(last, found)
+
+    def _try(self, lowering: Lowering[Any], graph: ir.Graph, site: Site) -> Outcome | Refusal:
+        emit = Emitter(
+            self.facts, site.anchor, lowering.name,
+            sources=[v for v in self.model.graph.inputs if v not in self.model.graph.initializers.values()],
+            pool=self.pool,
+        )  # fmt: skip
+        try:
+            result = lowering.lower(site, emit)
+        except LayoutError as error:
+            return self._failed(site, lowering, 4, str(error))
+        if isinstance(result, Refusal):
+            return result
+        certificate = None
+        if self.prover is not None:
+            checked = self._prove(site, lowering, result, emit)
+            if isinstance(checked, Refusal):
+                return checked
+            certificate = checked
+        outcome = Outcome(
+            site.construct, site.path, anchor_of(site), "fused", site.form, lowering.name, certificate
+        )
+        commit(graph, site, result, emit, self.facts)
+        return outcome
+
+    def _prove(
+        self, site: Site, lowering: Lowering[Any], result: Sequence[ir.Value], emit: Emitter
+    ) -> Certificate | Refusal:
+        assert self.prover is not None
+        try:
+            region = cut(
+                site.outputs, result, {*site.nodes, *emit.nodes}, site.operands, self.facts,
+                dict(self.model.graph.opset_imports) | {"com.microsoft": 1},
+            )  # fmt: skip
+        except RegionError as error:
+            return self._failed(site, lowering, 5, f"not provable: {error}")
+        certificate = self.prover.prove(region, zero=site.may_be_zero)
+        if certificate.ok:
+            return certificate
+        return self._failed(site, lowering, 5, f"the proof failed: {certificate.reason}")
+
+    def _failed(self, site: Site, lowering: Lowering[Any], step: int, reason: str) -> Refusal:
+        return Refusal(site.construct, site.anchor, f"{lowering.name} ({site.form})", step, 5, reason)
+
+    def _refuse(self, refusal: Refusal, site: Site | None = None) -> None:
+        state = "plain" if refusal.plain else "refused"
+        form = site.form if site is not None else ""
+        self.outcomes.append(
+            Outcome(refusal.construct, refusal.path, anchor_of(refusal), state, form, refusal=refusal)
+        )
+
+
+def anchor_of(found: Site | Refusal) -> str:
+    """Return the anchor's operator and name."""
+    return f"{found.anchor.op_type} {found.anchor.name or found.anchor.outputs[0].name}"
+
+
+def graphs_of(graph: ir.Graph) -> Iterator[ir.Graph]:
+    """Yield a graph and the graphs in its nodes' attributes, outer ones first."""
+    yield graph
+    for node in graph:
+        for attribute in node.attributes.values():
+            if attribute.type == ir.AttributeType.GRAPH:
+                yield from graphs_of(attribute.as_graph())
+            elif attribute.type == ir.AttributeType.GRAPHS:
+                for inner in attribute.as_graphs():
+                    yield from graphs_of(inner)
