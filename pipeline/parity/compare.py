@@ -1,0 +1,164 @@
+"""Runs reference, PyTorch's own rounding and the candidates on the same cases.
+
+Everything runs one after the other and is closed before the next opens, so that at most one
+copy of the weights is in memory; what stays are the reference's outputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from pipeline.errors import PipelineError
+from pipeline.parity.budget import ULP, budget_for, kappa, pool, usage, within_tolerance
+from pipeline.parity.measure import Errors, differences, magnitude, spread
+from pipeline.parity.results import Case, OutputResult, histogram
+from pipeline.runners.base import Runner
+
+Arrays = Mapping[str, np.ndarray]
+Open = Callable[[], Runner]
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """An explicit tolerance that replaces the budget."""
+
+    absolute: float = 0.0
+    relative: float = 0.0
+
+
+@dataclass
+class Measured:
+    """Errors of one runner: output -> one entry per case.
+
+    Attributes:
+        sizes: Magnitude of the reference on the same cases.
+        histograms: Output -> counts over all cases.
+        problems: Output -> the first thing that made values incomparable.
+        dtypes: Output -> its type.
+    """
+
+    errors: dict[str, list[Errors]] = field(default_factory=dict)
+    sizes: dict[str, list[Errors]] = field(default_factory=dict)
+    histograms: dict[str, np.ndarray] = field(default_factory=dict)
+    problems: dict[str, str] = field(default_factory=dict)
+    dtypes: dict[str, np.dtype] = field(default_factory=dict)
+
+
+def run_cases(runner: Runner, cases: Sequence[Case]) -> list[dict[str, np.ndarray]]:
+    """Return the outputs on every case."""
+    return [runner.run(case.feeds) for case in cases]
+
+
+def measure(runner: Runner, cases: Sequence[Case], references: Sequence[Arrays]) -> Measured:
+    """Return the errors of a runner against the reference's outputs."""
+    found = Measured()
+    for case, reference in zip(cases, references, strict=True):
+        given = runner.run(case.feeds)
+        for name, wanted in reference.items():
+            _add(found, name, given.get(name), wanted, case)
+    return found
+
+
+def _add(
+    found: Measured, name: str, given: np.ndarray | None, wanted: np.ndarray, case: Case
+) -> None:
+    size = magnitude(wanted)
+    found.sizes.setdefault(name, []).append(size)
+    errors = found.errors.setdefault(name, [])
+    if given is None or given.shape != wanted.shape:
+        shape = "nothing" if given is None else f"shape {list(given.shape)}"
+        found.problems.setdefault(
+            name, f"{shape} instead of shape {list(wanted.shape)} on case {case.name}"
+        )
+        errors.append(Errors(count=wanted.size, bad=wanted.size))
+        return
+    found.dtypes[name] = given.dtype
+    raw, bad = differences(given, wanted)
+    seen = spread(raw)
+    errors.append(Errors(seen.count, seen.rms, seen.quantile, seen.max, bad))
+    counts = histogram(raw, size.rms)
+    found.histograms[name] = found.histograms.get(name, np.zeros_like(counts)) + counts
+
+
+def judge_outputs(
+    candidate: Measured,
+    noise: Measured | None,
+    cases: Sequence[Case],
+    precision: str,
+    tolerance: Tolerance | None,
+) -> tuple[OutputResult, ...]:
+    """Return the verdict on each output.
+
+    Args:
+        candidate: Its errors.
+        noise: PyTorch's errors in the candidate's precision; None where there is none, then
+            only the floor of a few ulps is allowed.
+        cases: The cases both ran.
+        precision: Of the candidate; decides the ulp.
+        tolerance: Replaces the budget when given.
+    """
+    return tuple(
+        _judge(name, candidate, noise, cases, precision, tolerance) for name in candidate.errors
+    )
+
+
+def _judge(
+    name: str,
+    candidate: Measured,
+    noise: Measured | None,
+    cases: Sequence[Case],
+    precision: str,
+    tolerance: Tolerance | None,
+) -> OutputResult:
+    ulp = ULP.get(precision, ULP["fp32"])
+    sizes, errors = candidate.sizes[name], candidate.errors[name]
+    noises = [Errors()] * len(errors) if noise is None else noise.errors[name]
+    pooled = pool(zip(noises, sizes, strict=True))
+    shares = [
+        usage(got, budget_for(own, pooled, size, ulp))
+        if tolerance is None
+        else within_tolerance(got, size, tolerance.absolute, tolerance.relative)
+        for got, own, size in zip(errors, noises, sizes, strict=True)
+    ]
+    worst = int(np.argmax(shares))
+    blank = np.zeros(0, np.int64)
+    return OutputResult(
+        output=name,
+        usage=shares[worst],
+        worst_case=cases[worst].name,
+        errors=pool(zip(errors, sizes, strict=True)),
+        noise=None if noise is None else pooled,
+        kappa=None if noise is None else kappa(pooled, ulp),
+        histogram=tuple(map(int, candidate.histograms.get(name, blank))),
+        noise_histogram=() if noise is None else tuple(map(int, noise.histograms.get(name, blank))),
+        problem=candidate.problems.get(name, ""),
+    )
+
+
+def check_types(
+    measured: Measured, declared: Mapping[str, np.dtype], allowed: Sequence[np.dtype]
+) -> None:
+    """Note as a problem each output whose type is neither the reference's nor an allowed one.
+
+    Args:
+        measured: Changed in place.
+        declared: The reference graph's own output types.
+        allowed: Further floating types: the precision the candidate promises.
+    """
+    for name, dtype in measured.dtypes.items():
+        wanted = declared.get(name, dtype)
+        if dtype != wanted and dtype not in allowed:
+            measured.problems.setdefault(name, f"type {dtype} instead of {wanted}")
+
+
+def attempt(opened: Open) -> tuple[Runner | None, str]:
+    """Return the runner, or None and why this environment cannot run it."""
+    try:
+        return opened(), ""
+    except PipelineError as err:
+        if err.exit_code == 3:
+            return None, f"{err.what} {err.fix}".strip()
+        raise

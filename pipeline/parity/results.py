@@ -1,0 +1,148 @@
+"""What a comparison found, as frozen data; verdicts are read off it, formatting is elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from pipeline.parity.measure import Errors
+from pipeline.parity.metamorphic import Check
+from pipeline.types import Json
+
+EDGES = np.linspace(-12.0, 2.0, 57)
+"""Edges of the error histograms: decades of the error over the rms of the values, in quarters."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One set of inputs.
+
+    Attributes:
+        name: Unique within a part.
+        style: How inputs were made: a style of `pipeline.inputs`, or "text".
+        sizes: The dynamic sizes.
+        feeds: The inputs; floats are exact in every precision compared.
+        traced: Whether these sizes are the ones the exporter saw.
+    """
+
+    name: str
+    style: str
+    sizes: Mapping[str, int]
+    feeds: Mapping[str, np.ndarray] = field(repr=False)
+    seed: int = 0
+    traced: bool = False
+
+
+@dataclass(frozen=True)
+class OutputResult:
+    """One output of one candidate, over all cases.
+
+    Attributes:
+        usage: Largest share of the budget used in any case; 1.0 is all of it.
+        worst_case: Where.
+        errors: The candidate's error over all cases, in units of each case's rms value.
+        noise: PyTorch's own error in the same precision and units; None without a reference of
+            that precision.
+        kappa: `noise` in ulps: how much the model amplifies rounding.
+        histogram, noise_histogram: Counts of elements between EDGES, exact zeros left out.
+        problem: In words, when values could not even be compared.
+    """
+
+    output: str
+    usage: float
+    worst_case: str
+    errors: Errors
+    noise: Errors | None
+    kappa: float | None
+    histogram: tuple[int, ...] = ()
+    noise_histogram: tuple[int, ...] = ()
+    problem: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether every case stayed within its budget."""
+        return not self.problem and self.usage <= 1.0
+
+    def to_json(self) -> dict[str, Json]:
+        """Return the fields and the verdict by name."""
+        return {
+            "output": self.output,
+            "passed": self.passed,
+            "usage": _finite(self.usage),
+            "worst_case": self.worst_case,
+            "errors": self.errors.to_json(),
+            "noise": None if self.noise is None else self.noise.to_json(),
+            "kappa": self.kappa,
+            "histogram": list(self.histogram),
+            "noise_histogram": list(self.noise_histogram),
+            "problem": self.problem,
+        }
+
+
+@dataclass(frozen=True)
+class CandidateResult:
+    """One candidate of one part.
+
+    Attributes:
+        describe: What really ran.
+        checks: The checks that need no reference, each with the share of the budget it used.
+        skipped: Why it was not run, empty when it was.
+    """
+
+    name: str
+    part: str
+    precision: str
+    file: str
+    describe: Mapping[str, str]
+    outputs: tuple[OutputResult, ...]
+    checks: tuple[tuple[Check, float], ...] = ()
+    skipped: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether every output and check passed; a candidate that could not run did not fail."""
+        return all(o.passed for o in self.outputs) and all(used <= 1.0 for _, used in self.checks)
+
+    def to_json(self) -> dict[str, Json]:
+        """Return the fields and the verdict by name."""
+        return {
+            "name": self.name,
+            "part": self.part,
+            "precision": self.precision,
+            "file": self.file,
+            "passed": None if self.skipped else self.passed,
+            "skipped": self.skipped,
+            "describe": dict(self.describe),
+            "outputs": [output.to_json() for output in self.outputs],
+            "checks": [
+                {**check.to_json(), "usage": _finite(used), "passed": used <= 1.0}
+                for check, used in self.checks
+            ],
+        }
+
+
+def case_json(case: Case) -> dict[str, Json]:
+    """Return what the report says of a case: everything but the inputs themselves."""
+    return {
+        "name": case.name,
+        "style": case.style,
+        "seed": case.seed,
+        "sizes": dict(case.sizes),
+        "traced": case.traced,
+    }
+
+
+def histogram(errors: np.ndarray, unit: float) -> np.ndarray:
+    """Return counts of errors between EDGES, in units of `unit`; zeros are left out."""
+    seen = errors[errors > 0]
+    if not seen.size or unit <= 0:
+        return np.zeros(EDGES.size - 1, np.int64)
+    decades = np.clip(np.log10(seen) - np.log10(unit), EDGES[0], EDGES[-1])
+    return np.histogram(decades, EDGES)[0]
+
+
+def _finite(value: float) -> float | None:
+    """JSON has no infinity: None stands for a budget used up beyond all measure."""
+    return value if np.isfinite(value) else None
