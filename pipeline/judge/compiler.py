@@ -8,9 +8,10 @@ from typing import Any
 import onnx_ir as ir
 import torch
 
+from pipeline import errors
 from pipeline.judge.constants import Constants
 from pipeline.judge.dtypes import Precision
-from pipeline.judge.fallback import reference_kernel
+from pipeline.judge.fallback import place_of, reference_kernel
 from pipeline.judge.index_arithmetic import in_declared_type, index_nodes
 from pipeline.judge.op import Kernel, Maker, Op
 from pipeline.judge.plan import Loader, Plan, Step, set_lifetimes
@@ -103,7 +104,7 @@ class Compiler:
         if maker is None:
             kernel = reference_kernel(node, self._opsets, precision)
         else:
-            kernel = _with_rescue(maker(op), node, self._opsets, precision)
+            kernel = _with_rescue(_made(maker, op, node), node, self._opsets, precision)
         return rounded(op, kernel) if precision.rounds else kernel
 
     def _call(self, function: ir.Function, attributes: Mapping[str, ir.Attr]) -> Kernel:
@@ -242,6 +243,17 @@ def _decoded(attr: ir.Attr) -> Any:
     if kind in (ir.AttributeType.INTS, ir.AttributeType.FLOATS):
         return tuple(attr.value)
     return attr.value
+
+
+def _made(maker: Maker, op: Op, node: ir.Node) -> Kernel:
+    try:
+        return maker(op)
+    except (KeyError, TypeError, ValueError) as err:
+        raise errors.BadModelError(
+            f"{op.kind} cannot be judged as it stands: {err}",
+            where=place_of(node),
+            fix="check the node's attributes with onnx.checker",
+        ) from err
 
 
 def _with_rescue(

@@ -72,10 +72,10 @@ class Constants:
         node = value.producer()
         if node is None:
             return value.const_value
-        if node.op_type == "Constant" and node.domain in ("", "ai.onnx"):
-            if not any(attr.is_ref() for attr in node.attributes.values()):
-                return node.attributes
-        return None
+        if node.op_type != "Constant" or node.domain not in ("", "ai.onnx"):
+            return None
+        bound = not any(attr.is_ref() for attr in node.attributes.values())
+        return node.attributes if bound else None
 
     def _cached(self, value: ir.Value, make: Loader) -> torch.Tensor:
         kept = self._kept.get(value)

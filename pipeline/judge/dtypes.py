@@ -65,6 +65,11 @@ def integer_range(declared: ir.DataType) -> tuple[int, int]:
     return _INTEGER_RANGE[declared]
 
 
+def is_sub_byte(declared: ir.DataType | None) -> bool:
+    """Return whether integers of this type are held in a wider one."""
+    return declared in (_T.INT4, _T.UINT4, _T.INT2, _T.UINT2)
+
+
 @dataclass(frozen=True)
 class Precision:
     """How a mode holds floating tensors (see `Judge` for what each mode means).
@@ -89,10 +94,7 @@ class Precision:
         """
         own = TORCH.get(declared)
         if own is None:
-            raise errors.BadModelError(
-                f"tensors of type {declared.name} cannot be judged",
-                fix="cut the model so that it starts after its string processing",
-            )
+            raise _unjudged(declared.name)
         return self.hold if self.hold is not None and own in WIDE else own
 
     def of(self, tensor: torch.Tensor) -> torch.Tensor:
@@ -102,6 +104,13 @@ class Precision:
         if self.store is not None:
             tensor = tensor.to(self.store)
         return tensor if self.hold is None else tensor.to(self.hold)
+
+
+def _unjudged(name: str) -> errors.BadModelError:
+    return errors.BadModelError(
+        f"tensors of type {name} cannot be judged",
+        fix="cut the model so that it starts after its strings, or store another type",
+    )
 
 
 def precision_of(mode: str, round_each: bool) -> Precision:
@@ -143,6 +152,8 @@ def to_torch(array: np.ndarray) -> torch.Tensor:
     per byte.
     """
     name = array.dtype.name
+    if array.dtype.kind in "OSU" or name.startswith(("float4_", "float6_")):
+        raise _unjudged(name)
     if name in _BITS:
         bits, dtype = _BITS[name]
         return torch.from_numpy(np.array(array, order="C").view(bits)).view(dtype)

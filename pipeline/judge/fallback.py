@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import onnx
 import onnx_ir as ir
 import torch
@@ -30,6 +31,8 @@ def place_of(node: ir.Node) -> str:
 def reference_kernel(node: ir.Node, opsets: Mapping[str, int], precision: Precision) -> Kernel:
     """Return a kernel that runs the node with onnx.reference, in float64 where it lets us.
 
+    Some of its operators mix in float32 constants of their own; those run in float32.
+
     Raises:
         UnsupportedOpError: onnx.reference does not know the operator either.
     """
@@ -38,7 +41,14 @@ def reference_kernel(node: ir.Node, opsets: Mapping[str, int], precision: Precis
 
     def kernel(*inputs: Any) -> Any:
         feeds = {f"i{i}": _to_numpy(inputs[i]) for i in given}
-        results = [_back(y, precision) for y in evaluator.run(None, feeds)]
+        try:
+            found = evaluator.run(None, feeds)
+        except (TypeError, ValueError, RuntimeError):
+            narrow = {name: _to_float32(x) for name, x in feeds.items()}
+            if all(narrow[name] is x for name, x in feeds.items()):
+                raise
+            found = evaluator.run(None, narrow)
+        results = [_back(y, precision) for y in found]
         return tuple(results) if len(results) > 1 else results[0]
 
     return kernel
@@ -75,6 +85,11 @@ def _to_numpy(value: Any) -> Any:
     if not isinstance(value, torch.Tensor):
         return value
     return (value.float() if value.dtype == torch.bfloat16 else value).contiguous().numpy()
+
+
+def _to_float32(value: Any) -> Any:
+    wide = isinstance(value, np.ndarray) and value.dtype == np.float64
+    return value.astype(np.float32) if wide else value
 
 
 def _back(value: Any, precision: Precision) -> Any:

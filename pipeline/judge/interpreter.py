@@ -133,7 +133,12 @@ class Judge:
             )
         return self._named[name]
 
-    def _fed(self, name: str, feed: Feed) -> torch.Tensor:
+    def _fed(self, name: str, feed: Feed | list[Feed]) -> torch.Tensor | list[torch.Tensor]:
+        if isinstance(feed, list):
+            return [self._of(name, item) for item in feed]
+        return self._of(name, feed)
+
+    def _of(self, name: str, feed: Feed) -> torch.Tensor:
         tensor = feed if isinstance(feed, torch.Tensor) else to_torch(np.asarray(feed))
         declared = self._value(name).dtype
         if declared is None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import onnx_ir as ir
 import torch
 
-from pipeline.judge.dtypes import FLOAT8, WIDE
+from pipeline.judge.dtypes import FLOAT8, WIDE, integer_range, is_sub_byte
 from pipeline.judge.op import Kernel, Op, Table, Tensor
 
 
@@ -39,29 +40,41 @@ def to_float8(x: Tensor, dtype: torch.dtype, saturate: bool) -> Tensor:
     return torch.where(torch.isnan(x), x, x.clamp(-largest, largest)).to(dtype)
 
 
+def wrapped(x: Tensor, declared: ir.DataType, dtype: torch.dtype) -> Tensor:
+    """Return x truncated to a 2- or 4-bit integer; what does not fit loses its high bits."""
+    low, high = integer_range(declared)
+    return ((to_integer(x, torch.int64) - low) % (high - low + 1) + low).to(dtype)
+
+
 def convert(x: Tensor, dtype: torch.dtype, saturate: bool = True) -> Tensor:
     """Return x in the held type `dtype` with ONNX Cast semantics."""
     if x.dtype == dtype:
         return x
+    if dtype == torch.float8_e8m0fnu:
+        raise NotImplementedError  # onnx.reference knows its rounding modes
     if dtype in FLOAT8:
         return to_float8(x, dtype, saturate)
     if dtype == torch.bool:
         return x != 0
-    if x.dtype in WIDE or x.dtype in FLOAT8:
-        if dtype not in WIDE and not dtype.is_complex:
-            return to_integer(x, dtype)
+    if (x.dtype in WIDE or x.dtype in FLOAT8) and dtype not in WIDE and not dtype.is_complex:
+        return to_integer(x, dtype)
     return x.to(dtype)
 
 
 def cast(op: Op) -> Kernel:
     """Return x in the type `to`; between wide floats the judge's mode decides (see Judge)."""
-    dtype, saturate = op.held(op.get("to")), bool(op.get("saturate", 1))
+    declared = ir.DataType(op.get("to"))
+    dtype, saturate = op.precision.held(declared), bool(op.get("saturate", 1))
+    if is_sub_byte(declared):
+        return lambda x: wrapped(x, declared, dtype)
     return lambda x: convert(x, dtype, saturate)
 
 
 def cast_like(op: Op) -> Kernel:
     """Return x in the type of the second input."""
-    saturate = bool(op.get("saturate", 1))
+    saturate, declared = bool(op.get("saturate", 1)), op.input_types[1]
+    if declared is not None and is_sub_byte(declared):
+        return lambda x, like: wrapped(x, declared, like.dtype)
     return lambda x, like: convert(x, like.dtype, saturate)
 
 

@@ -223,12 +223,13 @@ def depth_to_space(op: Op) -> Kernel:
 
 
 def space_to_depth(op: Op) -> Kernel:
-    """Return blocks of space laid out in channels."""
+    """Return blocks of space laid out in channels, in DCR or CRD order."""
     block = op.get("blocksize")
+    order = (0, 3, 5, 1, 2, 4) if op.get("mode", "DCR") == "DCR" else (0, 1, 3, 5, 2, 4)
 
     def kernel(x: Tensor) -> Tensor:
         n, c, h, w = x.shape
-        y = x.reshape(n, c, h // block, block, w // block, block).permute(0, 3, 5, 1, 2, 4)
+        y = x.reshape(n, c, h // block, block, w // block, block).permute(order)
         return y.reshape(n, c * block**2, h // block, w // block)
 
     return kernel

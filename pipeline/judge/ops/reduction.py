@@ -31,6 +31,8 @@ def _extreme(kernel: _Reduce, largest: bool) -> _Reduce:
         # The operator defines the extreme of nothing as the type's own limit.
         if x.is_floating_point():
             empty: float | int = float("-inf") if largest else float("inf")
+        elif x.dtype == torch.bool:
+            empty = not largest
         else:
             info = torch.iinfo(x.dtype)
             empty = info.min if largest else info.max

@@ -80,6 +80,8 @@ def _coordinates(op: Op, out: int, size: int, scale: float) -> np.ndarray:
     if kind == "asymmetric":
         return x / scale
     if kind == "align_corners":
+        # The length is the output's own, as in torch and the runtimes; onnx.reference takes
+        # scale * size here, which is not whole.
         return x * ((size - 1) / (out - 1)) if out > 1 else x * 0.0
     if kind == "pytorch_half_pixel" and out <= 1:
         return x * 0.0
@@ -112,7 +114,7 @@ def _weights(op: Op, at: np.ndarray, size: int, scale: float, mode: str) -> np.n
         tap = base + offset
         distance = np.abs(at - tap) * shrink
         weight = _triangle(distance) if mode == "linear" else _cubic(op, distance)
-        if op.get("exclude_outside", 0) or shrink < 1.0:
+        if op.get("exclude_outside", 0):
             weight = np.where((tap < 0) | (tap >= size), 0.0, weight)
         np.add.at(matrix, (np.arange(len(at)), tap.clip(0, size - 1)), weight)
     if op.get("exclude_outside", 0) or shrink < 1.0:
