@@ -29,9 +29,10 @@ class TooComplexError(Exception):
 
 @dataclass(frozen=True)
 class Leaf:
-    """A tensor whose computation is not looked into."""
+    """A tensor whose computation is not looked into, or one of the last elements of each row."""
 
     value: ir.Value
+    index: int | None = None
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import onnx_ir as ir
@@ -89,10 +90,8 @@ class Cone:
             return None
         if value not in self._forms:
             self._forms[value] = None  # a cycle or an error leaves it without a formula
-            try:
+            with suppress(al.TooComplexError, OverflowError, ZeroDivisionError):
                 self._forms[value] = self._compute(value)
-            except (al.TooComplexError, OverflowError, ZeroDivisionError):
-                pass
         return self._forms[value]
 
     def _compute(self, value: ir.Value) -> Form | None:

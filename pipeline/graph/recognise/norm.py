@@ -143,11 +143,10 @@ def _squared(value: ir.Value | None, facts: Facts) -> ir.Value | None:
         left, right = (_uncast(v) for v in node.inputs)
         same = left is right or _minuend(left) is _minuend(right) is not None
         return node.inputs[0] if same else None
-    if node.op_type == "Pow" and node.inputs[1] is not None:
-        if facts.scalar(node.inputs[1]) == 2.0:
-            base = node.inputs[0]
-            inner = base.producer() if base is not None else None
-            return inner.inputs[0] if inner is not None and inner.op_type == "Abs" else base
+    if node.op_type == "Pow" and facts.scalar(node.inputs[1]) == 2.0:
+        base = node.inputs[0]
+        inner = base.producer() if base is not None else None
+        return inner.inputs[0] if inner is not None and inner.op_type == "Abs" else base
     return None
 
 
@@ -253,7 +252,8 @@ def _site(
     match = read[best]
     weight, bias = _affine(match.weight, match.axes, cone), _affine(match.bias, match.axes, cone)
     sizes = [cone.shape[a].const for a in match.axes]
-    assert weight is not None and bias is not None  # _check_roles saw to it
+    assert weight is not None  # _check_roles saw to it
+    assert bias is not None
     return NormSite(
         anchor,
         nodes_between(cone, best),

@@ -123,7 +123,7 @@ def _read_root(divisor: al.Func, squares: al.Func, constant: float, cone: Cone) 
     if count is None:
         reason = f"the size of the normalised axes {list(squares.axes)} of {_show(cone)} varies"
         return Miss(3, reason, "InstanceNormalization", "")
-    total = al.Func("sum", al.atom(cone.leaf), squares.axes)
+    total: al.Atom = al.Func("sum", al.atom(cone.leaf), squares.axes)
     a = divisor.arg.terms[frozenset(((squares, 1.0),))]
     b = divisor.arg.terms.get(frozenset(((total, 2.0),)), 0.0)
     known = 1 + (b != 0) + (al.UNIT in divisor.arg.terms)
@@ -164,8 +164,8 @@ def _read_groups(
 ) -> NormFormula | Miss | None:
     exponent = -1.0 if root.atom.name == "floor" else -0.5
     total = al.Func("sum", al.atom(cone.leaf), root.axes)
-    scaled = frozenset(((cone.leaf, 1.0), (root.atom, exponent)))
-    shifted = frozenset(((total, 1.0), (root.atom, exponent)))
+    scaled: al.Monomial = frozenset(((cone.leaf, 1.0), (root.atom, exponent)))
+    shifted: al.Monomial = frozenset(((total, 1.0), (root.atom, exponent)))
     weight, offset = groups.get(scaled), groups.get(shifted)
     known = {scaled, shifted, al.UNIT}
     if weight is None or not groups.keys() <= known:
