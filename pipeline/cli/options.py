@@ -16,6 +16,11 @@ from typing import Any, Literal, TypeVar
 
 import click
 
+if typing.TYPE_CHECKING:
+    _ParamType = click.ParamType[Any, Any]
+else:
+    _ParamType = click.ParamType  # generic since click 8.4 only
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -27,11 +32,13 @@ class Flag:
         names: All spellings, such as ("--disable",); empty derives one from the field.
         help: Text; empty takes it from the dataclass's docstring.
         type: A click type; None derives it from the annotation.
+        split: False if a repeated option's values hold commas of their own.
     """
 
     names: tuple[str, ...] = ()
     help: str = ""
-    type: click.ParamType | None = None
+    type: _ParamType | None = None
+    split: bool = True
 
 
 def options_of(
@@ -62,6 +69,12 @@ def with_options(options: Sequence[click.Option]) -> Callable[[Function], Functi
         return function
 
     return decorate
+
+
+def output_option(text: str) -> Callable[[Function], Function]:
+    """Return a decorator that adds the required -o."""
+    kind = click.Path(path_type=Path)
+    return click.option("-o", "--output", required=True, type=kind, help=text)
 
 
 def common(function: Function) -> Function:
@@ -97,10 +110,10 @@ def attributes_of(cls: type[Any]) -> dict[str, str]:
     return found
 
 
-class CommaList(click.ParamType):
+class CommaList(_ParamType):
     """Values separated by commas, each of one type."""
 
-    def __init__(self, item: click.ParamType) -> None:
+    def __init__(self, item: _ParamType) -> None:
         self._item = item
         self.name = f"{item.name},..."
 
@@ -114,12 +127,24 @@ class CommaList(click.ParamType):
         return tuple(self._item.convert(word, param, ctx) for word in words if word)
 
 
-class Pairs(click.ParamType):
+class Whole(_ParamType):
+    """One text, commas included, as a tuple of one: for options that are repeated instead."""
+
+    name = "text"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        """Return the text in a tuple."""
+        return tuple(value) if isinstance(value, (list, tuple)) else (str(value),)
+
+
+class Pairs(_ParamType):
     """`name=value` pairs separated by commas, as a mapping."""
 
     name = "name=value"
 
-    def __init__(self, item: click.ParamType) -> None:
+    def __init__(self, item: _ParamType) -> None:
         self._item = item
 
     def convert(
@@ -141,12 +166,15 @@ def _option(field: dataclasses.Field[Any], hint: Any, told: str, flag: Flag | No
     """Return the option of one field."""
     flag = flag or Flag()
     names = flag.names or (f"--{field.name.replace('_', '-')}",)
-    text = flag.help or told
+    text = flag.help or re.sub(r"\bNone\b", "left out:", told).replace(": takes", ", it takes")
     default = _default(field)
     if hint is bool and flag.type is None:
         spelled = names[0] if not default else f"{names[0]}/--no-{names[0].removeprefix('--')}"
-        return click.Option([spelled, *names[1:], field.name], default=default, help=text)
+        flags = [spelled, *names[1:], field.name]
+        return click.Option(flags, is_flag=True, default=default, help=text, show_default=default)
     kind, several = (flag.type, _is_several(hint)) if flag.type else _click_type(hint)
+    if not flag.split:
+        kind = Whole()
     return click.Option(
         [*names, field.name],
         type=kind,
@@ -166,7 +194,7 @@ def _default(field: dataclasses.Field[Any]) -> Any:
 
 
 def _shown(default: Any) -> bool | str:
-    if default is dataclasses.MISSING or default in (None, (), {}, "", False):
+    if default is dataclasses.MISSING or default is None or default in ((), {}, ""):
         return False
     if isinstance(default, Mapping):
         return ",".join(f"{name}={value}" for name, value in default.items())
@@ -175,7 +203,7 @@ def _shown(default: Any) -> bool | str:
     return True
 
 
-def _click_type(hint: Any) -> tuple[click.ParamType, bool]:
+def _click_type(hint: Any) -> tuple[_ParamType, bool]:
     """Return the click type of an annotation and whether the option may be repeated."""
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
@@ -188,7 +216,7 @@ def _click_type(hint: Any) -> tuple[click.ParamType, bool]:
         return Pairs(_click_type(inner[1])[0]), True
     if hint is Path:
         return click.Path(path_type=Path), False
-    simple = {int: click.INT, float: click.FLOAT, str: click.STRING}
+    simple: dict[Any, _ParamType] = {int: click.INT, float: click.FLOAT, str: click.STRING}
     assert hint in simple, f"no command-line type for {hint!r}"
     return simple[hint], False
 

@@ -1,0 +1,180 @@
+"""The rules of the house, held by reading the sources: layers, tests, sizes, words."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# Each unit may import units of the rows above its own, never of its own row or below: so stages
+# do not know each other, and what judges them does not leak into them.
+LAYERS: tuple[tuple[str, ...], ...] = (
+    ("models",),
+    ("errors", "types"),
+    ("toolchain", "tensorrt_api", "artifacts"),
+    ("graph",),
+    ("judge",),
+    ("inputs",),
+    ("lowerings",),
+    ("export", "optimize", "build_engine", "runners"),
+    ("generate",),
+    ("parity", "perf", "claims", "pack"),
+    ("report",),
+    ("run", "doctor"),
+    ("cli",),
+)
+LEVEL = {unit: level for level, row in enumerate(LAYERS) for unit in row}
+
+# Files that may be longer than the budget, each with its reason.
+LONGER: dict[str, str] = {}
+FILE_LINES, MODEL_LINES, FUNCTION_LINES = 300, 350, 40
+
+FRAMEWORKS = {
+    "torch", "onnx", "onnx_ir", "onnxscript", "onnxruntime", "transformers", "tokenizers",
+    "tensorrt", "tensorrt_rtx", "matplotlib", "numpy", "jinja2", "rich", "safetensors", "polygraphy",
+}  # fmt: skip
+
+
+def modules() -> list[Path]:
+    found = [*(ROOT / "pipeline").rglob("*.py"), *(ROOT / "models").rglob("*.py")]
+    return sorted(path for path in found if "__pycache__" not in path.parts)
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def unit_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return "models" if parts[0] == "models" else parts[1]
+
+
+def imports_of(tree: ast.AST) -> set[str]:
+    """Return the units of this project that a module imports anywhere, lazily or not."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+            if node.module == "pipeline":
+                found |= {f"pipeline.{alias.name}" for alias in node.names}
+    split = [name.split(".") for name in found]
+    units = {parts[1] for parts in split if parts[0] == "pipeline" and len(parts) > 1}
+    return units | {"models" for parts in split if parts[0] == "models"}
+
+
+PARSED = {name_of(path): ast.parse(path.read_text()) for path in modules()}
+BY_NAME = [pytest.param(path, id=name_of(path)) for path in modules()]
+
+
+@pytest.mark.parametrize("path", BY_NAME)
+def test_imports_only_point_upwards_in_the_table(path):
+    unit = unit_of(path)
+    if path.parent == ROOT / "pipeline" and path.name == "__init__.py":
+        return  # re-exports, lazily
+    assert unit in LEVEL, f"give {unit} its row in LAYERS"
+    for other in imports_of(PARSED[name_of(path)]) - {unit, "__version__"}:
+        assert other in LEVEL, f"{name_of(path)} imports {other}, which has no row in LAYERS"
+        assert LEVEL[other] < LEVEL[unit], f"{name_of(path)} ({unit}) must not import {other}"
+
+
+def tested_modules() -> set[str]:
+    """Return the dotted names of the modules that some test imports."""
+    found = set()
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                found |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+TESTED = tested_modules()
+
+
+@pytest.mark.parametrize("path", BY_NAME)
+def test_every_module_has_its_test(path):
+    """A test file of its own in the mirrored place or, for a part, a test that imports it."""
+    if path.name == "__init__.py":
+        return  # docstring and re-exports
+    inside = path.relative_to(ROOT)
+    folder, stem = ROOT / "tests" / inside.parent, path.stem.lstrip("_")
+    own = [*folder.glob(f"test_{stem}.py"), *folder.glob(f"test_{stem}_*.py")]
+    dotted = ".".join(inside.with_suffix("").parts)
+    wanted = f"tests/{inside.parent}/test_{stem}.py"
+    assert own or dotted in TESTED, f"no {wanted}, and no test imports {dotted}"
+
+
+@pytest.mark.parametrize("path", BY_NAME)
+def test_files_are_short(path):
+    lines = len(path.read_text().splitlines())
+    limit = MODEL_LINES if path.is_relative_to(ROOT / "models") else FILE_LINES
+    assert lines <= limit or name_of(path) in LONGER, f"{name_of(path)} has {lines} lines"
+
+
+@pytest.mark.parametrize("path", BY_NAME)
+def test_functions_are_short(path):
+    """Count statements and signature, not the docstring: explaining more must never cost."""
+    for node in ast.walk(PARSED[name_of(path)]):
+        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            continue
+        first = node.body[0]
+        doc = 0
+        if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
+            doc = first.end_lineno - first.lineno + 1
+        lines = node.end_lineno - node.lineno + 1 - doc
+        assert lines <= FUNCTION_LINES, f"{name_of(path)}: {node.name} has {lines} lines"
+
+
+@pytest.mark.parametrize("path", BY_NAME)
+def test_every_module_says_what_it_is(path):
+    text = ast.get_docstring(PARSED[name_of(path)])
+    assert text, f"{name_of(path)} has no docstring"
+    assert "TODO" not in path.read_text(), f"{name_of(path)} has a TODO"
+
+
+@pytest.mark.parametrize("path", BY_NAME)
+def test_no_path_of_one_machine_is_written_down(path):
+    assert not re.search(r"[\"'(\s]/(home|root|work|Users)/", path.read_text())
+
+
+def test_longer_files_are_still_longer():
+    for name in LONGER:
+        assert len((ROOT / name).read_text().splitlines()) > FILE_LINES, f"{name} fits again"
+
+
+def _loaded_by(code: str) -> set[str]:
+    script = f"import sys\n{code}\nprint(' '.join({{n.split('.')[0] for n in sys.modules}}))"
+    out = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    return set(out.stdout.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import pipeline",
+        "from pipeline.cli.app import run; run(['--help'])",
+        "from pipeline.cli.app import run; run(['run', '--help'])",
+        "from pipeline.cli.app import run; run(['optimize', '--help'])",
+        "import pipeline.artifacts",
+    ],
+    ids=["package", "help", "run-help", "optimize-help", "artifacts"],
+)
+def test_no_framework_is_imported_before_it_is_needed(code):
+    assert _loaded_by(code) & FRAMEWORKS == set()
+
+
+def test_models_know_nothing_of_the_pipeline():
+    for path in modules():
+        if unit_of(path) == "models":
+            assert imports_of(PARSED[name_of(path)]) <= {"models"}, name_of(path)
