@@ -63,8 +63,11 @@ def _scale(old: Build, new: Build) -> float:
     """Small graphs cost a constant; beyond that time grows with the bytes and the work."""
     floor = 8 << 20
     size = max(new.graph_bytes, floor) / max(old.graph_bytes, floor)
-    return size * max(new.targets, 1) * max(new.profiles, 1) / (
-        max(old.targets, 1) * max(old.profiles, 1)
+    return (
+        size
+        * max(new.targets, 1)
+        * max(new.profiles, 1)
+        / (max(old.targets, 1) * max(old.profiles, 1))
     )
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from pipeline.build_engine.shapes import DimRange
 from pipeline.errors import UsageError
 
-_DISTINCT_LIMIT = 512
+_DISTINCT_LIMIT = 256
 
 
 def read_lengths(path: Path, default_dim: str) -> dict[str, list[int]]:
@@ -69,34 +69,27 @@ def _span(values: Sequence[int]) -> DimRange:
 
 def _split(ordered: Sequence[int], groups: int) -> list[list[int]]:
     """Return at most `groups` runs of ascending values with the least total padding."""
-    counts = Counter(ordered)
-    distinct = sorted(counts)
-    if len(distinct) > _DISTINCT_LIMIT:
-        step = -(-len(distinct) // _DISTINCT_LIMIT)
-        distinct = distinct[step - 1 :: step] + ([] if len(distinct) % step == 0 else distinct[-1:])
-    groups = min(groups, len(distinct))
-    mass, below = [0], 0
-    for value in distinct:
-        here = sum(c for v, c in counts.items() if below <= v <= value) if below <= value else 0
-        mass.append(mass[-1] + here)
-        below = value + 1
-    best: list[tuple[float, list[int]]] = [(0.0, [])] + [(float("inf"), [])] * len(distinct)
-    for _ in range(groups):
-        best = [
-            min(
-                [best[end]] + [
-                    (best[start][0] + distinct[end - 1] * (mass[end] - mass[start]),
-                     [*best[start][1], end])
-                    for start in range(end)
-                ],
-                key=lambda cost: cost[0],
-            )
-            for end in range(len(distinct) + 1)
-        ]
-    edges = [distinct[end - 1] for end in best[-1][1]]
-    runs, start = [], 0
+    counts = Counter(_coarse(v, ordered[-1]) for v in ordered)
+    edges = sorted(counts)
+    below = [0]
     for edge in edges:
-        stop = next((i for i in range(start, len(ordered)) if ordered[i] > edge), len(ordered))
-        runs.append(list(ordered[start:stop]))
-        start = stop
+        below.append(below[-1] + counts[edge])
+    # cost[end] and cuts[end]: padding and upper edges of the best cover of edges[:end]
+    cost: list[float] = [0.0] + [float("inf")] * len(edges)
+    cuts: list[tuple[int, ...]] = [()] * len(cost)
+    for _ in range(min(groups, len(edges))):
+        for end in range(len(edges), 0, -1):
+            for start in range(end):
+                padded = cost[start] + edges[end - 1] * (below[end] - below[start])
+                if padded < cost[end]:
+                    cost[end], cuts[end] = padded, (*cuts[start], edges[end - 1])
+    runs: list[list[int]] = [[] for _ in cuts[-1]]
+    for value in ordered:
+        runs[next(i for i, edge in enumerate(cuts[-1]) if value <= edge)].append(value)
     return [run for run in runs if run]
+
+
+def _coarse(value: int, largest: int) -> int:
+    """Round a length up so that there are at most `_DISTINCT_LIMIT` of them."""
+    step = -(-max(largest, 1) // _DISTINCT_LIMIT)
+    return -(-value // step) * step

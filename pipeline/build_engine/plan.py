@@ -144,9 +144,7 @@ def require_dedicated(
         )
 
 
-def _probe(
-    request: PlanRequest, progress: Progress, timeout_s: float
-) -> dict[str, AttentionRow]:
+def _probe(request: PlanRequest, progress: Progress, timeout_s: float) -> dict[str, AttentionRow]:
     """Return the attentions with their answers; a crash of the probe leaves them unanswered."""
     progress.step("asking the builder for dedicated attention kernels")
     outcome = run_child(replace(request, task="probe"), progress, timeout_s)

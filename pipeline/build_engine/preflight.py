@@ -106,9 +106,11 @@ def _check_form(seen: Seen, node: ir.Node) -> Iterator[Finding]:
         reduction = node.attributes.get_string("reduction", "none")
         if node.op_type == "ScatterND" and reduction != "none":
             yield seen.finding("error", node, f"ScatterND with reduction={reduction}")
-    elif node.op_type == "TensorScatter":
-        if node.attributes.get_string("mode", "linear") == "circular":
-            yield seen.finding("error", node, "TensorScatter with mode=circular")
+    elif (
+        node.op_type == "TensorScatter"
+        and node.attributes.get_string("mode", "linear") == "circular"
+    ):
+        yield seen.finding("error", node, "TensorScatter with mode=circular")
 
 
 def _check_external(model: ir.Model, folder: Path | None) -> Iterator[Finding]:
@@ -134,4 +136,3 @@ def _check_external(model: ir.Model, folder: Path | None) -> Iterator[Finding]:
                     fix="external data must lie beside the .onnx under the name it records",
                 )
                 return
-

@@ -50,12 +50,12 @@ def _broken(seen: Seen, node: ir.Node) -> Iterator[tuple[str, str]]:
     sizes = _head_sizes(seen, node, key, value)
     if sizes and sizes[0] != sizes[1]:
         yield f"attention with key head size {sizes[0]} and value head size {sizes[1]}", _SPLIT
-    if mask is not None and query is not None and mask.dtype and query.dtype:
-        if mask.dtype not in (ir.DataType.BOOL, query.dtype):
-            yield (
-                f"attention on {query.dtype.name} with a {mask.dtype.name} mask",
-                "cast the mask to the queries' type",
-            )
+    kinds = seen.dtype(query), seen.dtype(mask)
+    if kinds[0] and kinds[1] and kinds[1] not in (ir.DataType.BOOL, kinds[0]):
+        yield (
+            f"attention on {kinds[0].name} with a {kinds[1].name} mask",
+            "cast the mask to the queries' type",
+        )
 
 
 def _head_sizes(
@@ -89,7 +89,7 @@ def check_shared_operands(seen: Seen) -> Iterator[Finding]:
         reported.add(nodes[0])
         same = nodes[0] is nodes[1]
         others = ", ".join(n.name or "?" for n in nodes[1:])
-        what = "queries and keys are one tensor" if same else f"shares queries or keys with {others}"
+        what = "queries are keys" if same else f"queries or keys shared with {others}"
         level: Literal["error", "warning"] = "error" if operand.plain else "warning"
         crash = "the builder crashes" if operand.plain else "the builder may crash"
         yield seen.finding(level, nodes[0], f"attention: {what}, scaled alike: {crash}", _OWN_SCALE)

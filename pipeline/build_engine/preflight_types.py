@@ -33,7 +33,7 @@ def check_types(seen: Seen, targets: Sequence[str]) -> Iterator[Finding]:
     reported: set[ir.DataType] = set()
     capabilities = [tuple(int(p) for p in t.split(".")) for t in targets]
     for value, finding in _values(seen):
-        dtype = value.dtype
+        dtype = seen.dtype(value)
         if dtype is None or dtype in reported:
             continue
         reported.add(dtype)
@@ -51,12 +51,13 @@ def check_types(seen: Seen, targets: Sequence[str]) -> Iterator[Finding]:
 def _float32_products(seen: Seen) -> Iterator[Finding]:
     """Turing has no float32 GEMM in this compiler; the first product is enough to say so."""
     for node in seen.nodes:
-        if node.op_type in ("MatMul", "Gemm", "Attention") and node.inputs[0] is not None:
-            if node.inputs[0].dtype == _T.FLOAT:
-                yield seen.finding(
-                    "error", node, "7.5 cannot run float32 matrix products", "drop 7.5, or fp16"
-                )
-                return
+        if node.op_type not in ("MatMul", "Gemm", "Attention"):
+            continue
+        if seen.dtype(node.inputs[0]) == _T.FLOAT:
+            yield seen.finding(
+                "error", node, "7.5 cannot run float32 matrix products", "drop 7.5, or fp16"
+            )
+            return
 
 
 def _values(seen: Seen) -> Iterator[tuple[ir.Value, Callable[..., Finding]]]:

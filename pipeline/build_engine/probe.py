@@ -57,9 +57,7 @@ def _answer(built: bool, errors: Sequence[str]) -> tuple[bool | None, str]:
     return None, "the probe failed: " + (errors[0] if errors else "the builder gave no reason")
 
 
-def _build_alone(
-    trt: ModuleType, builder: Any, row: AttentionRow, targets: Sequence[str]
-) -> bool:
+def _build_alone(trt: ModuleType, builder: Any, row: AttentionRow, targets: Sequence[str]) -> bool:
     network = create_network(trt, builder)
     config = builder.create_builder_config()
     set_targets(trt, config, targets)

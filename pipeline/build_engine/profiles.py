@@ -91,12 +91,15 @@ def profile_from_ranges(inputs: Sequence[InputSpec], ranges: Mapping[str, DimRan
         UsageError: A named dim has no range.
     """
     profile: Profile = {}
-    ends = {end: {n: int(getattr(r, end)) for n, r in ranges.items()} for end in ("min", "opt", "max")}
+    lows = {name: r.min for name, r in ranges.items()}
+    mids = {name: r.opt for name, r in ranges.items()}
+    highs = {name: r.max for name, r in ranges.items()}
     for spec in inputs:
         if not spec.dynamic:
             continue
-        shapes = {end: tuple(_value(spec, d, sizes) for d in spec.dims) for end, sizes in ends.items()}
-        profile[spec.name] = ShapeRange(shapes["min"], shapes["opt"], shapes["max"])
+        profile[spec.name] = ShapeRange(
+            *(tuple(_value(spec, d, sizes) for d in spec.dims) for sizes in (lows, mids, highs))
+        )
     return profile
 
 
@@ -129,7 +132,9 @@ def check_profiles(inputs: Sequence[InputSpec], profiles: Sequence[Profile]) -> 
                 )
         for spec in dynamic:
             if spec.name not in profile:
-                raise UsageError(f"profile {index} has no shapes for the dynamic input {spec.name!r}")
+                raise UsageError(
+                    f"profile {index} has no shapes for the dynamic input {spec.name!r}"
+                )
         for name, shapes in profile.items():
             _check_shapes(index, by_name[name], shapes)
         _check_links(index, dynamic, profile)

@@ -103,6 +103,8 @@ RULES: tuple[Rule, ...] = (
     _rule(r"Requested size was (?P<bytes>\d+) bytes",
           "the workspace is too small: {bytes} bytes were needed", "raise --memPoolSize",
           "build"),
+    _rule(r"no tactics to implement the operation within workspace limit",
+          "the workspace is too small for any kernel", "raise --memPoolSize", "build"),
     _rule(r"OutOfMemory|bad_alloc|Cannot allocate memory",
           "the machine ran out of memory", "build fewer targets at once, or on a larger host",
           "build"),

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
 import onnx_ir as ir
 
 from pipeline.build_engine.shapes import InputSpec
+from pipeline.graph.facts import Facts
 from pipeline.graph.sites import module_path
 
 Dims = tuple[int | str, ...]
@@ -29,21 +31,35 @@ class Finding:
 class Seen:
     """A model with answers about its values.
 
-    Args:
-        model: The graph.
-        shape: Dims of a value, None when unknown; symbols as text.
+    What the file declares is taken as it is; only where it declares too little (TorchScript files
+    know no intermediate shape or type) are facts inferred, once.
     """
 
-    def __init__(
-        self, model: ir.Model, shape: Callable[[ir.Value], Dims | None] | None = None
-    ) -> None:
+    def __init__(self, model: ir.Model) -> None:
         self.model = model
         self.nodes: Sequence[ir.Node] = tuple(model.graph.all_nodes())
-        self._shape = shape or declared_shape
+
+    @cached_property
+    def _facts(self) -> Facts:
+        return Facts(self.model)
 
     def shape(self, value: ir.Value | None) -> Dims | None:
         """Return the dims of a value, None when they are not known."""
-        return None if value is None else self._shape(value)
+        if value is None:
+            return None
+        declared = declared_shape(value)
+        if declared is not None:
+            return declared
+        inferred = self._facts.shape(value)
+        if inferred is None:
+            return None
+        return tuple(str(d) if d.const is None else d.const for d in inferred)
+
+    def dtype(self, value: ir.Value | None) -> ir.DataType | None:
+        """Return the element type of a value, None when it is not known."""
+        if value is None:
+            return None
+        return value.dtype if value.dtype is not None else self._facts.dtype(value)
 
     def finding(
         self, level: Literal["error", "warning"], node: ir.Node, what: str, fix: str = ""

@@ -81,7 +81,9 @@ def parse_dim_range(text: str) -> tuple[str, DimRange]:
     except ValueError:
         values = []
     if not equals or not name or not 1 <= len(values) <= 3:
-        raise UsageError(f"{text!r} is no dim range", fix="write NAME=MIN:OPT:MAX, e.g. batch=1:8:16")
+        raise UsageError(
+            f"{text!r} is no dim range", fix="write NAME=MIN:OPT:MAX, e.g. batch=1:8:16"
+        )
     low, high = values[0], values[-1]
     middle = values[1] if len(values) == 3 else high
     if not 0 <= low <= middle <= high:

@@ -131,10 +131,12 @@ def _listen(
                 if not data:
                     return
                 *lines, pending = (pending + data).split(b"\n")
-                for line in lines:
-                    phase = hear(heard, json.loads(line)) or phase
-            if request.task == "build":
-                _draw(progress, phase, time.monotonic() - started, estimate)
+                named = [hear(heard, json.loads(line)) for line in lines]
+            else:
+                named = [phase]  # a heartbeat: the time left has changed
+            for phase in filter(None, named):
+                if request.task == "build":
+                    _draw(progress, phase, time.monotonic() - started, estimate)
 
 
 def _draw(progress: Progress, phase: str, elapsed: float, estimate: Estimate | None) -> None:

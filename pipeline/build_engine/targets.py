@@ -6,7 +6,6 @@ import re
 
 from pipeline.errors import UsageError
 
-DEFAULT_TARGETS = "8.0,8.6,8.9,12.0"
 RTX_TARGETS = ("7.5", "8.0", "8.6", "8.9", "12.0", "12.1")
 _NAMES = {"9.0": "Hopper (H100, H200)", "10.0": "Blackwell data centre", "10.3": "Blackwell Ultra"}
 

@@ -1,8 +1,8 @@
 """The building child: parses one ONNX file and writes one plan, or asks about its attentions.
 
-Run as `python -m pipeline.build_engine.worker REQUEST.json FD`. It says what happens as JSON lines on
-descriptor FD. Everything that can kill a process (the builder does: see diagnose.py) dies here
-and not in the tool; stderr belongs to the parent, since the compiler writes there directly.
+Run as `python -m pipeline.build_engine.worker REQUEST.json FD`. It says what happens as JSON
+lines on descriptor FD. Everything that can kill a process (the builder does: see diagnose.py)
+dies here and not in the tool; stderr belongs to the parent: the compiler writes there directly.
 """
 
 from __future__ import annotations
@@ -130,7 +130,6 @@ def _write(
             built, broken = plan is not None, ""
             written = file.write(memoryview(plan)) if built else 0
         file.flush()
-        os.fsync(file.fileno())
     if broken:
         say("failed", {"at": "write", "why": broken})
         return False

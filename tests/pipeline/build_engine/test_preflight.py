@@ -74,7 +74,7 @@ def shared(path: Path, case: str) -> Path:
         "shared product": [*mul, att(1, "q1", "ks", scale=1.0), att(2, "q2", "ks", scale=1.0)],
         "queries are keys": [att(1, "q1", "q1"), att(2, "q2", "k")],
     }
-    feeds = {n: (t, dims) for n in ("q1", "q2", "k", "v")}
+    feeds = dict.fromkeys(("q1", "q2", "k", "v"), (t, dims))
     return small.save(path, cases[case], feeds, {"y1": t, "y2": t}, [half])
 
 

@@ -29,9 +29,9 @@ def node(op: str, inputs: str, outputs: str = "y", domain: str = "", **attribute
         made = h.make_node(
             op, inputs.split(), outputs.split(), name="the_node", domain=domain, **attributes
         )
-        feeds = {n: (T.FLOAT16, (2, 8, 16)) for n in dict.fromkeys(inputs.split())}
+        feeds = dict.fromkeys(dict.fromkeys(inputs.split()), (T.FLOAT16, (2, 8, 16)))
         domains = [domain] if domain else []
-        outs = {o: T.FLOAT16 for o in outputs.split()}
+        outs = dict.fromkeys(outputs.split(), T.FLOAT16)
         return small.save(path, [made], feeds, outs, opset=23, domains=domains)
 
     return make
@@ -163,9 +163,7 @@ def _truncated(path: Path) -> Path:
 
 def _external(path: Path, keep: int | None) -> Path:
     model = onnx.load(small.matmul(path))
-    onnx.save(
-        model, path, save_as_external_data=True, location="m.data", size_threshold=0
-    )
+    onnx.save(model, path, save_as_external_data=True, location="m.data", size_threshold=0)
     data = path.parent / "m.data"
     if keep is None:
         data.unlink()
@@ -219,7 +217,8 @@ def test_bad_files(case: str, tmp_path: Path) -> None:
     make, words = BAD_FILES[case]
     with pytest.raises(BadModelError, match=words):
         small.build(make(tmp_path / "m.onnx"))
-    assert not list(tmp_path.glob("*.plan")) and not list(tmp_path.glob("*.part"))
+    assert not list(tmp_path.glob("*.plan"))
+    assert not list(tmp_path.glob("*.part"))
 
 
 def test_shared_keys_crash_is_an_error_of_ours(tmp_path: Path) -> None:
@@ -229,12 +228,13 @@ def test_shared_keys_crash_is_an_error_of_ours(tmp_path: Path) -> None:
         h.make_node("Attention", ["q1", "k", "v"], ["y1"], name="att1"),
         h.make_node("Attention", ["q2", "k", "v"], ["y2"], name="att2"),
     ]
-    feeds = {n: (t, dims) for n in ("q1", "q2", "k", "v")}
+    feeds = dict.fromkeys(("q1", "q2", "k", "v"), (t, dims))
     path = small.save(tmp_path / "m.onnx", nodes, feeds, {"y1": t, "y2": t})
-    with pytest.raises(BuildError, match=r"crashed \(signal 11, SIGSEGV\).*sharing queries or keys"):
+    with pytest.raises(BuildError, match=r"crashed \(signal 11, SIGSEGV\).*sharing"):
         small.build(path)
 
 
 def test_every_rule_has_words() -> None:
     for rule in RULES:
-        assert rule.cause and rule.kind in ("model", "build", "environment")
+        assert rule.cause
+        assert rule.kind in ("model", "build", "environment")
