@@ -8,11 +8,11 @@ from collections.abc import Sequence
 import numpy as np
 import onnx_ir as ir
 
-from pipeline.graph.dims import ONE
+from pipeline.graph.dims import ONE, Dim
 from pipeline.graph.emit import Emitter
 from pipeline.graph.recognise.attention.site import AttentionSite, MaskStep
 from pipeline.graph.relayout import relayout, shape_operand
-from pipeline.graph.views import Axes, Axis, Factor, View, axis_size
+from pipeline.graph.views import Axes, Axis, View, axis_size
 
 
 def operand(emit: Emitter, view: View, axes: Axes) -> ir.Value:
@@ -70,14 +70,15 @@ class MaskBuilder:
         emit: Receives the nodes.
         kind: The type of a float mask, the queries'.
         boolean: The target takes boolean masks.
-        clamp: Keep float masks above the type's minimum (see `lowest`).
+        finite: Fully masked rows average, so that no mask value may be minus infinity and none
+            so low that a runtime takes the row for empty (see `lowest`).
     """
 
     def __init__(
-        self, site: AttentionSite, emit: Emitter, kind: ir.DataType, *, boolean: bool, clamp: bool
+        self, site: AttentionSite, emit: Emitter, kind: ir.DataType, *, boolean: bool, finite: bool
     ) -> None:
         self.site, self.emit, self.kind = site, emit, kind
-        self.boolean, self.clamp = boolean, clamp
+        self.boolean, self.finite = boolean, finite
         self.axes: list[Axis] = [(), (), (), ()]
 
     def build(self) -> ir.Value | None:
@@ -93,14 +94,20 @@ class MaskBuilder:
         for step in steps:
             bias = self._apply(bias, step)
         assert bias is not None
-        if self.clamp and any(s.kind == "add" and self._deep(s) for s in steps):
-            bias = self.emit.one("Max", [bias, self._number(lowest(self.kind))])
-        return self._full(bias)
+        return self._full(self._raised(bias))
 
-    def _deep(self, step: MaskStep) -> bool:
-        assert step.view is not None
-        return may_reach(step.view.base, -3e4 if self.kind == ir.DataType.FLOAT16 else -3.3e38,
-                         self.emit)  # fmt: skip
+    def _raised(self, bias: ir.Value) -> ir.Value:
+        """Lift mask values that a runtime would misread; infinities mean empty rows if allowed."""
+        bases = [s.view.base for s in self.site.mask if s.kind == "add" and s.view is not None]
+        reached = {x for base in bases for x in lows(base, self.kind, self.emit)}
+        if "finite" not in reached and not (self.finite and "infinite" in reached):
+            return bias
+        raised = self.emit.one("Max", [bias, self._number(lowest(self.kind))])
+        if self.finite or "infinite" not in reached:
+            return raised
+        infinity = self._number(-math.inf)
+        empty = self.emit.one("Equal", [bias, infinity])
+        return self.emit.one("Where", [empty, infinity, raised])
 
     def _apply(self, bias: ir.Value | None, step: MaskStep) -> ir.Value | None:
         emit = self.emit
@@ -113,7 +120,7 @@ class MaskBuilder:
             if step.factor != 1.0:
                 value = emit.one("Mul", [value, self._number(step.factor)])
             return value if bias is None else emit.one("Add", [bias, value])
-        fill = step.fill if math.isinf(step.fill) and not self.clamp else lowest(self.kind)
+        fill = step.fill if math.isinf(step.fill) and not self.finite else lowest(self.kind)
         kept = self._number(0.0) if bias is None else bias
         dropped = self._number(fill)
         pair = [dropped, kept] if step.inverted else [kept, dropped]
@@ -152,14 +159,12 @@ class MaskBuilder:
         return self.emit.const(np.asarray(number, dtype=self.kind.numpy()))
 
 
-def mask_shape(site: AttentionSite, emit: Emitter, sizes: Sequence[object]) -> ir.Value:
+def mask_shape(site: AttentionSite, emit: Emitter, sizes: Sequence[Dim]) -> ir.Value:
     """Return the sizes as an operand, read from the queries and keys where they depend on inputs."""
-    dims = [size for size in sizes if hasattr(size, "const")]
-    for view in (site.q, site.k):
-        emit.sources = (view.base, *emit.sources)
-    if site.cache is not None:
-        emit.sources = (site.cache.past_key, *emit.sources)
-    return shape_operand(emit, dims, site.q.base)  # type: ignore[arg-type]
+    near = (site.k.base, site.cache.past_key) if site.cache is not None else (site.k.base,)
+    if emit.sources[: len(near)] != near:
+        emit.sources = (*near, *emit.sources)
+    return shape_operand(emit, sizes, site.q.base)
 
 
 def _held_groups(view: View, groups: Sequence[Axis]) -> Axes:
@@ -168,26 +173,35 @@ def _held_groups(view: View, groups: Sequence[Axis]) -> Axes:
     return tuple(group if any(f in held for f in group) else () for group in groups)
 
 
-def may_reach(value: ir.Value, low: float, emit: Emitter, depth: int = 12) -> bool:
-    """Whether the value may hold numbers at or below `low`: from a constant or an input."""
-    array = emit.facts.const(value)
-    if array is not None:
-        return bool(array.size) and array.dtype.kind == "f" and float(array.min()) <= low
+def lows(value: ir.Value, kind: ir.DataType, emit: Emitter, depth: int = 12) -> set[str]:
+    """Return which very low numbers a bias may hold: `finite` (about the minimum), `infinite`.
+
+    They can only come from constants and inputs; products and gathers of weights hold none.
+    """
+    limit = -3e4 if kind == ir.DataType.FLOAT16 else -3.3e38
+    if emit.facts.is_const(value):
+        array = emit.facts.const(value)
+        if array is None or not array.size or array.dtype.kind != "f":
+            return set()
+        low = array[array <= limit]
+        found = {"infinite"} if np.isinf(low).any() else set()
+        return found | ({"finite"} if np.isfinite(low).any() else set())
     node = value.producer()
-    if node is None:
-        return value.is_graph_input()
-    if depth == 0:
-        return True
+    if node is None or depth == 0:
+        return {"finite", "infinite"}
     if node.op_type in ("MatMul", "Gemm", "Einsum", "Conv", "Softmax", "Tanh", "Sigmoid"):
-        return False
+        return set()
     first = 1 if node.op_type == "Where" else 0
-    last = 1 if node.op_type in ("Gather", "GatherND", "GatherElements", "Reshape", "Expand",
-                                 "Slice", "Pad", "Unsqueeze", "Squeeze", "Tile") else None  # fmt: skip
-    return any(
-        may_reach(x, low, emit, depth - 1) for x in node.inputs[first:last] if x is not None
-    )
+    last = 1 if node.op_type in _SELECTING else None
+    found = {low for x in node.inputs[first:last] if x is not None
+             for low in lows(x, kind, emit, depth - 1)}  # fmt: skip
+    if node.op_type in ("Add", "Sub", "Mul") and "finite" in found:
+        found.add("infinite")
+    return found
 
 
-def constant_heads(axis: tuple[Factor, ...]) -> int | None:
-    """Return the number of heads when it is a constant."""
-    return axis_size(axis).const
+_SELECTING = frozenset(
+    {"Gather", "GatherND", "GatherElements", "Reshape", "Expand", "Slice", "Pad", "Unsqueeze",
+     "Squeeze", "Tile", "Transpose", "Cast", "Identity"}
+)  # fmt: skip
+

@@ -30,7 +30,7 @@ def with_sink(
     assert site.sink is not None
     axis = 1 if rank3 else 2
     batch, heads, rows = (axis_size(a) for a in (site.batch, site.heads, site.rows))
-    longer = [_with_zero(site, emit, x, kind, axis) for x in (key, value)]
+    longer = [_with_zero(emit, x, axis) for x in (key, value)]
     held = {f for a in site.sink.source for f in a}
     groups = tuple(
         g if any(f in held for f in g) else () for g in (site.batch, site.heads, site.rows, ())
@@ -49,11 +49,9 @@ def with_sink(
     return longer[0], longer[1], emit.one("Concat", [wide, column], {"axis": -1})
 
 
-def _with_zero(
-    site: AttentionSite, emit: Emitter, tensor: ir.Value, kind: ir.DataType, axis: int
-) -> ir.Value:
-    """Append one zero along the key axis."""
-    rank = len(emit.facts.shape(tensor) or ())
+def _with_zero(emit: Emitter, tensor: ir.Value, axis: int) -> ir.Value:
+    """Append one zero along the key axis, the last but one."""
+    rank = axis + 2
     pads = [0] * (2 * rank)
     pads[rank + axis] = 1
     return emit.one("Pad", [tensor, emit.ints(pads)], {"mode": "constant"})

@@ -59,8 +59,8 @@ class FuseAttentionStandard:
         q, k, v = packed(site, emit) if rank3 else per_head(site, emit)
         q = q if rank3 else row_scaled(site, emit, q)
         kind = emit.facts.dtype(q) or ir.DataType.FLOAT
-        clamp = not site.zero_rows or guard
-        builder = MaskBuilder(site, emit, kind, boolean=self.target == "ort-cpu", clamp=clamp)
+        finite = not site.zero_rows or guard
+        builder = MaskBuilder(site, emit, kind, boolean=self.target == "ort-cpu", finite=finite)
         mask = builder.build()
         if site.sink is not None:
             k, v, mask = with_sink(site, emit, k, v, mask, kind, rank3=rank3)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from itertools import combinations
 
 import numpy as np
 import onnx_ir as ir
@@ -11,25 +12,54 @@ from pipeline.graph.dims import Dim
 from pipeline.graph.regions import Region
 
 PATTERNS = ((2, 5, 3, 7, 4, 6), (3, 1, 4, 2, 5, 8), (1, 1, 1, 1, 1, 1), (4, 8, 12, 16, 8, 4),
-            (2, 2, 2, 2, 2, 2), (8, 16, 32, 16, 8, 32))  # fmt: skip
+            (2, 2, 2, 2, 2, 2), (8, 16, 32, 16, 8, 32), (2, 96, 64, 80, 48, 32),
+            (3, 400, 560, 480, 640, 320))  # fmt: skip
 ENOUGH = 4
 MAX_ELEMENTS = 1 << 21
 INDEX_OPS = {"Gather": 1, "GatherElements": 1, "GatherND": 1}
 
 
-def assignments(region: Region, zero: frozenset[str]) -> Iterator[dict[str, int]]:
-    """Yield sizes for the region's named dimensions: distinct, with ones, divisible, equal."""
+def assignments(
+    region: Region, zero: frozenset[str], runs: Callable[[dict[str, int]], bool]
+) -> Iterator[dict[str, int]]:
+    """Yield sizes for the region's named dimensions: distinct, with ones, divisible, equal.
+
+    Args:
+        region: The region.
+        zero: Names that may be 0; one assignment tries it.
+        runs: Whether the original runs with some sizes. Where it does not, one name is tried as
+            the sum of two others: a total length is declared apart from the lengths it adds up.
+    """
     names = sorted({name for shape in region.shapes for dim in shape for name in dim.symbols})
-    produced = 0
-    for pattern in PATTERNS:
-        sizes = {name: pattern[i % len(pattern)] for i, name in enumerate(names)}
-        if _small(region, sizes):
-            produced += 1
-            yield sizes
-        if not names or produced >= ENOUGH + 1:
-            break
+    produced, sums = 0, _sums(names)
+    rule: Sum | None = None
+    patterns = [{n: p[i % len(p)] for i, n in enumerate(names)} for p in PATTERNS]
     if zero & set(names):
-        yield {name: 0 if name in zero else 3 for name in names}
+        patterns.insert(2, {n: 0 if n in zero else 3 for n in names})
+    for sizes in patterns:
+        options = [rule] if rule is not None else [None, *sums]
+        for option in options:
+            tried = _with(sizes, option)
+            if _small(region, tried) and runs(tried):
+                rule = rule or option
+                produced += 1
+                yield tried
+                break
+        if not names or produced > ENOUGH:
+            return
+
+
+Sum = tuple[str, str, str]
+
+
+def _sums(names: list[str]) -> list[Sum]:
+    if len(names) > 5:
+        return []
+    return [(a, b, c) for a in names for b, c in combinations([n for n in names if n != a], 2)]
+
+
+def _with(sizes: dict[str, int], rule: Sum | None) -> dict[str, int]:
+    return sizes if rule is None else sizes | {rule[0]: sizes[rule[1]] + sizes[rule[2]]}
 
 
 def _small(region: Region, sizes: Mapping[str, int]) -> bool:
@@ -49,13 +79,13 @@ def _size(dim: Dim, sizes: Mapping[str, int]) -> int | None:
 
 def feeds_for(
     region: Region, sizes: Mapping[str, int], style: str, seed: int
-) -> dict[str, np.ndarray] | None:
-    """Return values for every input, or None when there is nothing to vary in this style."""
+) -> dict[str, np.ndarray]:
+    """Return values for every input of the region, by name."""
     random = np.random.default_rng([seed, len(style)])
     feeds: dict[str, np.ndarray] = {}
-    for i, (value, shape) in enumerate(zip(region.inputs, region.shapes, strict=True)):
+    for i, shape in enumerate(region.shapes):
         dims = [dim.evaluate(sizes) for dim in shape]
-        kind = value.dtype or region_type(region, i)
+        kind = region_type(region, i)
         feeds[f"i{i}"] = _values(region, i, kind, dims, style, random)
     return feeds
 

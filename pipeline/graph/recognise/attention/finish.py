@@ -6,12 +6,11 @@ from dataclasses import replace
 
 import onnx_ir as ir
 
-from pipeline.graph.dims import Dim
-from pipeline.graph.facts import Facts
 from pipeline.graph.recognise.attention.assemble import Draft, axis_of
+from pipeline.graph.recognise.attention.cache import absorb
 from pipeline.graph.recognise.attention.operands import Unmatched
 from pipeline.graph.recognise.attention.site import AttentionSite, Cache, MaskStep
-from pipeline.graph.views import Axes, Axis, Factor, View
+from pipeline.graph.views import Axis, Factor
 
 
 def finish(draft: Draft, anchor: ir.Node, nodes: frozenset[ir.Node]) -> AttentionSite:
@@ -39,7 +38,10 @@ def finish(draft: Draft, anchor: ir.Node, nodes: frozenset[ir.Node]) -> Attentio
         allowed = {*batch, *heads, *rows, *keys, *extra}
         if any(f not in allowed for axis in frame.views[name].source for f in axis):
             raise Unmatched(f"the {name} operand has an axis that is neither batch, head nor length")
-    k, v, cache, new_keys = _cache(draft, batch, heads, groups, keys, size, value_size)
+    kv = tuple(f for f in heads if f not in groups)
+    k, v, cache, new_keys = absorb(
+        frame.views["k"], frame.views["v"], (batch, kv, keys), size, value_size, draft.facts
+    )
     return AttentionSite(
         anchor, nodes, _outputs(output, cache),
         q=frame.views["q"], k=k, v=v, out=frame.views["out"],
@@ -81,50 +83,3 @@ def _heads(axes: list[Axis], repeated: set[Factor]) -> tuple[Axis, Axis]:
     if count >= len(last):
         return last, ()
     return last[:-count], last[-count:]
-
-
-def _cache(
-    draft: Draft, batch: Axis, heads: Axis, groups: Axis, keys: Axis, size: Axis, value_size: Axis
-) -> tuple[View, View, Cache | None, Axis]:
-    """Take the concatenation of past and new keys and values into the site, where there is one."""
-    k, v = draft.frame.views["k"], draft.frame.views["v"]
-    kv = tuple(f for f in heads if f not in groups)
-    split_k = _past(k, (batch, kv, keys, size), draft.facts)
-    split_v = _past(v, (batch, kv, keys, value_size), draft.facts)
-    if split_k is None or split_v is None or split_k[2] != split_v[2]:
-        return k, v, None, keys
-    (past_k, new_k, length), (past_v, new_v, _) = split_k, split_v
-    fresh = draft.facts.shape(new_k)
-    assert fresh is not None
-    new_keys = (Factor(fresh[2]),) if fresh[2] != 1 else ()
-    layout_k: Axes = (batch, kv, new_keys, size)
-    layout_v: Axes = (batch, kv, new_keys, value_size)
-    cache = Cache(past_k, past_v, k.base, v.base, length)
-    return View(new_k, layout_k, layout_k), View(new_v, layout_v, layout_v), cache, new_keys
-
-
-def _past(view: View, layout: Axes, facts: Facts) -> tuple[ir.Value, ir.Value, Dim] | None:
-    """Return (past, new, past length) when the base is Concat(past, new) in [B, H, T, D]."""
-    node = view.base.producer()
-    if node is None or node.op_type != "Concat" or len(node.inputs) != 2 or len(view.source) != 4:
-        return None
-    if any(a != b for a, b in zip(view.source, layout, strict=True)):
-        return None
-    past, new = node.inputs
-    if past is None or new is None or node.attributes["axis"].as_int() not in (2, -2):
-        return None
-    shape = facts.shape(past)
-    if shape is None or not _comes_from_outside(past):
-        return None
-    return past, new, shape[2]
-
-
-def _comes_from_outside(value: ir.Value) -> bool:
-    """Whether the value is a cache handed in, not something this step computed."""
-    while (node := value.producer()) is not None and node.op_type in ("Identity", "Cast"):
-        source = node.inputs[0]
-        if source is None:
-            return False
-        value = source
-    return value.is_graph_input()
-

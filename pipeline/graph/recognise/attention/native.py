@@ -8,6 +8,7 @@ import onnx_ir as ir
 
 from pipeline.graph.dims import Dim
 from pipeline.graph.facts import Facts
+from pipeline.graph.recognise.attention.cache import absorb
 from pipeline.graph.recognise.attention.frame import AlignError, Frame, unit_view
 from pipeline.graph.recognise.attention.operands import Unmatched, operand_view, rearrange
 from pipeline.graph.recognise.attention.site import AttentionSite, Cache, MaskStep
@@ -141,7 +142,7 @@ def _site(
     q, k, v = (frame.axes(name) for name in ROLES)
     groups = tuple(f for f in q[1] if not frame.holds("k", f) and not frame.holds("v", f))
     heads = tuple(f for f in q[1] if f not in groups) + groups
-    cache, keys = None, k[2]
+    keys = k[2]
     past_key, past_value = inputs[4], inputs[5]
     if past_key is not None and past_value is not None:
         total = _total(node, k, facts)
@@ -149,6 +150,13 @@ def _site(
         shape = facts.shape(past_key)
         assert shape is not None
         cache = Cache(past_key, past_value, node.outputs[1], node.outputs[2], shape[2])
+        views, new_keys = (frame.views["k"], frame.views["v"]), k[2]
+    else:
+        kv = tuple(f for f in q[1] if f not in groups)
+        key, value, cache, new_keys = absorb(
+            frame.views["k"], frame.views["v"], (q[0], kv, keys), q[3], v[3], facts
+        )
+        views = (key, value)
     result = (q[0], q[1], q[2], v[3])
     if len(facts.shape(node.outputs[0]) or ()) == 3:
         result = (q[0], q[2], heads + v[3])
@@ -157,11 +165,11 @@ def _site(
     outputs = (output,) if cache is None else (output, cache.present_key, cache.present_value)
     return AttentionSite(
         node, frozenset({node, *tail}), outputs,
-        q=frame.views["q"], k=frame.views["k"], v=frame.views["v"], out=frame.views["out"],
+        q=frame.views["q"], k=views[0], v=views[1], out=frame.views["out"],
         batch=q[0], heads=heads, groups=groups, rows=q[2], keys=keys, size=q[3], value_size=v[3],
-        new_keys=k[2], scale=scale, cap=_float(node, "softcap"),
+        new_keys=new_keys, scale=scale, cap=_float(node, "softcap"),
         mask=tuple(_placed(step, frame.views[name]) for step, name in mask),
-        causal=bool(_int(node, "is_causal")), cache=cache, native=True,
+        causal=bool(_int(node, "is_causal")), zero_rows=bool(mask), cache=cache, native=True,
     )  # fmt: skip
 
 
