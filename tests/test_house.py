@@ -85,7 +85,7 @@ def test_imports_only_point_upwards_in_the_table(path):
         assert LEVEL[other] < LEVEL[unit], f"{name_of(path)} ({unit}) must not import {other}"
 
 
-def tested_modules() -> set[str]:
+def modules_with_tests() -> set[str]:
     """Return the dotted names of the modules that some test imports."""
     found = set()
     for path in (ROOT / "tests").rglob("test_*.py"):
@@ -97,7 +97,7 @@ def tested_modules() -> set[str]:
     return found
 
 
-TESTED = tested_modules()
+TESTED = modules_with_tests()
 
 
 @pytest.mark.parametrize("path", BY_NAME)

@@ -14,6 +14,7 @@ from pipeline.artifacts.digests import digest_json
 from pipeline.artifacts.folder import Folder, disk_errors, folder_errors
 from pipeline.artifacts.ingredients import changes, gather, key_of
 from pipeline.artifacts.memory import Meter
+from pipeline.artifacts.plan import WouldMake, is_planning
 from pipeline.artifacts.records import Artifact, FileRecord
 from pipeline.errors import FolderError
 from pipeline.types import Json
@@ -41,7 +42,13 @@ def run_stage(
 
     Raises:
         FolderError: the folder is foreign, full or unwritable, or a parent changed meanwhile.
+        WouldMake: while planning, if there is work to do.
     """
+    if is_planning():
+        ingredients = gather(name, recipe, parents, _module(produce))
+        current = _current(folder, name, ingredients)
+        assert current is not None  # or WouldMake was raised
+        return current.as_reused()
     with folder.lock():
         with folder_errors(folder.path):
             sweep(folder)
@@ -116,23 +123,32 @@ def _contents(files: tuple[FileRecord, ...], facts: dict[str, Any]) -> str:
 
 def _current(folder: Folder, name: str, ingredients: Mapping[str, Json]) -> Artifact | None:
     """Return the artifact on disk if it is what would be made now; say why not, if not."""
+    artifact, reasons, damaged = _judge(folder, name, ingredients)
+    if not reasons:
+        return artifact
+    if is_planning():
+        raise WouldMake(name, reasons)
+    for reason in reasons if artifact or damaged else ():
+        _LOG.log(logging.WARNING if damaged else logging.INFO, "%s is made again: %s", name, reason)
+    if artifact is not None and damaged:
+        drop_damaged(folder, artifact)
+    return None
+
+
+def _judge(
+    folder: Folder, name: str, ingredients: Mapping[str, Json]
+) -> tuple[Artifact | None, list[str], bool]:
+    """Return the artifact on disk, why it cannot be reused, and whether damage is the reason."""
     try:
         artifact = folder.stage(name)
     except FolderError as error:
-        _LOG.warning("%s is made again: %s", name, error.what)
-        return None
+        return None, [error.what], True
     if artifact is None:
-        return None
+        return None, ["not made yet"], False
     if artifact.key != key_of(ingredients):
-        for line in changes(artifact.ingredients, ingredients):
-            _LOG.info("%s is made again: %s", name, line)
-        return None
+        return artifact, changes(artifact.ingredients, ingredients) or ["key changed"], False
     problem = folder.damage(artifact)
-    if problem:
-        _LOG.warning("%s is made again: %s", name, problem)
-        drop_damaged(folder, artifact)
-        return None
-    return artifact
+    return artifact, [problem] if problem else [], bool(problem)
 
 
 def _check_parents(folder: Folder, parents: Mapping[str, Artifact]) -> None:

@@ -1,0 +1,28 @@
+"""Errors: three parts, and one exit code per class."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipeline import errors
+
+
+@pytest.mark.parametrize(
+    ("parts", "text"),
+    [
+        ({}, "what"),
+        ({"where": "node"}, "what\n  where: node"),
+        ({"fix": "do"}, "what\n  fix:   do"),
+        ({"where": "node", "fix": "do"}, "what\n  where: node\n  fix:   do"),
+    ],
+    ids=["what", "where", "fix", "all"],
+)
+def test_empty_parts_are_left_out(parts, text):
+    assert str(errors.PipelineError("what", **parts)) == text
+
+
+def test_exit_codes_are_those_of_the_tree_in_the_docstring():
+    for name, kind in vars(errors).items():
+        if isinstance(kind, type) and kind is not errors.PipelineError:
+            line = next(line for line in errors.__doc__.splitlines() if f" {name} " in line)
+            assert line.split(name)[1].split()[0] == str(kind.exit_code)
