@@ -61,6 +61,11 @@ class ActivationSite(Site):
         return "activation"
 
     @property
+    def operands(self) -> frozenset[ir.Value]:
+        """What it acts on and what it gates."""
+        return frozenset({self.x} if self.up is None else {self.x, self.up})
+
+    @property
     def form(self) -> str:
         """E.g. `SwiGLU` or `GELU (tanh)`."""
         return activation_name(self.kind, self.alpha, gated=self.up is not None)
@@ -85,8 +90,8 @@ class _Match:
 
 def find_activations(graph: ir.Graph, facts: Facts) -> Iterator[ActivationSite | Refusal]:
     """Yield every activation written out, and what nearly is one."""
-    for node in graph:
-        if node.domain or node.op_type not in _ANCHORS:
+    for node in list(graph):
+        if node.graph is not graph or node.domain or node.op_type not in _ANCHORS:
             continue
         refusal: Refusal | None = None
         for x in _roots(node, facts):

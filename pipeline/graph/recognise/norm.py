@@ -74,6 +74,11 @@ class NormSite(Site):
         return "norm"
 
     @property
+    def operands(self) -> frozenset[ir.Value]:
+        """The normalised tensor."""
+        return frozenset({self.x})
+
+    @property
     def form(self) -> str:
         """E.g. `RMSNorm over 64`."""
         name = "LayerNorm" if self.centred else "RMSNorm"
@@ -89,8 +94,8 @@ def trailing(axes: tuple[int, ...]) -> bool:
 def find_norms(graph: ir.Graph, facts: Facts) -> Iterator[NormSite | Refusal]:
     """Yield every norm that is not an operator yet, and what nearly is one."""
     taken: set[ir.Node] = set()
-    for node in graph:
-        if node in taken or not (roots := _candidates(node, facts)):
+    for node in list(graph):
+        if node.graph is not graph or node in taken or not (roots := _candidates(node, facts)):
             continue
         misses: list[tuple[Miss, ir.Node]] = []
         found = False
@@ -247,6 +252,9 @@ def _site(
         value = onward
     if best is None:
         return None
+    joined = _joined_axes(cone, read[best])
+    if joined is not None:
+        return joined
     if dtype == ir.DataType.DOUBLE:
         return Miss(4, "x is float64 and norm operators keep float32 statistics", "LayerNorm")
     match = read[best]
@@ -266,6 +274,18 @@ def _site(
         weight=weight,
         bias=bias,
     )
+
+
+def _joined_axes(cone: Cone, match: NormFormula) -> Miss | None:
+    """Refuse a norm over several axes that a reshape made one: group and instance norms."""
+    node, count = cone.x.producer(), cone.count(match.axes) or 1
+    if node is None or node.op_type != "Reshape" or not match.weight.const:
+        return None
+    before = cone.facts.shape(node.inputs[0])
+    if not before or len(before) < 3 or (before[-1] % count).const == 0:
+        return None
+    reason = f"the {count} normalised elements are several axes joined by a reshape"
+    return Miss(3, reason, "GroupNormalization or InstanceNormalization")
 
 
 def nodes_between(cone: Cone, output: ir.Value) -> frozenset[ir.Node]:

@@ -50,6 +50,11 @@ class RotarySite(Site):
         return "rotary"
 
     @property
+    def operands(self) -> frozenset[ir.Value]:
+        """The rotated tensor; cos and sin are recomputed from their sources."""
+        return frozenset({self.x})
+
+    @property
     def form(self) -> str:
         """E.g. `half-split 16 of 64`."""
         kind = "interleaved" if self.rotation.interleaved else "half-split"
@@ -60,8 +65,8 @@ class RotarySite(Site):
 def find_rotaries(graph: ir.Graph, facts: Facts) -> Iterator[RotarySite | Refusal]:
     """Yield every rotation written out, outermost form first, and what nearly is one."""
     taken: set[ir.Node] = set()
-    for node in graph:
-        if node in taken or not (products := _products(node)):
+    for node in list(graph):
+        if node.graph is not graph or node in taken or not (products := _products(node)):
             continue
         refusal: Refusal | None = None
         for value in _outward(node.outputs[0]):

@@ -44,6 +44,11 @@ class SoftmaxSite(Site):
         return "softmax"
 
     @property
+    def operands(self) -> frozenset[ir.Value]:
+        """The scores."""
+        return frozenset({self.x})
+
+    @property
     def form(self) -> str:
         """E.g. `axis -1`."""
         return f"axis {self.axis}" + ("" if self.stable else ", no maximum subtracted")
@@ -51,8 +56,8 @@ class SoftmaxSite(Site):
 
 def find_softmaxes(graph: ir.Graph, facts: Facts) -> Iterator[SoftmaxSite | Refusal]:
     """Yield softmaxes written out, and Softmax operators along another axis than the last."""
-    for node in graph:
-        if node.domain:
+    for node in list(graph):
+        if node.domain or node.graph is not graph:
             continue
         if node.op_type in _SUMS:
             yield from _written_out(node, facts)

@@ -1,0 +1,41 @@
+"""x * sigmoid(alpha * x)  ->  com.microsoft QuickGelu(x, alpha); SiLU is alpha = 1.
+
+Source: ONNX Runtime contrib operator QuickGelu.
+Exact: rounding only.
+Applies when: the target is ONNX Runtime; on its CPU 2.0 to 2.4 times faster than Sigmoid and Mul.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import onnx_ir as ir
+
+from pipeline.graph.emit import Emitter
+from pipeline.graph.recognise.activation import STEPS, ActivationSite
+from pipeline.graph.sites import Refusal
+from pipeline.lowerings.activation_parts import finished
+from pipeline.lowerings.base import Exactness
+
+_DOCS = "https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md"
+
+
+@dataclass(frozen=True)
+class FuseQuickGelu:
+    """Lowers SiLU and quick GELU for ONNX Runtime."""
+
+    name: str = "fuse_quick_gelu"
+    construct: str = "activation"
+    targets: frozenset[str] = frozenset({"ort-cpu", "ort-cuda"})
+    opset: int = 13
+    source: str = f"{_DOCS}#com.microsoft.QuickGelu"
+    exact: Exactness = "rounding"
+
+    def lower(self, site: ActivationSite, emit: Emitter) -> tuple[ir.Value, ...] | Refusal:
+        """Return the activation, times what it gates."""
+        if site.kind != "swish":
+            reason = f"{site.form} has no sigmoid"
+            return Refusal("activation", site.anchor, "QuickGelu", 1, STEPS, reason, site.anchor)
+        attrs = {"alpha": site.alpha}
+        result = emit.one("QuickGelu", [site.x], attrs, domain="com.microsoft")
+        return (finished(site, emit, result),)

@@ -1,0 +1,54 @@
+"""What the norm lowerings share: weights as vectors, and axes moved to the end and back."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+
+from pipeline.graph.emit import Emitter
+from pipeline.graph.recognise.norm import Affine, NormSite, trailing
+
+
+def emit_norm(site: NormSite, emit: Emitter, op: str) -> ir.Value:
+    """Return the site's output made by one norm operator over the last axes."""
+    rank = len(emit.facts.shape(site.x) or ())
+    moved = not trailing(site.axes)
+    order = [i for i in range(rank) if i - rank not in site.axes] + [a + rank for a in site.axes]
+    x = emit.one("Transpose", [site.x], {"perm": order}) if moved else site.x
+    inputs = [x, vector(site, site.weight, emit)]
+    if not site.bias.is_zero:
+        inputs.append(vector(site, site.bias, emit))
+    attrs = {"axis": -len(site.axes), "epsilon": site.epsilon, "stash_type": 1}
+    result = emit.one(op, inputs, attrs)
+    if not moved:
+        return result
+    return emit.one("Transpose", [result], {"perm": [order.index(i) for i in range(rank)]})
+
+
+def vector(site: NormSite, affine: Affine, emit: Emitter) -> ir.Value:
+    """Return a weight or bias with the sizes of the normalised axes and the type of x."""
+    kind = emit.facts.dtype(site.x) or ir.DataType.FLOAT
+    if affine.value is None:
+        return emit.const(np.full(site.sizes, affine.offset, dtype=kind.numpy()))
+    value = affine.value
+    if emit.facts.dtype(value) != kind:
+        value = emit.one("Cast", [value], {"to": kind.value})
+    if affine.factor != 1.0:
+        value = emit.one("Mul", [value, np.asarray(affine.factor, dtype=kind.numpy())])
+    if affine.offset != 0.0:
+        value = emit.one("Add", [value, np.asarray(affine.offset, dtype=kind.numpy())])
+    return _shaped(value, site.sizes, emit)
+
+
+def _shaped(value: ir.Value, sizes: tuple[int, ...], emit: Emitter) -> ir.Value:
+    """Return the value reshaped, or repeated where it holds fewer elements."""
+    shape = emit.facts.shape(value) or ()
+    if shape == sizes:
+        return value
+    known = [d.const or 0 for d in shape if d != 1]
+    if known == [s for s in sizes if s != 1]:
+        return emit.one("Reshape", [value, emit.ints(sizes)])
+    tail = shape[max(0, len(shape) - len(sizes)) :]
+    if len(tail) < len(shape):
+        value = emit.one("Reshape", [value, emit.ints([d.const or 1 for d in tail])])
+    return emit.one("Expand", [value, emit.ints(sizes)])

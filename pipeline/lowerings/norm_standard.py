@@ -1,0 +1,63 @@
+"""The written-out norm -> LayerNormalization or RMSNormalization, the standard operators.
+
+    (x - mean(x)) / sqrt(var(x) + eps) * w + b  ->  LayerNormalization(x, w, b)
+    x / sqrt(mean(x^2) + eps) * w               ->  RMSNormalization(x, w)
+
+Source: ONNX LayerNormalization (opset 17) and RMSNormalization (opset 23).
+Exact: rounding only; statistics are kept in float32 whatever the type of x.
+Applies when: the recogniser filled the roles. A norm over an axis that is not among the last gets
+a Transpose on both sides.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import onnx_ir as ir
+
+from pipeline.graph.emit import Emitter
+from pipeline.graph.recognise.norm import STEPS, NormSite
+from pipeline.graph.sites import Refusal
+from pipeline.lowerings.base import Exactness
+from pipeline.lowerings.norm_parts import emit_norm
+from pipeline.types import TARGETS
+
+
+@dataclass(frozen=True)
+class FuseLayerNorm:
+    """Lowers LayerNorm for every target."""
+
+    name: str = "fuse_layer_norm"
+    construct: str = "norm"
+    targets: frozenset[str] = frozenset(TARGETS)
+    opset: int = 17
+    source: str = "https://onnx.ai/onnx/operators/onnx__LayerNormalization.html"
+    exact: Exactness = "rounding"
+
+    def lower(self, site: NormSite, emit: Emitter) -> tuple[ir.Value, ...] | Refusal:
+        """Return the normalised tensor."""
+        if not site.centred:
+            return _other_kind(site, "LayerNorm", "the mean is not subtracted")
+        return (emit_norm(site, emit, "LayerNormalization"),)
+
+
+@dataclass(frozen=True)
+class FuseRmsNorm:
+    """Lowers RMSNorm for every target."""
+
+    name: str = "fuse_rms_norm"
+    construct: str = "norm"
+    targets: frozenset[str] = frozenset(TARGETS)
+    opset: int = 23
+    source: str = "https://onnx.ai/onnx/operators/onnx__RMSNormalization.html"
+    exact: Exactness = "rounding"
+
+    def lower(self, site: NormSite, emit: Emitter) -> tuple[ir.Value, ...] | Refusal:
+        """Return the normalised tensor."""
+        if site.centred:
+            return _other_kind(site, "RMSNorm", "the mean is subtracted")
+        return (emit_norm(site, emit, "RMSNormalization"),)
+
+
+def _other_kind(site: NormSite, nearest: str, reason: str) -> Refusal:
+    return Refusal("norm", site.anchor, nearest, STEPS - 1, STEPS, reason, site.anchor)

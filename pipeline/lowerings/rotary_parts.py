@@ -1,0 +1,24 @@
+"""What the rotary lowerings share."""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+
+from pipeline.graph.dims import ONE
+from pipeline.graph.emit import Emitter
+
+
+def per_batch_row(cache: ir.Value, x: ir.Value, emit: Emitter) -> ir.Value:
+    """Return a tensor of batch 1 repeated for each batch row of x, any other as it is.
+
+    The other axes keep their sizes: an Expand to [batch, 1, ...] broadcasts both ways.
+    """
+    shape, batch = emit.facts.shape(cache), (emit.facts.shape(x) or (ONE,))[0]
+    if shape is None or shape[0] == batch:
+        return cache
+    ones = [1] * (len(shape) - 1)
+    if batch.const is not None:
+        return emit.one("Expand", [cache, emit.ints([batch.const, *ones])])
+    rows = emit.one("Shape", [x], {"start": 0, "end": 1})
+    sizes = emit.one("Concat", [rows, emit.ints(ones)], {"axis": 0})
+    return emit.one("Expand", [cache, sizes])

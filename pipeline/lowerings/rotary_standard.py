@@ -1,0 +1,81 @@
+"""The written-out rotation  ->  RotaryEmbedding(x, cos, sin), the standard operator.
+
+    x cos + rotate_half(x) sin  ->  RotaryEmbedding(x, cos[..., :r/2], sin[..., :r/2])
+
+Source: ONNX RotaryEmbedding, opset 23.
+Exact: rounding only.
+Applies when: the recogniser filled the roles. cos and sin are given for every batch row, since
+ONNX Runtime refuses caches of batch 1; heads behind the length go through the rank 3 form.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+
+from pipeline.graph.dims import ONE
+from pipeline.graph.emit import Emitter
+from pipeline.graph.recognise.rotary import RotarySite
+from pipeline.graph.sites import Refusal
+from pipeline.lowerings.base import Exactness
+from pipeline.lowerings.rotary_parts import per_batch_row
+from pipeline.types import TARGETS
+
+
+@dataclass(frozen=True)
+class FuseRotary:
+    """Lowers rotary embeddings for every target."""
+
+    name: str = "fuse_rotary"
+    construct: str = "rotary"
+    targets: frozenset[str] = frozenset(TARGETS)
+    opset: int = 23
+    source: str = "https://onnx.ai/onnx/operators/onnx__RotaryEmbedding.html"
+    exact: Exactness = "rounding"
+
+    def lower(self, site: RotarySite, emit: Emitter) -> tuple[ir.Value, ...] | Refusal:
+        """Return the rotated tensor, in the layout of x."""
+        turn, shape = site.rotation, emit.facts.shape(site.x) or ()
+        cos, sin = (
+            per_batch_row(_half(factor, columns, site, emit), site.x, emit)
+            for factor, columns in ((site.cos, turn.cos_columns), (site.sin, turn.sin_columns))
+        )
+        sin = emit.one("Neg", [sin]) if turn.backward else sin
+        attrs: dict[str, object] = {"interleaved": int(turn.interleaved)}
+        if turn.width < turn.size:
+            attrs["rotary_embedding_dim"] = turn.width
+        swapped = site.head_axis == 2
+        x = emit.one("Transpose", [site.x], {"perm": [0, 2, 1, 3]}) if swapped else site.x
+        if site.head_axis is None:
+            attrs["num_heads"] = 1
+        heads = shape[2].const if swapped else None
+        if heads is not None:
+            x = emit.one("Reshape", [site.x, emit.ints([0, 0, -1])])
+            result = emit.one("RotaryEmbedding", [x, cos, sin], {**attrs, "num_heads": heads})
+            return (emit.one("Reshape", [result, emit.ints([0, 0, heads, turn.size])]),)
+        result = emit.one("RotaryEmbedding", [x, cos, sin], attrs)
+        if swapped:
+            result = emit.one("Transpose", [result], {"perm": [0, 2, 1, 3]})
+        return (result,)
+
+
+def _half(factor: ir.Value, columns: tuple[int, ...], site: RotarySite, emit: Emitter) -> ir.Value:
+    """Return [batch or 1, length, pairs]: one column for each pair, without the heads' axis."""
+    shape = emit.facts.shape(factor) or ()
+    step = columns[1] - columns[0] if len(columns) > 1 else 1
+    stop = columns[0] + step * len(columns)
+    if step > 0 and columns == tuple(range(columns[0], stop, step)):
+        if shape[-1] != len(columns):
+            bounds = [emit.ints([n]) for n in (columns[0], stop, -1, step)]
+            factor = emit.one("Slice", [factor, *bounds])
+    else:
+        factor = emit.one("Gather", [factor, np.asarray(columns, dtype=np.int64)], {"axis": -1})
+    if site.head_axis is not None and len(shape) >= 4 - site.head_axis:
+        axis = len(shape) - 4 + site.head_axis
+        assert shape[axis] == ONE
+        factor = emit.one("Squeeze", [factor, emit.ints([axis])])
+    if len(emit.facts.shape(factor) or ()) == 2:
+        factor = emit.one("Unsqueeze", [factor, emit.ints([0])])
+    return factor

@@ -1,0 +1,41 @@
+"""exp(x - max(x)) / sum(exp(x - max(x)))  ->  Softmax(x) over the last axis.
+
+Source: ONNX Softmax, opset 13.
+Exact: rounding only. Without the maximum the original overflows where Softmax does not.
+Applies when: any softmax that is not yet the operator along the last axis; another axis gets a
+Transpose on both sides, so that attention knows one form.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import onnx_ir as ir
+
+from pipeline.graph.emit import Emitter
+from pipeline.graph.recognise.softmax import SoftmaxSite
+from pipeline.graph.sites import Refusal
+from pipeline.lowerings.base import Exactness
+from pipeline.types import TARGETS
+
+
+@dataclass(frozen=True)
+class FuseSoftmax:
+    """Lowers softmax for every target, before attention is looked for."""
+
+    name: str = "fuse_softmax"
+    construct: str = "softmax"
+    targets: frozenset[str] = frozenset(TARGETS)
+    opset: int = 13
+    source: str = "https://onnx.ai/onnx/operators/onnx__Softmax.html"
+    exact: Exactness = "rounding"
+
+    def lower(self, site: SoftmaxSite, emit: Emitter) -> tuple[ir.Value, ...] | Refusal:
+        """Return the probabilities."""
+        if site.axis == -1:
+            return (emit.one("Softmax", [site.x], {"axis": -1}),)
+        order = list(range(len(emit.facts.shape(site.x) or ())))
+        order[site.axis], order[-1] = order[-1], order[site.axis]
+        moved = emit.one("Transpose", [site.x], {"perm": order})
+        result = emit.one("Softmax", [moved], {"axis": -1})
+        return (emit.one("Transpose", [result], {"perm": order}),)
