@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 import onnx_ir as ir
 
-from pipeline.graph.dims import ONE, Dim, is_nonnegative
+from pipeline.graph.dims import ONE, Atom, Dim, is_nonnegative
 
 Dims: TypeAlias = "tuple[Dim, ...]"
 INTS_LIMIT = 64  # longest tensor whose contents are followed symbolically
@@ -55,7 +55,7 @@ class Unifier:
     def __init__(self) -> None:
         self.equalities: list[tuple[Dim, Dim]] = []
         self.assumed: list[tuple[Dim, Dim]] = []
-        self.bindings: dict[object, Dim] = {}
+        self.bindings: dict[Atom, Dim] = {}
         self.branch_depth = 0
         self._fresh = 0
         self._sizes: set[Dim] = set()
@@ -84,7 +84,7 @@ class Unifier:
         """Return the dims with everything known to be equal written the same way."""
         if dims is None or not self.bindings:
             return dims
-        return tuple(d.substitute(self.bindings) for d in dims)  # type: ignore[arg-type]
+        return tuple(d.substitute(self.bindings) for d in dims)
 
     def unify(self, left: Dim, right: Dim, *, assumed: bool = False) -> Dim:
         """Record that both are equal and return the form to use."""
@@ -98,11 +98,11 @@ class Unifier:
         if solved is None:
             return min(left, right, key=lambda d: len(str(d)))
         atom, value = solved
-        binding: dict[object, Dim] = {atom: value}
+        binding: dict[Atom, Dim] = {atom: value}
         for key, old in self.bindings.items():
-            self.bindings[key] = old.substitute(binding)  # type: ignore[arg-type]
+            self.bindings[key] = old.substitute(binding)
         self.bindings[atom] = value
-        return left.substitute(binding)  # type: ignore[arg-type]
+        return left.substitute(binding)
 
     def broadcast_dim(self, left: Dim, right: Dim) -> Dim:
         """Return the size both broadcast to; two declared sizes are assumed equal."""
@@ -137,7 +137,7 @@ def _is_vague(dim: Dim) -> bool:
     return False
 
 
-def _solve(left: Dim, right: Dim) -> tuple[object, Dim] | None:
+def _solve(left: Dim, right: Dim) -> tuple[Atom, Dim] | None:
     """Return an atom and what it must be for both sides to be equal."""
     difference = left - right
     inside = {
@@ -145,9 +145,9 @@ def _solve(left: Dim, right: Dim) -> tuple[object, Dim] | None:
         for atom in difference.atoms
         if not isinstance(atom, str)
         for side in atom[1:]
-        for inner in side.atoms  # type: ignore[union-attr]
+        for inner in side.atoms
     }
-    options: list[tuple[tuple[int, bool, bool], object, Dim]] = []
+    options: list[tuple[tuple[int, bool, bool], Atom, Dim]] = []
     for monomial, c in difference.terms:
         if len(monomial) != 1 or monomial[0][1] != 1 or abs(c) != 1:
             continue
@@ -163,7 +163,7 @@ def _solve(left: Dim, right: Dim) -> tuple[object, Dim] | None:
     return (atom, value) if standing == 0 or not open_sign or not mixed else None
 
 
-def _standing(atom: object) -> int:
+def _standing(atom: Atom) -> int:
     """Return how much a reader would miss the atom: unknown sizes go first, names last."""
     if isinstance(atom, str):
         return 0 if atom[0] in "$?" else 2
@@ -212,8 +212,9 @@ class Call:
         if None in sizes or prod(n for n in sizes if n is not None) > INTS_LIMIT:
             return None
         array = self.array(index)
-        whole = array is not None and array.dtype.kind in "iub"
-        return tuple(Dim.of(int(x)) for x in array.reshape(-1)) if whole else None
+        if array is None or array.dtype.kind not in "iub":
+            return None
+        return tuple(Dim.of(int(x)) for x in array.reshape(-1))
 
     def ints(self, index: int) -> Dims | None:
         """Return an input's contents, unknown ones as fresh integers; None for unknown length."""

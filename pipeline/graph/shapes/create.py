@@ -17,7 +17,8 @@ def _shape(call: Call) -> Sequence[Info]:
     x = call.shape(0)
     if x is None:
         return [Info(call.fresh(1), INT64)]
-    ints = x[slice(call.int_attr("start"), call.attr("end"))]  # type: ignore[misc]
+    end = call.attr("end")
+    ints = x[call.int_attr("start") : end if isinstance(end, int) else None]
     return [Info((Dim.of(len(ints)),), INT64, ints)]
 
 
@@ -39,8 +40,8 @@ def _constant(call: Call) -> Sequence[Info]:
 
 def _constant_of_shape(call: Call) -> Sequence[Info]:
     tensor = call.attr("value")
-    known = isinstance(tensor, ir.TensorProtocol)
-    dtype = tensor.dtype if isinstance(tensor, ir.TensorProtocol) else FLOAT
+    known = tensor if isinstance(tensor, ir.TensorProtocol) else None
+    dtype = FLOAT if known is None else known.dtype
     target = call.ints(0)
     if target is None:
         return [Info(None, dtype)]
@@ -48,7 +49,7 @@ def _constant_of_shape(call: Call) -> Sequence[Info]:
     length = 1 if not shape else shape[0].const if len(shape) == 1 else None
     if length is None or length > INTS_LIMIT:
         return [Info(shape, dtype)]
-    value = tensor.numpy().reshape(-1)[0] if known else 0.0  # type: ignore[union-attr]
+    value = 0.0 if known is None else float(known.numpy().reshape(-1)[0])
     if value != value or value != int(value):
         return [Info(shape, dtype)]
     return [Info(shape, dtype, (Dim.of(int(value)),) * length)]
