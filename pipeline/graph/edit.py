@@ -69,3 +69,23 @@ def _used(value: ir.Value) -> bool:
 def sort(graph: ir.Graph) -> None:
     """Order the nodes so that each comes after what it uses."""
     graph.sort()
+
+
+def merge_equal(graph: ir.Graph) -> None:
+    """Merge nodes that lowerings made more than once from the same inputs (masks, sizes)."""
+    seen: dict[tuple[object, ...], ir.Node] = {}
+    for node in list(graph):
+        if "pipeline.rule" not in node.metadata_props or len(node.outputs) != 1:
+            continue
+        key = _key(node)
+        first = seen.setdefault(key, node)
+        if first is node or node.outputs[0].is_graph_output():
+            continue
+        ir.convenience.replace_all_uses_with(node.outputs[0], first.outputs[0])
+        graph.remove(node, safe=True)
+
+
+def _key(node: ir.Node) -> tuple[object, ...]:
+    attributes = tuple(sorted((name, str(a.value)) for name, a in node.attributes.items()))
+    inputs = tuple(None if x is None else id(x) for x in node.inputs)
+    return (node.domain, node.op_type, inputs, attributes)

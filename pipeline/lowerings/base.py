@@ -32,5 +32,8 @@ class Lowering(Protocol[S]):
     source: str
     exact: Exactness
 
-    def lower(self, site: S, emit: Emitter) -> tuple[ir.Value, ...] | Refusal:
-        """Return the values that replace `site.outputs`, or why this site cannot be lowered."""
+    def lower(self, site: S, emit: Emitter) -> tuple[ir.Value, ...] | Refusal | None:
+        """Return the values that replace `site.outputs`, or why this site cannot be lowered.
+
+        None means that the site has a form another lowering is for.
+        """

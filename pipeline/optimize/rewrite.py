@@ -95,6 +95,8 @@ class Rewriter:
         last: Refusal | None = None
         for lowering in one.lowerings:
             result = self._try(lowering, graph, found)
+            if result is None:
+                continue
             if isinstance(result, Outcome):
                 self.outcomes.append(result)
                 return
@@ -102,7 +104,9 @@ class Rewriter:
         if last is not None:
             self._refuse(last, found)
 
-    def _try(self, lowering: Lowering[Any], graph: ir.Graph, site: Site) -> Outcome | Refusal:
+    def _try(
+        self, lowering: Lowering[Any], graph: ir.Graph, site: Site
+    ) -> Outcome | Refusal | None:
         emit = Emitter(
             self.facts, site.anchor, lowering.name,
             sources=[v for v in self.model.graph.inputs if v not in self.model.graph.initializers.values()],
@@ -112,7 +116,7 @@ class Rewriter:
             result = lowering.lower(site, emit)
         except LayoutError as error:
             return self._failed(site, lowering, 4, str(error))
-        if isinstance(result, Refusal):
+        if result is None or isinstance(result, Refusal):
             return result
         certificate = None
         if self.prover is not None:

@@ -1,0 +1,1 @@
+"""The optimize stage: fuse any ONNX graph for a target, each rewrite proven."""

@@ -1,0 +1,74 @@
+"""Optimizing one graph in memory: normalise, fuse, tidy, count."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import onnx_ir as ir
+
+from pipeline.graph.edit import merge_equal, sort
+from pipeline.graph.facts import Facts
+from pipeline.graph.normalise import normalise
+from pipeline.optimize.passes import Plan
+from pipeline.optimize.proof import Prover
+from pipeline.optimize.rewrite import Outcome, Rewriter, graphs_of
+from pipeline.types import SILENT, Progress
+
+
+@dataclass(frozen=True)
+class Fused:
+    """What happened to a graph.
+
+    Attributes:
+        facts: What is known of the optimized graph.
+        outcomes: Every candidate, in the order of the passes.
+        nodes_before, nodes_after: Counts of nodes, constants left out.
+    """
+
+    facts: Facts
+    outcomes: tuple[Outcome, ...]
+    nodes_before: int
+    nodes_after: int
+    session: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Per construct: how many were fused, left plain on purpose, refused."""
+        found: dict[str, dict[str, int]] = {}
+        for (kind, state), number in Counter((o.construct, o.state) for o in self.outcomes).items():
+            row = found.setdefault(kind, {"fused": 0, "plain": 0, "refused": 0})
+            row[state] = number
+        return found
+
+
+def optimize_graph(
+    model: ir.Model, plan: Plan, prover: Prover | None, progress: Progress = SILENT
+) -> Fused:
+    """Fuse a model in place for the target the plan was made for.
+
+    Inputs, outputs and dynamic dimensions keep their names and meaning; weights are referred to,
+    not copied.
+
+    Args:
+        model: Any model; it is normalised first.
+        plan: From `plan_for`.
+        prover: Proves each rewrite before it is committed; None trusts the recognisers.
+        progress: Told which site is being worked on.
+    """
+    before = _count(model)
+    progress.step("normalising")
+    facts = normalise(model, plan.opset)
+    rewriter = Rewriter(model, facts, prover, progress)
+    outcomes = rewriter.run(plan.passes)
+    for graph in graphs_of(model.graph):
+        sort(graph)
+        merge_equal(graph)
+    if any(node.domain == "com.microsoft" for node in model.graph.all_nodes()):
+        model.graph.opset_imports.setdefault("com.microsoft", 1)
+    return Fused(facts, tuple(outcomes), before, _count(model), plan.session)
+
+
+def _count(model: ir.Model) -> int:
+    return sum(node.op_type != "Constant" for node in model.graph.all_nodes())

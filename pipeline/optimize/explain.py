@@ -1,0 +1,50 @@
+"""Explaining a graph: every site, fused by what, or why not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pipeline.artifacts import open_folder
+from pipeline.graph.onnx_files import load_model
+from pipeline.optimize.engine import optimize_graph
+from pipeline.optimize.options import OptimizeOptions
+from pipeline.optimize.passes import lowerings_for, plan_for
+from pipeline.optimize.proof import Prover
+from pipeline.optimize.records import part_facts
+from pipeline.types import SILENT, Progress
+
+
+def explain_model(options: OptimizeOptions, progress: Progress = SILENT) -> dict[str, Any]:
+    """Return, per graph, every candidate with its proof or its refusal; nothing is written.
+
+    A folder's exported graphs are explained; `options.output`, `require` and `precision` do not
+    matter here.
+
+    Raises:
+        BadModelError: A file is no model, or a hostile one.
+    """
+    plan = plan_for(options.target, options.disable, fuse_all=options.fuse_all)
+    prover = None if options.proof == "none" else Prover(share=options.proof == "structure")
+    parts = {}
+    for name, path in graphs_behind(options.model).items():
+        progress.step(f"{name}: reading")
+        parts[name] = part_facts(optimize_graph(load_model(path), plan, prover, progress))
+    return {"target": options.target, "parts": parts}
+
+
+def graphs_behind(path: Path) -> dict[str, Path]:
+    """Return the ONNX files of a folder's export by part, or the file itself."""
+    if not path.is_dir():
+        return {"model": path}
+    exported = open_folder(path).require("export", "pipeline export MODEL -o DIR")
+    return {name: exported.path(facts["file"]) for name, facts in exported.facts["parts"].items()}
+
+
+def list_lowerings(target: str) -> list[dict[str, str]]:
+    """Return name, construct, source and exactness of every lowering for a target."""
+    return [
+        {"name": x.name, "construct": kind, "source": x.source, "exact": x.exact}
+        for kind, found in lowerings_for(target, fuse_all=True).items()
+        for x in found
+    ]
