@@ -92,7 +92,7 @@ def shorten_scopes(scopes: Iterable[str], prefix: str) -> list[str]:
     """Return the module paths relative to the user's model, its root written ''."""
     short: list[str] = []
     for scope in ("", *scopes):
-        cut = _cut(scope, prefix)
+        cut = "" if scope.startswith("_empty_nn_module_stack") else _cut(scope, prefix)
         if cut or not short:
             short.append(cut)
     return short
@@ -173,6 +173,10 @@ def _replace_by_view(graph: ir.Graph, node: ir.Node, source: ir.Value) -> None:
     assert weight is not None
     permutation = node.attributes.get("perm")
     order = list(permutation.as_ints()) if permutation else list(range(weight.dim()))[::-1]
+    if order == sorted(order):
+        node.outputs[0].replace_all_uses_with(source, replace_graph_outputs=True)
+        graph.remove(node, safe=True)
+        return
     name = f"{source.name}.T" if order == [1, 0] else f"{source.name}.permuted{order}"
     view = graph.initializers.get(name)
     if view is None:

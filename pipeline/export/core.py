@@ -168,4 +168,9 @@ def value_facts(value: ir.Value) -> dict[str, Json]:
 
     shape = value.shape if value.shape is not None else ()
     dims: list[Json] = [d.value if isinstance(d, ir.SymbolicDim) else int(d) for d in shape]
-    return {"name": value.name, "dtype": str(value.dtype).lower(), "shape": dims}
+    return {"name": value.name, "dtype": _dtype_name(value), "shape": dims}
+
+
+def _dtype_name(value: ir.Value) -> str:
+    """Return float32, int64, bool, ...: numpy's word for the type."""
+    return str(value.dtype.numpy()) if value.dtype is not None else "unknown"

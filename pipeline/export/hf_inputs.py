@@ -68,6 +68,12 @@ def lengths(model: nn.Module) -> SizeRange:
     return SizeRange(1, min(128, longest), longest)
 
 
+def past_lengths(model: nn.Module) -> SizeRange:
+    """Return the range of a cache's length: one position is left for a new token."""
+    most = lengths(model).max - 1
+    return SizeRange(0, min(128, most), most)
+
+
 def example_ids(config: Any, *shape: int) -> Tensor:
     """Return seeded ids inside the vocabulary that avoid the special ones where they can."""
     vocabulary = int(setting(config, "vocab_size", default=32))

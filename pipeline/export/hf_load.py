@@ -43,7 +43,7 @@ def load_checkpoint(checkpoint: Checkpoint, options: ExportOptions) -> LoadedMod
     described: dict[str, Any] = config.to_dict()
     task = infer_task(described) if options.task == "auto" else options.task
     name = auto_class(task, described)
-    dtype = "auto" if options.dtype == "auto" else getattr(torch, options.dtype)
+    dtype = getattr(torch, "float32" if options.dtype == "auto" else options.dtype)
     try:
         with quiet(), _no_progress():
             model, info = getattr(transformers, name).from_pretrained(

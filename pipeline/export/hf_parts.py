@@ -17,6 +17,7 @@ from pipeline.export.hf_inputs import (
     model_inputs,
     padded_mask,
     parameters,
+    past_lengths,
 )
 from pipeline.export.options import KvCache
 from pipeline.export.parts import ExportPart, SizeRange
@@ -81,8 +82,7 @@ def decoder_part(model: Any) -> ExportPart:
     past = shape.names("past_key_values")
     for name, tensor in zip(past, shape.example(BATCH, PAST, model.dtype), strict=True):
         inputs.add(name, tensor, axis_0="batch", axis_2="past")
-    longest = lengths(model)
-    inputs.dims["past"] = SizeRange(0, longest.opt, longest.max - 1)
+    inputs.dims["past"] = past_lengths(model)
     return ExportPart(
         "model",
         wrappers.CachedDecoder(model, names),
@@ -192,8 +192,7 @@ def _cross_decoder(
         cross_shape.names("cross"), cross_shape.example(BATCH, frames, model.dtype), strict=True
     ):
         target.add(name, tensor, axis_0="batch", **dynamic)
-    longest = lengths(model)
-    target.dims["past"] = SizeRange(0, longest.opt, longest.max - 1)
+    target.dims["past"] = past_lengths(model)
     return ExportPart(
         "decoder",
         wrappers.CrossDecoder(model, plain, len(shape.heads) // 2, width),

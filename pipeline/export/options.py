@@ -10,7 +10,7 @@ from pipeline.errors import UsageError
 
 Exporter = Literal["auto", "dynamo", "torchscript"]
 KvCache = Literal["concat", "static", "none"]
-Dtype = Literal["float32", "float16", "bfloat16", "auto"]
+Dtype = Literal["auto", "float32", "float16", "bfloat16"]
 
 TASKS = (
     "text-generation",
@@ -27,6 +27,7 @@ TASKS = (
     "audio-classification",
 )
 
+LEAST_CAPACITY = 16  # positions: room for the sizes an export is proven at
 STATIC_OPSET = 24  # the first with TensorScatter
 DEFAULT_OPSET = 20  # native Gelu and LayerNormalization, and no operator a runtime still lacks
 
@@ -40,7 +41,7 @@ class ExportOptions:
             `package.module:function`.
         output: The artifact folder.
         task: One of TASKS, or "auto" to infer it from the checkpoint's configuration.
-        dtype: Type of the weights in the graph; "auto" keeps the checkpoint's.
+        dtype: Type of the weights in the graph; "auto" is float32, and a function's own.
         opset: 18 to 24; None takes 20, or 24 with a static cache.
         exporter: "auto" tries dynamo and, where that fails, TorchScript.
         kv_cache: "concat" grows the cache, "static" writes into a fixed buffer (TensorRT),
@@ -54,7 +55,7 @@ class ExportOptions:
     model: str
     output: Path
     task: str = "auto"
-    dtype: Dtype = "float32"
+    dtype: Dtype = "auto"
     opset: int | None = None
     exporter: Exporter = "auto"
     kv_cache: KvCache = "concat"
@@ -88,11 +89,11 @@ class ExportOptions:
                 where="--opset",
                 fix="leave --opset out, or name one in that range",
             )
-        if self.capacity is not None and self.capacity < 2:
+        if self.capacity is not None and self.capacity < LEAST_CAPACITY:
             raise UsageError(
-                f"a static cache of {self.capacity} positions holds nothing",
+                f"a static cache of {self.capacity} positions is too small to prove",
                 where="--capacity",
-                fix="give at least 2, usually prompt plus new tokens",
+                fix=f"give at least {LEAST_CAPACITY}, usually prompt plus new tokens",
             )
 
     @property

@@ -78,7 +78,7 @@ def output_axes(part: ExportPart, probes: list[Probe]) -> Axes:
     """
     names = list(part.dims)
     sums = {e for axes in part.axes.values() for e in axes.values()}
-    sums |= {f"{a} + {b}" for i, a in enumerate(names) for b in names[i + 1 :]}
+    sums |= {f"{b} + {a}" for i, a in enumerate(names) for b in names[i + 1 :]}
     candidates = names + sorted(sums - set(names))
     axes: Axes = {}
     for output in part.outputs:

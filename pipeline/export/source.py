@@ -1,0 +1,119 @@
+"""What the word MODEL on the command line means, decided without importing a framework.
+
+    an existing path     a Hugging Face folder, a .gguf file, or file.py:function
+    hf:ORG/NAME          the Hugging Face cache or hub
+    a preset             zh-en, bert-base, gpt2-tiny, llama2-7b, ...
+    package.module:function
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pipeline.errors import UsageError
+
+Kind = Literal["hf", "hub", "preset", "function"]
+_DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+_ONNX = ".onnx"
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a model comes from.
+
+    Attributes:
+        kind: What `name` is.
+        name: The preset, the hub's ORG/NAME, or what the user typed.
+        path: The folder, .gguf or .py file; None for presets, hub names and dotted modules.
+        module: Dotted module of a function that is not in a file.
+        function: Name of the user's function.
+    """
+
+    kind: Kind
+    name: str
+    path: Path | None = None
+    module: str = ""
+    function: str = ""
+
+
+def resolve(model: str) -> Source:
+    """Return where the model comes from; nothing of it is loaded yet.
+
+    Raises:
+        UsageError: It names nothing; the message lists what comes near.
+    """
+    from models.presets import PRESETS
+
+    head, colon, function = model.rpartition(":")
+    if not model.strip():
+        raise UsageError("MODEL is empty", fix=f"name a preset: {', '.join(PRESETS)}")
+    if colon and head.endswith(".py"):
+        return _file_function(Path(head), function)
+    if Path(model).exists():
+        return _path(Path(model))
+    if model.startswith("hf:"):
+        return _hub(model.removeprefix("hf:"))
+    if model in PRESETS:
+        return Source("preset", model)
+    if colon and _DOTTED.fullmatch(head) and function.isidentifier():
+        return Source("function", model, module=head, function=function)
+    raise _unknown(model, sorted(PRESETS))
+
+
+def _file_function(path: Path, function: str) -> Source:
+    if not path.is_file():
+        raise UsageError(
+            f"there is no file {path}", where="MODEL", fix=_near(path.name, _python_files(path))
+        )
+    if not function.isidentifier():
+        raise UsageError(
+            f"{function!r} is not the name of a function", where="MODEL", fix=f"{path}:function"
+        )
+    return Source("function", f"{path.name}:{function}", path, function=function)
+
+
+def _path(path: Path) -> Source:
+    if path.suffix == _ONNX:
+        raise UsageError(
+            f"{path} is ONNX already",
+            where="MODEL",
+            fix=f"pipeline optimize {path} -o OUT takes it from there",
+        )
+    if path.suffix == ".py":
+        raise UsageError(
+            f"{path} holds a model, but which function returns it?",
+            where="MODEL",
+            fix=f"{path}:function",
+        )
+    return Source("hf", path.resolve().name, path)
+
+
+def _hub(name: str) -> Source:
+    if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name):
+        raise UsageError(f"{name!r} is not ORG/NAME", where="MODEL", fix="e.g. hf:google-t5/t5-small")
+    return Source("hub", name)
+
+
+def _unknown(model: str, presets: list[str]) -> UsageError:
+    return UsageError(
+        f"there is no model {model!r}",
+        where="MODEL: neither a path, nor hf:ORG/NAME, nor a preset, nor package.module:function",
+        fix=_near(model, presets)
+        + (f"; from the Hugging Face hub: hf:{model}" if model.count("/") == 1 else ""),
+    )
+
+
+def _near(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
+    if close:
+        return f"did you mean {' or '.join(close)}?"
+    return f"known here: {', '.join(known)}" if known else "check the path"
+
+
+def _python_files(path: Path) -> list[str]:
+    folder = path.parent
+    return sorted(file.name for file in folder.glob("*.py")) if folder.is_dir() else []
