@@ -296,8 +296,12 @@ _VIEWS = frozenset({"Identity", "Cast", "Expand", "Unsqueeze", "Squeeze", "Resha
 
 
 def _stored(value: ir.Value) -> ir.TensorProtocol | None:
-    """Return the tensor of an initializer that no caller can override."""
-    return value.const_value if value.is_initializer() and not value.is_graph_input() else None
+    """Return the tensor of an initializer that no caller can override, or of one still to be.
+
+    A value without a producer outside any graph is a constant a lowering has just made.
+    """
+    fixed = value.is_initializer() or (value.graph is None and value.producer() is None)
+    return value.const_value if fixed and not value.is_graph_input() else None
 
 
 def _tensor_info(tensor: ir.TensorProtocol) -> Info:
