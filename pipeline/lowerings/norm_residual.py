@@ -1,0 +1,80 @@
+"""Residual sum and norm in one operator of ONNX Runtime.
+
+    norm(a + b [+ bias])  ->  SkipLayerNormalization(a, b, weight, beta, bias)
+                          ->  SkipSimplifiedLayerNormalization(a, b, weight, bias)
+
+Source: ONNX Runtime contrib operators of these names; their fourth output is the sum.
+Exact: rounding only.
+Applies when: both streams have one shape of rank 2 or 3. SkipLayerNormalization is for CUDA only:
+on CPU it is 2 to 5 times slower than Add and LayerNormalization.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import onnx_ir as ir
+
+from pipeline.graph.emit import Emitter
+from pipeline.graph.recognise.norm_residual import ResidualNormSite
+from pipeline.graph.sites import Refusal
+from pipeline.lowerings.base import Exactness
+
+_DOCS = "https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md"
+_TYPES = (ir.DataType.FLOAT, ir.DataType.FLOAT16, ir.DataType.BFLOAT16)
+
+
+@dataclass(frozen=True)
+class FuseSkipLayerNorm:
+    """Lowers residual + LayerNorm for ONNX Runtime's CUDA provider."""
+
+    name: str = "fuse_skip_layer_norm"
+    construct: str = "residual-norm"
+    targets: frozenset[str] = frozenset({"ort-cuda"})
+    opset: int = 17
+    source: str = f"{_DOCS}#com.microsoft.SkipLayerNormalization"
+    exact: Exactness = "rounding"
+
+    def lower(self, site: ResidualNormSite, emit: Emitter) -> tuple[ir.Value, ...] | Refusal:
+        """Return the norm and the sum."""
+        if not site.centred:
+            return _refused(site, "SkipLayerNormalization", "the mean is not subtracted")
+        inputs = [site.left, site.right, site.weight, site.beta, site.bias]
+        return _skip(site, emit, "SkipLayerNormalization", inputs)
+
+
+@dataclass(frozen=True)
+class FuseSkipRmsNorm:
+    """Lowers residual + RMSNorm for ONNX Runtime."""
+
+    name: str = "fuse_skip_rms_norm"
+    construct: str = "residual-norm"
+    targets: frozenset[str] = frozenset({"ort-cpu", "ort-cuda"})
+    opset: int = 17
+    source: str = f"{_DOCS}#com.microsoft.SkipSimplifiedLayerNormalization"
+    exact: Exactness = "rounding"
+
+    def lower(self, site: ResidualNormSite, emit: Emitter) -> tuple[ir.Value, ...] | Refusal:
+        """Return the norm and the sum."""
+        if site.centred:
+            reason = "the mean is subtracted; Add and LayerNormalization are the fastest form here"
+            return _refused(site, "SkipSimplifiedLayerNormalization", reason)
+        inputs = [site.left, site.right, site.weight, site.bias]
+        return _skip(site, emit, "SkipSimplifiedLayerNormalization", inputs)
+
+
+def _skip(
+    site: ResidualNormSite, emit: Emitter, op: str, inputs: list[ir.Value | None]
+) -> tuple[ir.Value, ...] | Refusal:
+    kind = emit.facts.dtype(site.left)
+    if kind not in _TYPES:
+        return _refused(site, op, f"its kernels do not take {kind}")
+    attrs = {"epsilon": site.epsilon}
+    outputs = emit.op(op, inputs, attrs, domain="com.microsoft", outputs=4)
+    for unused in outputs[1:3]:
+        unused.name = ""
+    return outputs[0], outputs[3]
+
+
+def _refused(site: ResidualNormSite, op: str, reason: str) -> Refusal:
+    return Refusal("residual-norm", site.anchor, op, 2, 3, reason, site.anchor, plain=True)
