@@ -1,0 +1,51 @@
+"""`pipeline optimize`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pipeline.cli.console import Console
+from pipeline.cli.fusion import count_lines, lowering_lines
+from pipeline.cli.options import Flag, common, options_of, with_options
+from pipeline.cli.summary import artifact_data, artifact_lines
+from pipeline.optimize.options import OptimizeOptions
+
+FLAGS = {
+    "output": Flag(("-o", "--output")),
+    "target": Flag(("--target", "-t")),
+}
+OPTIONS = options_of(OptimizeOptions, skip=("model",), flags=FLAGS)
+
+
+@click.command("optimize")
+@click.argument("model", type=click.Path(path_type=Path), required=False)
+@with_options(OPTIONS)
+@click.option("--list", "list_them", is_flag=True, help="List the target's lowerings and stop.")
+@common
+def command(
+    model: Path | None, list_them: bool, as_json: bool, verbose: int, **values: Any
+) -> None:
+    """Fuse MODEL, an ONNX file from anywhere or an artifact folder, for a target.
+
+    `-o OUT.onnx` writes exactly that file, new weights beside it; `-o DIR` an artifact folder.
+    Every rewrite is compared with what it replaces before it is kept.
+    """
+    from pipeline.errors import UsageError
+    from pipeline.optimize.explain import list_lowerings
+    from pipeline.optimize.stage import OptimizedFile, optimize_model
+
+    with Console(as_json=as_json, verbose=verbose) as console:
+        if list_them:
+            found = list_lowerings(values["target"])
+            return console.result(lowering_lines(found), {"lowerings": found})
+        if model is None:
+            raise UsageError("MODEL is missing", fix="name an ONNX file or an artifact folder")
+        made = optimize_model(OptimizeOptions(model=model, **values), console)
+        if isinstance(made, OptimizedFile):
+            lines = [f"optimize: wrote {made.file}", *count_lines({"model": made.facts})]
+            return console.result(lines, {"file": str(made.file), "facts": dict(made.facts)})
+        lines = artifact_lines(made) + count_lines(made.facts["parts"])
+        return console.result(lines, artifact_data(made))

@@ -1,0 +1,80 @@
+"""What a run did, stage by stage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pipeline.artifacts import Artifact
+
+Status = Literal["made", "reused", "not run", "would make", "waits"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one stage.
+
+    Attributes:
+        name: The stage, with its variant where there are several.
+        status: "not run" if this machine lacks what it needs; "would make" and "waits" (for an
+            earlier stage) when only planning.
+        detail: Why, in words; empty if there is nothing to say.
+        seconds: Wall time in this run.
+        artifact: What it left, None if nothing.
+    """
+
+    name: str
+    status: Status
+    detail: str = ""
+    seconds: float = 0.0
+    artifact: Artifact | None = None
+
+    @property
+    def passed(self) -> bool | None:
+        """The stage's own verdict; None for a stage that judges nothing."""
+        if self.artifact is None:
+            return None
+        verdict = self.artifact.facts.get("passed")
+        return verdict if isinstance(verdict, bool) else None
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What became of all stages.
+
+    Attributes:
+        folder: The artifact folder.
+        outcomes: In the order of work.
+        report: The page that was written, None if that stage was left out.
+    """
+
+    folder: Path
+    outcomes: tuple[Outcome, ...]
+    report: Path | None = None
+
+    @property
+    def passed(self) -> bool:
+        """Whether no stage that judges said no."""
+        return all(outcome.passed is not False for outcome in self.outcomes)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything as plain data."""
+        return {
+            "folder": str(self.folder),
+            "passed": self.passed,
+            "report": str(self.report) if self.report else None,
+            "stages": [
+                {
+                    "stage": item.name,
+                    "status": item.status,
+                    "detail": item.detail,
+                    "seconds": round(item.seconds, 3),
+                    "passed": item.passed,
+                    "key": item.artifact.key if item.artifact else None,
+                    "digest": item.artifact.digest if item.artifact else None,
+                    "files": [vars(f) for f in item.artifact.files] if item.artifact else [],
+                }
+                for item in self.outcomes
+            ],
+        }

@@ -1,0 +1,114 @@
+"""`run_pipeline`: every stage in order, each reused or made, each ending said in words."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.artifacts import Artifact, Folder, open_folder
+from pipeline.artifacts.folder import RUN_LOCK
+from pipeline.artifacts.plan import WouldMake, planning
+from pipeline.errors import EnvironmentMissingError
+from pipeline.run.options import RunOptions
+from pipeline.run.result import Outcome, RunResult
+from pipeline.run.stages import function_of, options_class
+from pipeline.types import SILENT, Progress
+
+
+@dataclass(frozen=True)
+class Step:
+    """One call of a stage's function: the stage, the name shown, its options."""
+
+    stage: str
+    name: str
+    options: Any
+
+
+def run_pipeline(
+    options: RunOptions, progress: Progress = SILENT, *, dry_run: bool = False
+) -> RunResult:
+    """Return what became of every stage; a stage this machine cannot run does not fail the run.
+
+    Args:
+        options: All of them are checked before any work starts.
+        progress: Told of every stage's beginning, work and end.
+        dry_run: Say what would be made and why, and do nothing.
+
+    Raises:
+        PipelineError: as the stages do, save for what the environment lacks.
+    """
+    steps = steps_of(options)
+    folder = open_folder(options.output, create=True)
+    if options.verify and not dry_run:
+        folder.distrust()
+    with planning() if dry_run else folder.lock(RUN_LOCK):
+        outcomes = tuple(_work(steps, folder, progress))
+    report = folder.path / "report.html"
+    wrote = any(item.name == "report" and item.status == "made" for item in outcomes)
+    return RunResult(folder.path, outcomes, report if wrote else None)
+
+
+def steps_of(options: RunOptions) -> list[Step]:
+    """Return the calls a run makes, in order, with their options checked.
+
+    Raises:
+        UsageError: a value is outside its range.
+    """
+    place = options.output
+    steps = [_step("export", options, model=options.model, output=place)]
+    steps += [
+        _step("optimize", options, f"optimize {target}", model=place, output=place, target=target)
+        for target in options.targets
+    ]
+    if any(target.startswith("tensorrt") for target in options.targets):
+        steps.append(_step("build-engine", options, source=place, output=place))
+    steps += [
+        _step("parity", options, reference=place),
+        _step("perf", options, contenders=(place,)),
+        _step("report", options, folder=place),
+    ]
+    return [step for step in steps if step.stage not in options.skip]
+
+
+def _step(stage: str, options: RunOptions, name: str = "", **given: Any) -> Step:
+    return Step(stage, name or stage, options_class(stage)(**{**options.of(stage), **given}))
+
+
+def _work(steps: list[Step], folder: Folder, progress: Progress) -> Iterator[Outcome]:
+    """Call each step and yield what became of it; note it as it ends."""
+    waiting_for = ""
+    for step in steps:
+        if waiting_for and step.stage != waiting_for:
+            outcome = Outcome(step.name, "waits", f"for {waiting_for}")
+        else:
+            outcome = _call(step, progress)
+        if outcome.status == "would make" and not waiting_for:
+            waiting_for = step.stage
+        progress.note(told(outcome))
+        yield outcome
+
+
+def _call(step: Step, progress: Progress) -> Outcome:
+    """Run one stage and say how it ended."""
+    progress.step(step.name)
+    start = time.perf_counter()
+    try:
+        made = function_of(step.stage)(step.options, progress)
+    except WouldMake as plan:
+        return Outcome(step.name, "would make", "; ".join(plan.reasons))
+    except EnvironmentMissingError as error:
+        return Outcome(step.name, "not run", f"{error.what}; {error.fix}".rstrip("; "))
+    artifact = made if isinstance(made, Artifact) else None
+    reused = artifact is not None and artifact.reused
+    seconds = time.perf_counter() - start
+    return Outcome(step.name, "reused" if reused else "made", "", seconds, artifact)
+
+
+def told(outcome: Outcome) -> str:
+    """Return an outcome as one line."""
+    verdict = {True: ", passed", False: ", FAILED", None: ""}[outcome.passed]
+    timing = f" in {outcome.seconds:.1f} s" if outcome.status == "made" else ""
+    detail = f": {outcome.detail}" if outcome.detail else ""
+    return f"{outcome.name:<20} {outcome.status}{timing}{verdict}{detail}"
