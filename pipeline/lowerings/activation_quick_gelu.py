@@ -12,8 +12,7 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from pipeline.graph.emit import Emitter
-from pipeline.graph.recognise.activation import STEPS, ActivationSite
-from pipeline.graph.sites import Refusal
+from pipeline.graph.recognise.activation import ActivationSite
 from pipeline.lowerings.activation_parts import finished
 from pipeline.lowerings.base import Exactness
 
@@ -31,11 +30,10 @@ class FuseQuickGelu:
     source: str = f"{_DOCS}#com.microsoft.QuickGelu"
     exact: Exactness = "rounding"
 
-    def lower(self, site: ActivationSite, emit: Emitter) -> tuple[ir.Value, ...] | Refusal:
-        """Return the activation, times what it gates."""
+    def lower(self, site: ActivationSite, emit: Emitter) -> tuple[ir.Value, ...] | None:
+        """Return the activation, times what it gates; None for another kind."""
         if site.kind != "swish":
-            reason = f"{site.form} has no sigmoid"
-            return Refusal("activation", site.anchor, "QuickGelu", 1, STEPS, reason, site.anchor)
+            return None
         attrs = {"alpha": site.alpha}
         result = emit.one("QuickGelu", [site.x], attrs, domain="com.microsoft")
         return (finished(site, emit, result),)

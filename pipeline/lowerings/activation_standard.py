@@ -17,8 +17,7 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from pipeline.graph.emit import Emitter
-from pipeline.graph.recognise.activation import STEPS, ActivationSite
-from pipeline.graph.sites import Refusal
+from pipeline.graph.recognise.activation import ActivationSite
 from pipeline.lowerings.activation_parts import finished
 from pipeline.lowerings.base import Exactness
 from pipeline.types import TARGETS
@@ -35,11 +34,10 @@ class FuseGelu:
     source: str = "https://onnx.ai/onnx/operators/onnx__Gelu.html"
     exact: Exactness = "rounding"
 
-    def lower(self, site: ActivationSite, emit: Emitter) -> tuple[ir.Value, ...] | Refusal:
-        """Return the activation, times what it gates."""
+    def lower(self, site: ActivationSite, emit: Emitter) -> tuple[ir.Value, ...] | None:
+        """Return the activation, times what it gates; None for another kind."""
         if site.kind == "swish":
-            reason = f"the sigmoid form {site.form} has no erf or tanh"
-            return Refusal("activation", site.anchor, "Gelu", 1, STEPS, reason, site.anchor)
+            return None
         approximate = "tanh" if site.kind == "gelu-tanh" else "none"
         return (finished(site, emit, emit.one("Gelu", [site.x], {"approximate": approximate})),)
 
@@ -55,9 +53,8 @@ class FuseSwish:
     source: str = "https://onnx.ai/onnx/operators/onnx__Swish.html"
     exact: Exactness = "rounding"
 
-    def lower(self, site: ActivationSite, emit: Emitter) -> tuple[ir.Value, ...] | Refusal:
-        """Return the activation, times what it gates."""
+    def lower(self, site: ActivationSite, emit: Emitter) -> tuple[ir.Value, ...] | None:
+        """Return the activation, times what it gates; None for another kind."""
         if site.kind != "swish":
-            reason = f"{site.form} has no sigmoid"
-            return Refusal("activation", site.anchor, "Swish", 1, STEPS, reason, site.anchor)
+            return None
         return (finished(site, emit, emit.one("Swish", [site.x], {"alpha": site.alpha})),)

@@ -16,21 +16,32 @@ S = TypeVar("S", bound=Site, contravariant=True)
 class Lowering(Protocol[S]):
     """Turns one kind of site into one target's operators.
 
-    Attributes:
-        name: Verb and object in snake case, e.g. `fuse_attention_standard`; `--disable` takes it.
-        construct: The construct it lowers.
-        targets: The targets it serves.
-        opset: The lowest ai.onnx opset its operators need.
-        source: Where the operator is specified.
-        exact: How the result relates to the original's.
+    The attributes are properties here because frozen dataclasses only offer them to be read.
     """
 
-    name: str
-    construct: str
-    targets: frozenset[str]
-    opset: int
-    source: str
-    exact: Exactness
+    @property
+    def name(self) -> str:
+        """Verb and object in snake case, e.g. `fuse_attention_standard`; `--disable` takes it."""
+
+    @property
+    def construct(self) -> str:
+        """The construct it lowers."""
+
+    @property
+    def targets(self) -> frozenset[str]:
+        """The targets it serves."""
+
+    @property
+    def opset(self) -> int:
+        """The lowest ai.onnx opset its operators need."""
+
+    @property
+    def source(self) -> str:
+        """Where the operator is specified."""
+
+    @property
+    def exact(self) -> Exactness:
+        """How the result relates to the original's."""
 
     def lower(self, site: S, emit: Emitter) -> tuple[ir.Value, ...] | Refusal | None:
         """Return the values that replace `site.outputs`, or why this site cannot be lowered.

@@ -21,24 +21,33 @@ from pipeline.graph.sites import Refusal
 from pipeline.lowerings.base import Exactness
 
 _DOCS = "https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md"
+_SLOW = "SkipLayerNormalization is 2 to 5 times slower than Add and LayerNormalization here"
 _TYPES = (ir.DataType.FLOAT, ir.DataType.FLOAT16, ir.DataType.BFLOAT16)
 
 
 @dataclass(frozen=True)
 class FuseSkipLayerNorm:
-    """Lowers residual + LayerNorm for ONNX Runtime's CUDA provider."""
+    """Lowers residual + LayerNorm for ONNX Runtime's CUDA provider.
 
+    Attributes:
+        fuse_all: Also emit it for the CPU, where it measures slower.
+    """
+
+    fuse_all: bool = False
+    target: str = "ort-cuda"
     name: str = "fuse_skip_layer_norm"
     construct: str = "residual-norm"
-    targets: frozenset[str] = frozenset({"ort-cuda"})
+    targets: frozenset[str] = frozenset({"ort-cpu", "ort-cuda"})
     opset: int = 17
     source: str = f"{_DOCS}#com.microsoft.SkipLayerNormalization"
     exact: Exactness = "rounding"
 
-    def lower(self, site: ResidualNormSite, emit: Emitter) -> tuple[ir.Value, ...] | Refusal:
-        """Return the norm and the sum."""
+    def lower(self, site: ResidualNormSite, emit: Emitter) -> tuple[ir.Value, ...] | Refusal | None:
+        """Return the norm and the sum; None for the other norm."""
         if not site.centred:
-            return _refused(site, "SkipLayerNormalization", "the mean is not subtracted")
+            return None
+        if self.target == "ort-cpu" and not self.fuse_all:
+            return _refused(site, _SLOW, plain=True, remedy="--fuse-all fuses it all the same")
         inputs = [site.left, site.right, site.weight, site.beta, site.bias]
         return _skip(site, emit, "SkipLayerNormalization", inputs)
 
@@ -54,11 +63,10 @@ class FuseSkipRmsNorm:
     source: str = f"{_DOCS}#com.microsoft.SkipSimplifiedLayerNormalization"
     exact: Exactness = "rounding"
 
-    def lower(self, site: ResidualNormSite, emit: Emitter) -> tuple[ir.Value, ...] | Refusal:
-        """Return the norm and the sum."""
+    def lower(self, site: ResidualNormSite, emit: Emitter) -> tuple[ir.Value, ...] | Refusal | None:
+        """Return the norm and the sum; None for the other norm."""
         if site.centred:
-            reason = "the mean is subtracted; Add and LayerNormalization are the fastest form here"
-            return _refused(site, "SkipSimplifiedLayerNormalization", reason)
+            return None
         inputs = [site.left, site.right, site.weight, site.bias]
         return _skip(site, emit, "SkipSimplifiedLayerNormalization", inputs)
 
@@ -68,7 +76,7 @@ def _skip(
 ) -> tuple[ir.Value, ...] | Refusal:
     kind = emit.facts.dtype(site.left)
     if kind not in _TYPES:
-        return _refused(site, op, f"its kernels do not take {kind}")
+        return _refused(site, f"the kernels of {op} do not take {kind}")
     attrs = {"epsilon": site.epsilon}
     outputs = emit.op(op, inputs, attrs, domain="com.microsoft", outputs=4)
     for unused in outputs[1:3]:
@@ -76,5 +84,9 @@ def _skip(
     return outputs[0], outputs[3]
 
 
-def _refused(site: ResidualNormSite, op: str, reason: str) -> Refusal:
-    return Refusal("residual-norm", site.anchor, op, 2, 3, reason, site.anchor, plain=True)
+def _refused(
+    site: ResidualNormSite, reason: str, *, plain: bool = False, remedy: str = ""
+) -> Refusal:
+    return Refusal(
+        "residual-norm", site.anchor, site.form, 2, 3, reason, site.anchor, remedy, plain=plain
+    )

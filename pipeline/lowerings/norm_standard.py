@@ -16,8 +16,7 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from pipeline.graph.emit import Emitter
-from pipeline.graph.recognise.norm import STEPS, NormSite
-from pipeline.graph.sites import Refusal
+from pipeline.graph.recognise.norm import NormSite
 from pipeline.lowerings.base import Exactness
 from pipeline.lowerings.norm_parts import emit_norm
 from pipeline.types import TARGETS
@@ -34,11 +33,9 @@ class FuseLayerNorm:
     source: str = "https://onnx.ai/onnx/operators/onnx__LayerNormalization.html"
     exact: Exactness = "rounding"
 
-    def lower(self, site: NormSite, emit: Emitter) -> tuple[ir.Value, ...] | Refusal:
-        """Return the normalised tensor."""
-        if not site.centred:
-            return _other_kind(site, "LayerNorm", "the mean is not subtracted")
-        return (emit_norm(site, emit, "LayerNormalization"),)
+    def lower(self, site: NormSite, emit: Emitter) -> tuple[ir.Value, ...] | None:
+        """Return the normalised tensor; None for the other norm."""
+        return (emit_norm(site, emit, "LayerNormalization"),) if site.centred else None
 
 
 @dataclass(frozen=True)
@@ -52,12 +49,6 @@ class FuseRmsNorm:
     source: str = "https://onnx.ai/onnx/operators/onnx__RMSNormalization.html"
     exact: Exactness = "rounding"
 
-    def lower(self, site: NormSite, emit: Emitter) -> tuple[ir.Value, ...] | Refusal:
-        """Return the normalised tensor."""
-        if site.centred:
-            return _other_kind(site, "RMSNorm", "the mean is subtracted")
-        return (emit_norm(site, emit, "RMSNormalization"),)
-
-
-def _other_kind(site: NormSite, nearest: str, reason: str) -> Refusal:
-    return Refusal("norm", site.anchor, nearest, STEPS - 1, STEPS, reason, site.anchor)
+    def lower(self, site: NormSite, emit: Emitter) -> tuple[ir.Value, ...] | None:
+        """Return the normalised tensor; None for the other norm."""
+        return None if site.centred else (emit_norm(site, emit, "RMSNormalization"),)

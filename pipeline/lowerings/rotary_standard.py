@@ -18,7 +18,6 @@ import onnx_ir as ir
 from pipeline.graph.dims import ONE
 from pipeline.graph.emit import Emitter
 from pipeline.graph.recognise.rotary import RotarySite
-from pipeline.graph.sites import Refusal
 from pipeline.lowerings.base import Exactness
 from pipeline.lowerings.rotary_parts import per_batch_row
 from pipeline.types import TARGETS
@@ -35,7 +34,7 @@ class FuseRotary:
     source: str = "https://onnx.ai/onnx/operators/onnx__RotaryEmbedding.html"
     exact: Exactness = "rounding"
 
-    def lower(self, site: RotarySite, emit: Emitter) -> tuple[ir.Value, ...] | Refusal:
+    def lower(self, site: RotarySite, emit: Emitter) -> tuple[ir.Value, ...]:
         """Return the rotated tensor, in the layout of x."""
         turn, shape = site.rotation, emit.facts.shape(site.x) or ()
         cos, sin = (

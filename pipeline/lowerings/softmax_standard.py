@@ -14,7 +14,6 @@ import onnx_ir as ir
 
 from pipeline.graph.emit import Emitter
 from pipeline.graph.recognise.softmax import SoftmaxSite
-from pipeline.graph.sites import Refusal
 from pipeline.lowerings.base import Exactness
 from pipeline.types import TARGETS
 
@@ -30,7 +29,7 @@ class FuseSoftmax:
     source: str = "https://onnx.ai/onnx/operators/onnx__Softmax.html"
     exact: Exactness = "rounding"
 
-    def lower(self, site: SoftmaxSite, emit: Emitter) -> tuple[ir.Value, ...] | Refusal:
+    def lower(self, site: SoftmaxSite, emit: Emitter) -> tuple[ir.Value, ...]:
         """Return the probabilities."""
         if site.axis == -1:
             return (emit.one("Softmax", [site.x], {"axis": -1}),)

@@ -9,11 +9,19 @@ from pipeline.errors import UsageError
 from pipeline.graph.recognise.activation import find_activations
 from pipeline.graph.recognise.attention import find_attention
 from pipeline.graph.recognise.norm import find_norms
+from pipeline.graph.recognise.norm_residual import find_residual_norms
 from pipeline.graph.recognise.rotary import find_rotaries
+from pipeline.graph.recognise.rotary_repair import find_rotary_repairs
 from pipeline.graph.recognise.softmax import find_softmaxes
+from pipeline.lowerings.activation_quick_gelu import FuseQuickGelu
+from pipeline.lowerings.activation_standard import FuseGelu, FuseSwish
 from pipeline.lowerings.attention_standard import FuseAttentionStandard
 from pipeline.lowerings.base import Lowering
+from pipeline.lowerings.norm_residual import FuseSkipLayerNorm, FuseSkipRmsNorm
 from pipeline.lowerings.norm_standard import FuseLayerNorm, FuseRmsNorm
+from pipeline.lowerings.rotary_repair import RepairRotaryBatch
+from pipeline.lowerings.rotary_standard import FuseRotary
+from pipeline.lowerings.softmax_standard import FuseSoftmax
 from pipeline.optimize.rewrite import Pass
 
 
@@ -40,10 +48,15 @@ _CPU_SESSION: dict[str, Any] = {"disabled_optimizers": ["SkipLayerNormFusion"], 
 def lowerings_for(target: str, *, fuse_all: bool = False) -> dict[str, tuple[Lowering[Any], ...]]:
     """Return every lowering that serves the target, by construct, in order of preference."""
     known: dict[str, tuple[Lowering[Any], ...]] = {
-        "softmax": (),
+        "softmax": (FuseSoftmax(),),
         "norm": (FuseLayerNorm(), FuseRmsNorm()),
-        "activation": (),
-        "rotary": (),
+        "activation": (FuseGelu(), FuseQuickGelu(), FuseSwish()),
+        "rotary": (FuseRotary(),),
+        "rotary-repair": (RepairRotaryBatch(),),
+        "residual-norm": (
+            FuseSkipLayerNorm(fuse_all=fuse_all, target=target),
+            FuseSkipRmsNorm(),
+        ),
         "attention": (FuseAttentionStandard(fuse_all=fuse_all, target=target),),
     }
     return {kind: tuple(x for x in found if target in x.targets) for kind, found in known.items()}
@@ -73,7 +86,10 @@ def plan_for(target: str, disable: tuple[str, ...] = (), *, fuse_all: bool = Fal
         Pass("activation", find_activations, kept["activation"]),
         # rotations before attention, which then reads their results as operands
         Pass("rotary", find_rotaries, kept["rotary"]),
+        Pass("rotary-repair", find_rotary_repairs, kept["rotary-repair"]),
         Pass("attention", find_attention, kept["attention"]),
+        # residual sums last: they need norms that are operators already
+        Pass("residual-norm", find_residual_norms, kept["residual-norm"]),
     )
     session = _CPU_SESSION if target == "ort-cpu" else {}
     return Plan(23, session, passes)

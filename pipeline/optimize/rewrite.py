@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import onnx_ir as ir
@@ -118,6 +118,10 @@ class Rewriter:
             return self._failed(site, lowering, 4, str(error))
         if result is None or isinstance(result, Refusal):
             return result
+        opset = self.model.graph.opset_imports.get("", 0)
+        if lowering.opset > opset:
+            reason = f"needs opset {lowering.opset}, the graph has {opset}"
+            return replace(self._failed(site, lowering, 4, reason), plain=True)
         certificate = None
         if self.prover is not None:
             checked = self._prove(site, lowering, result, emit)
