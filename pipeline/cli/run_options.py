@@ -77,7 +77,7 @@ def settle(ctx: click.Context, config: Path | None, given: Mapping[str, Any]) ->
         UsageError: a name or value does not exist, or model or output are not given.
     """
     content = read_config(config) if config is not None else {}
-    stages = {name: dict(content.pop(name)) for name in STAGES if name in content}
+    stages = {name: _cast(ctx, name, content.pop(name)) for name in STAGES if name in content}
     typed = {
         name: value
         for name, value in given.items()
@@ -96,6 +96,19 @@ def settle(ctx: click.Context, config: Path | None, given: Mapping[str, Any]) ->
             raise UsageError(f"{flag} is missing", fix="pipeline run zh-en -o out")
     general["output"] = Path(general["output"])
     return RunOptions(**general, stages=stages)
+
+
+def _cast(ctx: click.Context, stage: str, section: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a stage's section with its values as the command line would have given them."""
+    options = {str(option.name): option for option in _OPTIONS[stage]}
+    found = {}
+    for name, value in section.items():
+        option = options.get(name)
+        if option is None or value is None:
+            found[name] = value
+        else:
+            found[name] = option.process_value(ctx, [value] if option.multiple else value)
+    return found
 
 
 def spread(typed: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
