@@ -94,20 +94,31 @@ class MaskBuilder:
         for step in steps:
             bias = self._apply(bias, step)
         assert bias is not None
-        return self._full(self._raised(bias))
+        return self._full(bias)
 
-    def _raised(self, bias: ir.Value) -> ir.Value:
-        """Lift mask values that a runtime would misread; infinities mean empty rows if allowed."""
-        bases = [s.view.base for s in self.site.mask if s.kind == "add" and s.view is not None]
-        reached = {x for base in bases for x in lows(base, self.kind, self.emit)}
-        if "finite" not in reached and not (self.finite and "infinite" in reached):
+    def _level(self, bias: ir.Value) -> ir.Value:
+        """Lift very low values of a bias so that sums of biases keep their order.
+
+        Each of n biases may go down to 1/n of the lowest number; where a bias holds both minus
+        infinity (two masks added) and the minimum, the minimum is lifted twice as far.
+        """
+        reached = lows(bias, self.kind, self.emit)
+        if not reached or (reached == {"infinite"} and not self.finite):
             return bias
-        raised = self.emit.one("Max", [bias, self._number(lowest(self.kind))])
-        if self.finite or "infinite" not in reached:
-            return raised
+        floor = self._floor()
+        if len(reached) == 1:
+            return self.emit.one("Max", [bias, self._number(floor)])
         infinity = self._number(-math.inf)
         empty = self.emit.one("Equal", [bias, infinity])
-        return self.emit.one("Where", [empty, infinity, raised])
+        raised = self.emit.one("Max", [bias, self._number(floor / 2)])
+        bottom = self._number(floor) if self.finite else infinity
+        return self.emit.one("Where", [empty, bottom, raised])
+
+    def _floor(self) -> float:
+        """Return the lowest value one bias may hold."""
+        terms = sum(step.kind != "scale" for step in self.site.mask)
+        growth = math.prod(max(abs(s.factor), 1.0) for s in self.site.mask if s.kind == "scale")
+        return lowest(self.kind) / (terms * growth)
 
     def _apply(self, bias: ir.Value | None, step: MaskStep) -> ir.Value | None:
         emit = self.emit
@@ -119,8 +130,9 @@ class MaskBuilder:
                 value = emit.one("Cast", [value], {"to": self.kind.value})
             if step.factor != 1.0:
                 value = emit.one("Mul", [value, self._number(step.factor)])
+            value = self._level(value)
             return value if bias is None else emit.one("Add", [bias, value])
-        fill = step.fill if math.isinf(step.fill) and not self.finite else lowest(self.kind)
+        fill = step.fill if math.isinf(step.fill) and not self.finite else self._floor()
         kept = self._number(0.0) if bias is None else bias
         dropped = self._number(fill)
         pair = [dropped, kept] if step.inverted else [kept, dropped]
@@ -148,8 +160,8 @@ class MaskBuilder:
     def _full(self, mask: ir.Value) -> ir.Value:
         """Repeat the mask along rows and keys: no runtime broadcasts it there."""
         rows, keys = self.site.rows, self.site.keys
-        held = (self.axes[2] or not rows) and (self.axes[3] or not keys)
-        if held:
+        loose = any(step.loose for step in self.site.mask)
+        if (self.axes[2] or not rows) and (self.axes[3] or not keys) and not loose:
             return mask
         sizes = [ONE, ONE, axis_size(rows), axis_size(keys)]
         shape = mask_shape(self.site, self.emit, sizes)

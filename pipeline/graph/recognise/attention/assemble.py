@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 
 import onnx_ir as ir
@@ -30,6 +29,7 @@ class Draft:
     row_scale: str | None = None
     sink: str | None = None
     mask: list[tuple[MaskStep, str | None]] = field(default_factory=list)
+    loose: set[str] = field(default_factory=set)
     zero_rows: bool = False
     output: ir.Value | None = None
     tail: list[ir.Node] = field(default_factory=list)
@@ -142,20 +142,28 @@ def _broadcast(draft: Draft, step: Step) -> str:
     """Add an operand that is broadcast against the scores; return its role's name."""
     assert step.other is not None
     name = f"{step.kind}{len(draft.mask)}"
-    for view in (view_of(step.other, draft.facts), base_view(step.other, draft.facts)):
+    held = dict(draft.frame.views)
+    for view, loose in (
+        (view_of(step.other, draft.facts), False),
+        (base_view(step.other, draft.facts), False),
+        (base_view(step.other, draft.facts), True),
+    ):
         if view is None:
             raise Unmatched("the rank of a bias or mask is unknown", step.node)
+        draft.frame.views = dict(held)
         draft.frame.put(name, view)
         try:
-            _align_right(draft, name, step)
+            _align_right(draft, name, step, loose=loose)
         except AlignError as error:
             problem = error
             continue
+        if loose:
+            draft.loose.add(name)
         return name
     raise Unmatched(f"bias or mask: {problem}", step.node)
 
 
-def _align_right(draft: Draft, name: str, step: Step) -> None:
+def _align_right(draft: Draft, name: str, step: Step, *, loose: bool) -> None:
     frame = draft.frame
     rank, own = len(frame.axes("scores")), len(frame.axes(name))
     if own > rank:
@@ -166,10 +174,15 @@ def _align_right(draft: Draft, name: str, step: Step) -> None:
             if frame.axes(name)[i]:
                 raise Unmatched("more than one sink per head", step.node)
             continue
-        if frame.axes(name)[i]:
-            if not frame.axes("scores")[place]:
-                raise Unmatched("a bias widens an axis of size 1 of the scores", step.node)
+        if not frame.axes(name)[i]:
+            continue
+        if not frame.axes("scores")[place]:
+            raise Unmatched("a bias widens an axis of size 1 of the scores", step.node)
+        try:
             frame.align("scores", place, name, i)
+        except AlignError:
+            if not loose or not frame.assume("scores", place, name, i):
+                raise
 
 
 def _softmax(draft: Draft, softmax: ir.Node) -> None:
@@ -238,7 +251,3 @@ def _result(draft: Draft) -> None:
         value = users[0].outputs[0]
     draft.output = value
 
-
-def finite(number: float) -> bool:
-    """Whether a fill value is a number rather than minus infinity."""
-    return not math.isinf(number)

@@ -60,7 +60,9 @@ def _outputs(output: ir.Value, cache: Cache | None) -> tuple[ir.Value, ...]:
 
 
 def _placed(draft: Draft, step: MaskStep, name: str | None) -> MaskStep:
-    return step if name is None else replace(step, view=draft.frame.views[name])
+    if name is None:
+        return step
+    return replace(step, view=draft.frame.views[name], loose=name in draft.loose)
 
 
 def _heads(axes: list[Axis], repeated: set[Factor]) -> tuple[Axis, Axis]:

@@ -67,6 +67,23 @@ class Frame:
             self._match(left[done], right[done])
             done += 1
 
+    def assume(self, one: str, i: int, other: str, j: int) -> bool:
+        """Take axis j of `other` for axis i of `one` though their sizes are not known to agree.
+
+        Returns whether that is possible: the axis must be a whole axis of the data. The caller
+        must broadcast the data explicitly, since the axis may turn out to have size 1.
+        """
+        mine, theirs = self.axes(one)[i], self.axes(other)[j]
+        view = self.views[other]
+        if theirs not in view.source or not mine:
+            return False
+        self.views[other] = View(
+            view.base,
+            tuple(mine if axis == theirs else axis for axis in view.source),
+            tuple(mine if k == j else axis for k, axis in enumerate(view.axes)),
+        )
+        return True
+
     def _match(self, a: Factor, b: Factor) -> None:
         if a is b:
             return

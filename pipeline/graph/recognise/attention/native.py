@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import onnx_ir as ir
 
@@ -95,19 +96,34 @@ def _mask(
         dim = _total(node, k, facts)
         total = (Factor(dim),) if dim != 1 else ()
     frame.put("scores", unit_view(value, (q[0], q[1], q[2], total)))
-    for view in (view_of(value, facts), base_view(value, facts)):
+    held = dict(frame.views)
+    for view, loose in (
+        (view_of(value, facts), False),
+        (base_view(value, facts), False),
+        (base_view(value, facts), True),
+    ):
         if view is None or len(view.axes) > 4:
             raise Unmatched("the rank of the mask is unknown or above 4", node)
-        frame.put("mask", view)
+        frame.views = {**held, "mask": view}
         try:
-            for i in range(len(view.axes)):
-                if frame.axes("mask")[i]:
-                    frame.align("scores", 4 - len(view.axes) + i, "mask", i)
+            _align_mask(frame, loose=loose)
         except AlignError as error:
             problem = error
             continue
-        return ((kind, "mask"),)
+        return ((replace(kind, loose=loose), "mask"),)
     raise Unmatched(f"mask: {problem}", node)
+
+
+def _align_mask(frame: Frame, *, loose: bool) -> None:
+    own = len(frame.axes("mask"))
+    for i in range(own):
+        if not frame.axes("mask")[i]:
+            continue
+        try:
+            frame.align("scores", 4 - own + i, "mask", i)
+        except AlignError:
+            if not loose or not frame.assume("scores", 4 - own + i, "mask", i):
+                raise
 
 
 def _total(node: ir.Node, k: tuple[Axis, ...], facts: Facts) -> Dim:
@@ -168,13 +184,9 @@ def _site(
         q=frame.views["q"], k=views[0], v=views[1], out=frame.views["out"],
         batch=q[0], heads=heads, groups=groups, rows=q[2], keys=keys, size=q[3], value_size=v[3],
         new_keys=new_keys, scale=scale, cap=_float(node, "softcap"),
-        mask=tuple(_placed(step, frame.views[name]) for step, name in mask),
+        mask=tuple(replace(step, view=frame.views[name]) for step, name in mask),
         causal=bool(_int(node, "is_causal")), zero_rows=bool(mask), cache=cache, native=True,
     )  # fmt: skip
-
-
-def _placed(step: MaskStep, view: View) -> MaskStep:
-    return MaskStep(step.kind, step.node, view, step.factor, step.fill, step.inverted)
 
 
 def _tail(value: ir.Value, frame: Frame, facts: Facts) -> tuple[ir.Value, list[ir.Node]]:

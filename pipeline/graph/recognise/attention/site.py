@@ -18,6 +18,7 @@ class MaskStep:
 
     Kinds: `add` adds `view` times `factor`; `keep` replaces scores by `fill` where the boolean
     `view` is False (or True when `inverted`); `scale` multiplies the bias gathered so far.
+    `loose`: an axis was only assumed to span the scores' and must be broadcast explicitly.
     """
 
     kind: Literal["add", "keep", "scale"]
@@ -26,6 +27,7 @@ class MaskStep:
     factor: float = 1.0
     fill: float = 0.0
     inverted: bool = False
+    loose: bool = False
 
 
 @dataclass(frozen=True, eq=False)
