@@ -21,7 +21,18 @@ Dims: TypeAlias = "tuple[Dim, ...]"
 MAX_DEPTH = 24
 MAX_COLUMNS = 4096
 INDEXING = frozenset(
-    {"Concat", "Slice", "Split", "Gather", "Reshape", "Unsqueeze", "Squeeze", "Expand", "Tile"}
+    {
+        "Concat",
+        "Slice",
+        "Split",
+        "Gather",
+        "Reshape",
+        "Unsqueeze",
+        "Squeeze",
+        "Expand",
+        "Tile",
+        "Transpose",
+    }
 )
 THROUGH = frozenset({"Cast", "Identity"})
 
@@ -118,6 +129,8 @@ class ColumnReader:
                 return self._split(node, value, block, len(before))
             case "Gather":
                 return self._gathered(node, block, len(before))
+            case "Transpose":
+                return self._transposed(node, block, len(before))
             case "Expand" | "Tile":
                 return self._repeated(node, block, before, after)
             case _:
@@ -169,6 +182,13 @@ class ColumnReader:
         if indices is None or indices.ndim > 1 or (indices.ndim == 0 and block.ndim == 1):
             return None
         return np.take(block, indices.astype(np.int64), axis=axis)
+
+    def _transposed(self, node: ir.Node, block: Array, rank: int) -> Array | None:
+        perm = list(node.attributes.get_ints("perm", range(rank - 1, -1, -1)))
+        front = rank - block.ndim
+        if perm[:front] != list(range(front)):
+            return self.moved(node, block) if perm[front:] == list(range(front, rank)) else None
+        return block.transpose([p - front for p in perm[front:]])
 
     def _repeated(self, node: ir.Node, block: Array, before: Dims, after: Dims) -> Array | None:
         sizes = [d.const for d in after[len(after) - block.ndim :]]

@@ -217,7 +217,8 @@ def _elementwise(node: ir.Node, args: list[al.Expr]) -> al.Expr | None:
     if op == "Sum":
         return sum(args[1:], start=args[0])
     if op == "Clip":
-        return _floor(args[0], args[1]) if len(node.inputs) == 2 and len(args) == 2 else None
+        bounded = len(args) == 2 and node.inputs[1] is not None  # below, and not above
+        return _floor(args[0], args[1]) if bounded else None
     if len(args) != 2:
         return None
     left, right = args

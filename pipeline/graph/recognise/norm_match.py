@@ -96,13 +96,22 @@ def _read_divisor(divisor: al.Func, cone: Cone) -> _Root | Miss | None:
     squares = _squares(divisor.arg, cone)
     if squares is not None:
         return _read_root(divisor, squares, divisor.arg.terms.get(al.UNIT, 0.0), cone)
-    for monomial in divisor.arg.terms:
+    return _read_outside(divisor, cone)
+
+
+def _read_outside(divisor: al.Func, cone: Cone) -> Miss | None:
+    """Name the epsilon of a divisor `sqrt(mean square) + epsilon`."""
+    for monomial, c in divisor.arg.terms.items():
         for each, exponent in monomial:
-            inner = isinstance(each, al.Func) and each.name == "root" and exponent == 0.5
-            if inner and isinstance(each, al.Func) and _squares(each.arg, cone) is not None:
-                eps = divisor.arg.terms.get(al.UNIT, 0.0) / divisor.arg.terms[monomial]
-                reason = f"epsilon ({eps:.3g}, times the scale of x) is added after the square root"
-                return Miss(1, reason, "LayerNorm", "add epsilon to the variance, inside the root")
+            if not isinstance(each, al.Func) or each.name != "root" or exponent != 0.5:
+                continue
+            squares = _squares(each.arg, cone)
+            root = None if squares is None else _read_root(each, squares, 0.0, cone)
+            if isinstance(root, _Root):
+                eps = divisor.arg.terms.get(al.UNIT, 0.0) / (c * root.scale**0.5)
+                reason = f"epsilon ({eps:.3g}) is added after the square root"
+                nearest = "LayerNorm" if root.centred else "RMSNorm"
+                return Miss(1, reason, nearest, "add epsilon to the mean square, inside the root")
     return None
 
 
