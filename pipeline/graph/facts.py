@@ -20,7 +20,8 @@ from pipeline.graph.shapes.consts import constant_node_value, info_of_array
 from pipeline.graph.shapes.evaluate import evaluate_node, is_deterministic
 from pipeline.graph.shapes.table import TABLE
 
-FOLD_LIMIT = 2**16  # most elements of a constant that is computed rather than stored
+FOLD_LIMIT = 2**20  # most elements of a constant that is computed rather than stored
+FOLD_BUDGET = 2**28  # most bytes of such constants held at a time
 
 
 class Facts(Outer):
@@ -32,12 +33,20 @@ class Facts(Outer):
             declared separately), or that bind only inside a branch.
     """
 
-    def __init__(self, model: ir.Model) -> None:
-        self.unifier = Unifier()
+    def __init__(self, model: ir.Model, *, assume: bool = True) -> None:
+        """Infer the whole model.
+
+        Args:
+            model: The graph with its opset versions; it is not changed.
+            assume: Whether sizes declared separately that meet in a broadcast are taken to be
+                equal. Without, every claim holds for every input the graph accepts.
+        """
+        self.unifier = Unifier(assume)
         self._model = model
         self._infos: dict[ir.Value, Info] = {}
         self._foldable: set[ir.Value] = set()
         self._values: dict[ir.Value, np.ndarray | None] = {}
+        self._spent = 0
         self._declared = declared_info(model.graph)
         self._infer_graph(model.graph)
         if self.unifier.bindings:
@@ -280,7 +289,9 @@ class Facts(Outer):
         inputs = [None if v is None else self.small_const(v) for v in node.inputs]
         known = all((a is None) == (v is None) for a, v in zip(inputs, node.inputs, strict=True))
         version = self._model.opset_imports.get(node.domain, 1)
-        results = evaluate_node(node, inputs, version) if known else None
+        affordable = known and self._spent < FOLD_BUDGET
+        results = evaluate_node(node, inputs, version) if affordable else None
+        self._spent += sum(a.nbytes for a in results or ())
         for i, output in enumerate(node.outputs):
             self._values[output] = results[i] if results is not None and i < len(results) else None
 

@@ -50,9 +50,13 @@ def flat(array: np.ndarray | None) -> Dims | None:
 
 
 class Unifier:
-    """The equalities between sizes that a graph's operators imply, and fresh sizes."""
+    """The equalities between sizes that a graph's operators imply, and fresh sizes.
 
-    def __init__(self) -> None:
+    Without `assume`, only what must be equal for the graph to run is taken to be equal.
+    """
+
+    def __init__(self, assume: bool = True) -> None:
+        self._assume = assume
         self.equalities: list[tuple[Dim, Dim]] = []
         self.assumed: list[tuple[Dim, Dim]] = []
         self.bindings: dict[Atom, Dim] = {}
@@ -110,7 +114,8 @@ class Unifier:
             return left
         if left == ONE:
             return right
-        if left.is_const or right.is_const or _is_vague(left) or _is_vague(right):
+        fixed = left.is_const or right.is_const
+        if fixed or not self._assume or _is_vague(left) or _is_vague(right):
             return left.broadcast(right)
         return self.unify(left, right, assumed=True)
 

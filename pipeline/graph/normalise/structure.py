@@ -1,0 +1,145 @@
+"""Passes that settle where things are written: functions, defaults, Constant nodes, branches."""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+
+from pipeline.errors import BadModelError
+from pipeline.graph.normalise.draft import Draft
+
+INLINE_LIMIT = 10**6  # nodes; nested functions can grow without bound
+
+
+def inline_functions(draft: Draft) -> int:
+    """Replace each call of a function of the model by the function's nodes."""
+    functions = draft.model.functions
+    if not functions:
+        return 0
+    from onnx_ir.passes.common import InlinePass
+
+    _check_growth(draft.model)
+    count = len(functions)
+    try:
+        InlinePass()(draft.model)
+    except Exception as error:
+        cause = error.__cause__ or error
+        raise BadModelError(
+            f"The model's functions cannot be inlined: {str(cause)[:300]}",
+            where="functions",
+            fix="Export the model again with one opset for the graph and its functions.",
+        ) from error
+    functions.clear()
+    return count
+
+
+def _check_growth(model: ir.Model) -> None:
+    sizes: dict[ir.OperatorIdentifier, int] = {}
+
+    def size(identifier: ir.OperatorIdentifier, depth: int) -> int:
+        if identifier not in model.functions or depth > 64:
+            return 1
+        if identifier not in sizes:
+            sizes[identifier] = 1
+            total = sum(size(n.op_identifier(), depth + 1) for n in model.functions[identifier])
+            sizes[identifier] = total
+        return sizes[identifier]
+
+    total = sum(size(n.op_identifier(), 0) for n in model.graph)
+    if total > INLINE_LIMIT:
+        raise BadModelError(
+            f"Inlining the model's functions would make {total} nodes.", where="functions"
+        )
+
+
+def drop_default_inputs(draft: Draft) -> int:
+    """Make inputs that have a stored value plain weights: nobody needs to feed them."""
+    graph = draft.model.graph
+    kept = [v for v in graph.inputs if v.name not in graph.initializers]
+    dropped = len(graph.inputs) - len(kept)
+    if dropped:
+        graph.inputs[:] = kept
+    return dropped
+
+
+def lift_constants(draft: Draft) -> int:
+    """Turn Constant nodes into initializers, equal small ones into one."""
+    count = 0
+    for graph in draft.graphs():
+        seen: dict[tuple[object, ...], ir.Value] = {}
+        for node in list(graph):
+            if node.op_type != "Constant" or node.domain not in ("", "ai.onnx"):
+                continue
+            tensor = _constant_tensor(node)
+            old = node.outputs[0]
+            if tensor is None or old.is_graph_output():
+                continue
+            key = _key(tensor)
+            value = seen.get(key)
+            if value is None:
+                name, old.name = old.name or "", None
+                value = seen[key] = draft.initializer(graph, tensor, name)
+            ir.convenience.replace_all_uses_with(old, value)
+            graph.remove(node, safe=True)
+            count += 1
+    return count
+
+
+def _key(tensor: ir.TensorProtocol) -> tuple[object, ...]:
+    if tensor.nbytes > 256 or tensor.dtype == ir.DataType.STRING:
+        return (id(tensor),)
+    return (tensor.dtype, tuple(int(d) for d in tensor.shape.numpy()), tensor.tobytes())
+
+
+def _constant_tensor(node: ir.Node) -> ir.TensorProtocol | None:
+    for name, attribute in node.attributes.items():
+        value = attribute.value
+        if name == "value" and isinstance(value, ir.TensorProtocol):
+            return value
+        if name in ("value_int", "value_ints"):
+            return ir.tensor(value, dtype=ir.DataType.INT64)
+        if name in ("value_float", "value_floats"):
+            return ir.tensor(value, dtype=ir.DataType.FLOAT)
+    return None
+
+
+def take_known_branches(draft: Draft) -> int:
+    """Replace each If whose condition is known by the branch that runs."""
+    count = 0
+    for graph in draft.graphs():
+        for node in list(graph):
+            if node.op_type != "If" or node.domain or not node.inputs:
+                continue
+            known = draft.facts.is_const(node.inputs[0])
+            condition = draft.facts.const(node.inputs[0]) if known else None
+            if condition is None or condition.size != 1:
+                continue
+            name = "then_branch" if bool(condition.reshape(-1)[0]) else "else_branch"
+            _splice(draft, graph, node, node.attributes[name].as_graph())
+            count += 1
+    return count
+
+
+def _splice(draft: Draft, graph: ir.Graph, at: ir.Node, branch: ir.Graph) -> None:
+    taken = {v.name for n in graph for v in n.outputs} | set(graph.initializers)
+    for value in list(branch.initializers.values()):
+        tensor = value.const_value
+        assert tensor is not None
+        lifted = draft.initializer(graph, tensor, value.name or "")
+        ir.convenience.replace_all_uses_with(value, lifted, replace_graph_outputs=True)
+    results = list(branch.outputs)
+    branch.outputs.clear()
+    for node in list(branch):
+        branch.remove(node)
+        for value in node.outputs:
+            if value.name in taken:
+                value.name = f"{value.name}.{id(at):x}"
+        graph.insert_before(at, node)
+    for old, new in zip(list(at.outputs), results, strict=True):
+        identity = ir.node("Identity", [new])
+        identity.outputs[0].type, identity.outputs[0].shape = old.type, old.shape
+        graph.insert_before(at, identity)
+        name, old.name = old.name, None
+        identity.outputs[0].name = name
+        ir.convenience.replace_all_uses_with(old, identity.outputs[0], replace_graph_outputs=True)
+        draft.facts.add(identity)
+    graph.remove(at, safe=True)
