@@ -1,0 +1,216 @@
+"""Inputs for any ONNX file, consistent with what the graph does with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import onnx_ir as ir
+
+from pipeline import errors
+from pipeline.graph.dims import Dim
+from pipeline.graph.facts import Facts
+from pipeline.inputs.masks import STYLES, Style, positions, visible
+from pipeline.inputs.roles import Role, role_of
+from pipeline.inputs.sizes import Sizes, key_length
+
+_LARGE = 300.0  # its square does not fit float16
+_RESERVED = 4  # ids below this are often padding and other marks
+
+
+class InputMaker:
+    """Makes inputs for one model: its analysis is done once, each call only draws values.
+
+    Args:
+        model: The model; it is not changed.
+
+    Raises:
+        BadModelError: an input is no tensor of numbers.
+    """
+
+    def __init__(self, model: ir.Model) -> None:
+        if model.functions:
+            model = model.clone()
+            ir.passes.common.InlinePass()(model)
+        facts = Facts(model)
+        initializers = model.graph.initializers
+        values = [v for v in model.graph.inputs if v.name not in initializers]
+        for value in values:
+            if value.dtype is None or value.dtype == ir.DataType.STRING:
+                raise errors.BadModelError(
+                    f"the input {value.name!r} is no tensor of numbers",
+                    fix="give inputs in a file",
+                )
+        self.roles = [role_of(value, facts) for value in values]
+        self.sizes = Sizes(facts, self.roles)
+        self._total = key_length(facts, self.roles)
+
+    def make(
+        self, dims: Mapping[str, int] | None = None, seed: int = 0, style: Style = "plain"
+    ) -> dict[str, np.ndarray]:
+        """Return one array per input; see `synthesize`."""
+        if style not in STYLES:
+            raise errors.UsageError(
+                f"unknown style of inputs {style!r}", fix=f"one of {', '.join(STYLES)}"
+            )
+        sizes = self.sizes.choose(dims, short=style == "length-1")
+        return _Draw(self.roles, self._total, sizes, seed, style).arrays()
+
+    def dims(self, variant: int) -> dict[str, int]:
+        """Return sizes by name; see `choose_dims`."""
+        return self.sizes.named(self.sizes.choose(variant=variant))
+
+
+def synthesize(
+    model: ir.Model,
+    dims: Mapping[str, int] | None = None,
+    seed: int = 0,
+    style: Style = "plain",
+) -> dict[str, np.ndarray]:
+    """Return values for every input of a model that agree with each other and with the graph.
+
+    Ids stay below the tables they index, masks keep the polarity the graph reads them with,
+    positions count visible tokens, and sizes such as past + new agree.
+
+    Args:
+        model: Any ONNX model; it is not changed.
+        dims: Sizes by name; the rest is chosen to fit.
+        seed: Seed of every random value.
+        style: "plain" masks nothing; "padded" and "left-padded" hide ends of rows, "holes"
+            hides keys anywhere, "masked-rows" hides one row whole; "large" has floats in the
+            hundreds; "length-1" has sequences of one token.
+
+    Raises:
+        UsageError: an unknown style or size, or sizes that contradict each other.
+        BadModelError: an input that is no tensor of numbers.
+    """
+    return InputMaker(model).make(dims, seed, style)
+
+
+def choose_dims(model: ir.Model, variant: int = 0) -> dict[str, int]:
+    """Return one of several consistent assignments of sizes to a model's named dims.
+
+    Variants 0 and 1 differ in every free size; variant 2 has an empty past where there is one
+    and a batch of 1.
+    """
+    return InputMaker(model).dims(variant)
+
+
+class _Draw:
+    """One set of inputs in the making."""
+
+    def __init__(
+        self,
+        roles: list[Role],
+        total: Dim | None,
+        sizes: Mapping[str, int],
+        seed: int,
+        style: Style,
+    ) -> None:
+        self._roles, self._total, self._sizes = roles, total, sizes
+        self._seed, self._style = seed, style
+        self._keeps: dict[tuple[int, int], np.ndarray] = {}
+        self._makers = {
+            "ids": self._ids,
+            "positions": self._positions,
+            "mask": self._mask,
+            "lengths": self._lengths,
+            "total": self._lengths,
+            "switch": self._switch,
+            "size": self._size,
+            "bias": self._bias,
+            "floats": self._floats,
+        }
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        made = {}
+        for index, role in enumerate(self._roles):
+            rng = np.random.default_rng([self._seed, index])
+            array = self._makers[role.kind](role, self._shape(role), rng)
+            assert role.value.dtype is not None, "checked by InputMaker"
+            made[role.name] = np.asarray(array).astype(role.value.dtype.numpy())
+        return made
+
+    def _shape(self, role: Role) -> tuple[int, ...]:
+        return tuple(dim.evaluate(self._sizes) for dim in role.shape)
+
+    def _keep(self, batch: int, length: int) -> np.ndarray:
+        """Return which keys are visible, the same for all inputs of one size."""
+        if (batch, length) not in self._keeps:
+            rng = np.random.default_rng([self._seed, 2**20, length])
+            self._keeps[batch, length] = visible(batch, length, self._style, rng)
+        return self._keeps[batch, length]
+
+    def _limit(self, role: Role) -> int | None:
+        """Return one more than the largest value every index of an input allows."""
+        limits = []
+        for bound in role.bounds:
+            if bound.slope > 0 and bound.size.symbols <= self._sizes.keys():
+                size = bound.size.evaluate(self._sizes)
+                limits.append(int((size - 1 - bound.offset) // bound.slope) + 1)
+        return min(limits, default=None)
+
+    def _ids(self, role: Role, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+        limit = self._limit(role)
+        limit = 2 if limit is None else max(limit, 1)
+        usual = np.arange(_RESERVED if limit > 4 * _RESERVED else 0, limit)
+        free = np.setdiff1d(usual, list(role.special)) if role.special else usual
+        return rng.choice(free if len(free) else usual, shape)
+
+    def _mask(self, role: Role, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+        keep = self._spread(shape)
+        return keep if role.keep else ~keep
+
+    def _spread(self, shape: tuple[int, ...]) -> np.ndarray:
+        """Return visibility in a mask's shape: batch first, keys last, whatever is between."""
+        if len(shape) < 2:
+            return np.ones(shape, bool)
+        keep = self._keep(shape[0], shape[-1])
+        return np.broadcast_to(keep.reshape(shape[0], *[1] * (len(shape) - 2), -1), shape)
+
+    def _bias(self, role: Role, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+        assert role.value.dtype is not None, "checked by InputMaker"
+        lowest = float(ir_finfo(role.value.dtype).min)
+        return np.where(self._spread(shape), 0.0, lowest)
+
+    def _positions(
+        self, role: Role, shape: tuple[int, ...], rng: np.random.Generator
+    ) -> np.ndarray:
+        length = shape[-1] if shape else 1
+        total = self._key_length(length)
+        keep = self._keep(shape[0] if len(shape) > 1 else 1, total)
+        counted = positions(keep, length) if total >= length else np.arange(length)[None]
+        limit = self._limit(role)
+        if limit is not None:
+            counted = np.minimum(counted, max(limit - 1, 0))
+        return np.broadcast_to(counted.reshape(*counted.shape[:1], *[1] * (len(shape) - 2), length)
+                               if len(shape) > 1 else counted[0], shape)
+
+    def _key_length(self, length: int) -> int:
+        if self._total is None or not self._total.symbols <= self._sizes.keys():
+            return length
+        return self._total.evaluate(self._sizes)
+
+    def _lengths(self, role: Role, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+        tokens = [self._shape(r)[-1] for r in self._roles if r.kind in ("ids", "mask") and r.shape]
+        total = self._key_length(max(tokens, default=1))
+        return np.full(shape, total - role.short_by)
+
+    def _switch(self, role: Role, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+        # The branch that reads a cache, where there is something in it.
+        pasts = [dim.evaluate(self._sizes) for r in self._roles for dim in r.shape
+                 if r.kind == "floats" and len(r.shape) == 4 and not dim.is_const]
+        return np.full(shape, bool(pasts) and min(pasts) > 0)
+
+    def _size(self, role: Role, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+        return np.ones(shape, np.int64)
+
+    def _floats(self, role: Role, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+        return rng.normal(size=shape) * (_LARGE if self._style == "large" else 1.0)
+
+
+def ir_finfo(dtype: ir.DataType) -> np.finfo:
+    """Return the limits of a floating element type."""
+    import ml_dtypes
+
+    return ml_dtypes.finfo(dtype.numpy())
