@@ -21,7 +21,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("graph",),
     ("judge",),
     ("inputs",),
-    ("lowerings",),
+    ("lowerings", "precision"),
     ("export", "optimize", "build_engine", "runners"),
     ("generate",),
     ("parity", "perf", "claims", "pack"),
@@ -37,7 +37,8 @@ FILE_LINES, MODEL_LINES, FUNCTION_LINES = 300, 350, 40
 
 FRAMEWORKS = {
     "torch", "onnx", "onnx_ir", "onnxscript", "onnxruntime", "transformers", "tokenizers",
-    "tensorrt", "tensorrt_rtx", "matplotlib", "numpy", "jinja2", "rich", "safetensors", "polygraphy",
+    "tensorrt", "tensorrt_rtx", "matplotlib", "numpy", "jinja2", "rich", "safetensors",
+    "polygraphy",
 }  # fmt: skip
 
 
