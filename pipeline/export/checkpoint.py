@@ -115,7 +115,9 @@ def _weight_files(folder: Path) -> tuple[Path, ...]:
             return (folder / single,)
         if (folder / index).is_file():
             return _shards(folder / index)
-    stray = sorted(p.name for kind in ("*.safetensors", "*.bin", "*.pth") for p in folder.glob(kind))
+    stray = sorted(
+        p.name for kind in ("*.safetensors", "*.bin", "*.pth") for p in folder.glob(kind)
+    )
     raise BadModelError(
         "config.json has no weights beside it"
         + (f"; {', '.join(stray[:4])} belong to no index" if stray else ""),

@@ -1,7 +1,7 @@
 """From an exporter's raw graph to the one we ship: same computation, readable, weights untouched.
 
-    inline functions -> short module paths -> merge tied weights -> fold small constants
-    -> transposed weights by reference -> names, CSE, unused nodes away
+inline functions -> short module paths -> merge tied weights -> fold small constants
+-> transposed weights by reference -> names, CSE, unused nodes away
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def clean_model(model: ir.Model, prefix: str) -> ir.Model:
     passes.CommonSubexpressionEliminationPass()(model)
     passes.IdentityEliminationPass()(model)
     passes.RemoveUnusedNodesPass()(model)
-    passes.RemoveUnusedFunctionsPass()(model)
+    passes.RemoveUnusedFunctionsPass()(model)  # type: ignore[no-untyped-call]
     passes.RemoveUnusedOpsetsPass()(model)
     passes.OutputFixPass()(model)
     passes.NameFixPass()(model)
@@ -207,15 +207,16 @@ def name_sizes(model: ir.Model, axes: Mapping[str, Mapping[int, str]]) -> None:
     known: dict[str, str] = {}
     for value in model.graph.inputs:
         for axis, expression in axes.get(value.name or "", {}).items():
-            if value.shape is not None and isinstance(value.shape[axis], ir.SymbolicDim):
-                known.setdefault(str(value.shape[axis].value), expression)
+            dim = value.shape[axis] if value.shape is not None else None
+            if isinstance(dim, ir.SymbolicDim):
+                known.setdefault(str(dim.value), expression)
     for value in _values(model):
         if value.shape is not None and not value.is_initializer():
             value.shape = ir.Shape([_renamed(dim, known) for dim in value.shape])
     for value in (*model.graph.inputs, *model.graph.outputs):
-        if value.shape is not None and value.name in axes:
+        if value.shape is not None:
             dims: list[Any] = list(value.shape)
-            for axis, expression in axes[value.name].items():
+            for axis, expression in axes.get(value.name or "", {}).items():
                 dims[axis] = expression
             value.shape = ir.Shape(dims)
 

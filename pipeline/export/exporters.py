@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from pipeline.export.parts import ExportPart, evaluate, example_sizes, resized
+from pipeline.export.parts import ExportPart, example_sizes, resized
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -52,8 +52,6 @@ def export_dynamo(part: ExportPart, opset: int) -> ir.Model:
     """Return the part's graph as torch.export sees it; weights stay the module's own tensors."""
     import torch
 
-    from pipeline.export.static_cache import translations
-
     inputs = resized(part, example_sizes(part))
     dynamic = torch.export.Dim.DYNAMIC
     shapes = tuple(dict.fromkeys(part.axes.get(name, {}), dynamic) for name in inputs)
@@ -69,13 +67,19 @@ def export_dynamo(part: ExportPart, opset: int) -> ir.Model:
             opset_version=opset,
             input_names=list(inputs),
             output_names=list(part.outputs),
-            custom_translation_table=translations(),
+            custom_translation_table=_translations() if part.capacity else None,
             dynamo=True,
             optimize=False,
             verbose=False,
         )
     model: ir.Model = exported.model
     return model
+
+
+def _translations() -> Any:
+    from pipeline.export.tensor_scatter import translations
+
+    return translations()
 
 
 def export_torchscript(part: ExportPart, opset: int) -> ir.Model:
@@ -91,7 +95,7 @@ def export_torchscript(part: ExportPart, opset: int) -> ir.Model:
         torch.onnx.export(
             flat,
             tuple(inputs.values()),
-            buffer,
+            buffer,  # type: ignore[arg-type]  # in memory: without its weights it is small
             dynamo=False,
             opset_version=min(opset, 20),  # the last this exporter knows
             input_names=list(inputs),
@@ -141,6 +145,3 @@ def _attach_weights(model: ir.Model, flat: nn.Module) -> None:
         value.shape = ir.Shape(tensor.shape)
         graph.inputs.remove(value)
         graph.register_initializer(value)
-
-
-__all__ = ["evaluate", "export_dynamo", "export_torchscript", "plain_kernels", "quiet"]

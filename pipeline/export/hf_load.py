@@ -5,8 +5,11 @@ Never runs code from a checkpoint unless asked to: pickles go through torch's we
 
 from __future__ import annotations
 
+import io
 import pickle
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -41,11 +44,12 @@ def load_checkpoint(checkpoint: Checkpoint, options: ExportOptions) -> LoadedMod
 
     config = _config(checkpoint, options)
     described: dict[str, Any] = config.to_dict()
-    task = infer_task(described) if options.task == "auto" else options.task
+    gguf = checkpoint.gguf is not None
+    task = infer_task(described, gguf) if options.task == "auto" else options.task
     name = auto_class(task, described)
     dtype = getattr(torch, "float32" if options.dtype == "auto" else options.dtype)
     try:
-        with quiet(), _no_progress():
+        with quiet(), no_progress_bars():
             model, info = getattr(transformers, name).from_pretrained(
                 checkpoint.folder,
                 config=config,
@@ -154,20 +158,16 @@ def _explain(checkpoint: Checkpoint, task: str, err: Exception) -> Exception:
     )
 
 
-def _no_progress() -> Any:
-    """Return a context without transformers' own progress bars."""
-    from contextlib import contextmanager
-
+@contextmanager
+def no_progress_bars() -> Iterator[None]:
+    """Keep transformers' progress bars, some of which cannot be turned off, from the screen."""
     from transformers.utils import logging
 
-    @contextmanager
-    def hidden() -> Any:
-        shown = logging.is_progress_bar_enabled()
-        logging.disable_progress_bar()
-        try:
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        with redirect_stderr(io.StringIO()):
             yield
-        finally:
-            if shown:
-                logging.enable_progress_bar()
-
-    return hidden()
+    finally:
+        if shown:
+            logging.enable_progress_bar()  # type: ignore[no-untyped-call]

@@ -55,7 +55,7 @@ def filled_cache(flat: Sequence[Tensor]) -> DynamicCache:
     """Return a cache holding key, value, key, value, ...; every layer keeps its whole length."""
     cache = DynamicCache()
     for key, value in zip(flat[0::2], flat[1::2], strict=True):
-        layer = DynamicLayer()
+        layer = DynamicLayer()  # type: ignore[no-untyped-call]
         layer.lazy_initialization(key, value)
         layer.keys, layer.values = key, value
         cache.layers.append(layer)

@@ -129,13 +129,14 @@ def _function(source: Source, options: ExportOptions) -> LoadedParts:
 def _preset(source: Source, options: ExportOptions) -> LoadedParts:
     from models.errors import ModelError
     from models.presets import PRESETS
-
     from pipeline.export.tokenizer import folder_writer, preset_generation
 
     preset = PRESETS[source.name]
     if options.task not in ("auto", preset.task):
         raise UsageError(
-            f"{source.name} is for {preset.task}", where=f"--task {options.task}", fix="leave it out"
+            f"{source.name} is for {preset.task}",
+            where=f"--task {options.task}",
+            fix="leave it out",
         )
     try:
         model = preset.build(options.seed, options.checkpoint)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline.errors import UsageError
@@ -46,7 +46,6 @@ class ExportPart:
     outputs: tuple[str, ...]
     prefix: str = "model"
     capacity: int = 0
-    notes: tuple[str, ...] = field(default=())
 
 
 def evaluate(expression: str, sizes: Mapping[str, int]) -> int:

@@ -182,6 +182,8 @@ def open_graph(path: Path, dtype: str) -> Run:
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.add_session_config_entry("session.disable_prepacking", "1")
     options.enable_cpu_mem_arena = False
+    # Else every Cast of a float16 weight runs first and all of them lie in memory at once.
+    options.execution_order = ort.ExecutionOrder.PRIORITY_BASED
     options.log_severity_level = 3
     session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
@@ -197,7 +199,7 @@ def open_graph(path: Path, dtype: str) -> Run:
 def _judge(path: Path) -> Run:
     from pipeline.judge import Judge
 
-    judge = Judge(path, dtype=None)
+    judge = Judge(path, "declared")
 
     def run(feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         return {name: to_numpy(value) for name, value in judge.run(feeds).items()}

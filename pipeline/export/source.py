@@ -1,9 +1,9 @@
 """What the word MODEL on the command line means, decided without importing a framework.
 
-    an existing path     a Hugging Face folder, a .gguf file, or file.py:function
-    hf:ORG/NAME          the Hugging Face cache or hub
-    a preset             zh-en, bert-base, gpt2-tiny, llama2-7b, ...
-    package.module:function
+an existing path     a Hugging Face folder, a .gguf file, or file.py:function
+hf:ORG/NAME          the Hugging Face cache or hub
+a preset             zh-en, bert-base, gpt2-tiny, llama2-7b, ...
+package.module:function
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def _path(path: Path) -> Source:
 
 def _hub(name: str) -> Source:
     if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name):
-        raise UsageError(f"{name!r} is not ORG/NAME", where="MODEL", fix="e.g. hf:google-t5/t5-small")
+        raise UsageError(f"{name!r} is not ORG/NAME", where="MODEL", fix="e.g. hf:ORG/NAME")
     return Source("hub", name)
 
 

@@ -94,9 +94,7 @@ def _produce(
         notes.note(f"{source.name} has random weights (seed {options.seed}): no checkpoint given")
     graphs = context.path("onnx")
     graphs.mkdir()
-    exported = export_parts(
-        loaded.parts, graphs, options.exporter, options.resolved_opset, notes
-    )
+    exported = export_parts(loaded.parts, graphs, options.exporter, options.resolved_opset, notes)
     if exported.weights.name:
         context.place(graphs / exported.weights.name, f"onnx/{exported.weights.name}")
     if loaded.save_tokenizer is not None:

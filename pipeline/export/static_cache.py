@@ -8,8 +8,8 @@ Source: ONNX operator TensorScatter-24; TensorRT reads it as its KV-cache update
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,46 +19,22 @@ from pipeline.errors import ExportError, UsageError
 from pipeline.export.hf_inputs import BATCH, parameters
 from pipeline.export.hf_wrappers import KINDS, flat_cache
 from pipeline.export.parts import ExportPart, SizeRange
-
-if TYPE_CHECKING:
-    from onnxscript.values import TensorLike
+from pipeline.export.tensor_scatter import tensor_scatter
 
 PAST = "past_key_values."
 DEFAULT_CAPACITY = 2048  # positions, where the model allows more
 FIRST = (3, 4)  # where the example rows write
 
 
-@torch.library.custom_op("pipeline::tensor_scatter", mutates_args=())
-def tensor_scatter(past: Tensor, update: Tensor, write_indices: Tensor) -> Tensor:
-    """Return past [B, H, C, D] with update [B, H, T, D] written from write_indices [B] on."""
-    batch, _, length, _ = update.shape
-    positions = write_indices[:, None] + torch.arange(length)  # [B, T]
-    index = positions[:, None, :, None].expand(batch, past.shape[1], length, past.shape[3])
-    return past.scatter(2, index, update)
-
-
-@tensor_scatter.register_fake
-def _tensor_scatter_shape(past: Tensor, update: Tensor, write_indices: Tensor) -> Tensor:
-    return torch.empty_like(past)
-
-
-def translations() -> Mapping[Callable[..., Any], Callable[..., Any]]:
-    """Return how the dynamo exporter writes the operators defined here."""
-    from onnxscript.onnx_opset import opset24 as op
-
-    def scatter(past: TensorLike, update: TensorLike, write_indices: TensorLike) -> TensorLike:
-        return op.TensorScatter(past, update, write_indices, axis=-2, mode="linear")
-
-    return {torch.ops.pipeline.tensor_scatter.default: scatter}
-
-
-class ScatterLayer(CacheLayerMixin):
+class ScatterLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]
     """A layer of the cache: a buffer, and where each row's new entries go."""
 
     is_compileable, is_sliding = True, False
 
     def __init__(self, keys: Tensor, values: Tensor, write_indices: Tensor) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.keys: Tensor
+        self.values: Tensor
         self.keys, self.values, self.write_indices = keys, values, write_indices
         self.is_initialized = True
 
@@ -166,7 +142,7 @@ def static_decoder_part(model: Any, part: ExportPart, capacity: int | None) -> E
     inputs = _example(part, capacity)
     caches = [name for name in inputs if name.startswith(PAST)]
     axes = {"input_ids": {0: "batch", 1: "seq"}, "position_ids": {0: "batch", 1: "seq"}}
-    axes |= dict.fromkeys(("attention_mask", "write_indices", *caches), {0: "batch"})
+    axes |= {name: {0: "batch"} for name in ("attention_mask", "write_indices", *caches)}
     return ExportPart(
         part.name,
         StaticDecoder(model),

@@ -43,13 +43,19 @@ HEADS = (
 )
 
 
-def infer_task(config: Mapping[str, Any]) -> str:
+def infer_task(config: Mapping[str, Any], gguf: bool = False) -> str:
     """Return the task the checkpoint's first architecture is for.
+
+    Args:
+        config: The content of config.json.
+        gguf: Whether it was read from a GGUF file, which names no architecture; those decode.
 
     Raises:
         UsageError: The configuration names none that is known.
     """
     names = [str(name) for name in config.get("architectures") or []]
+    if gguf and not names:
+        return "text-generation"
     for name in names[:1]:
         if name.endswith("ForConditionalGeneration") and "num_mel_bins" in config:
             return "automatic-speech-recognition"

@@ -84,7 +84,8 @@ def _import(source: Source) -> ModuleType:
         if source.path is None:
             return importlib.import_module(source.module)
         spec = importlib.util.spec_from_file_location(source.path.stem, source.path.resolve())
-        assert spec is not None and spec.loader is not None
+        assert spec is not None
+        assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         sys.modules[spec.name] = module
         spec.loader.exec_module(module)

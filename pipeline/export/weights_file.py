@@ -67,7 +67,9 @@ def write_weights(
         raise
     for value in values:
         _refer(value, writer.places[id(value)], folder, name)
-    return Written(name, writer.offset, len(writer.by_content), len(values) - len(writer.by_content))
+    return Written(
+        name, writer.offset, len(writer.by_content), len(values) - len(writer.by_content)
+    )
 
 
 class _Writer:
