@@ -122,7 +122,8 @@ def main() -> int:
         whole = time.monotonic() - start
         shutil.rmtree(root)
         tally = torture(command, root, given.kills, given.longest or whole, given.seed)
-    print(json.dumps({"command": command[1:-2], "run_s": round(whole, 1), **asdict(tally)}, indent=1))
+    figures = {"command": command[1:-2], "run_s": round(whole, 1), **asdict(tally)}
+    print(json.dumps(figures, indent=1))
     return 1 if tally.half_made or tally.failed_after else 0
 
 

@@ -179,8 +179,8 @@ def _option(field: dataclasses.Field[Any], hint: Any, told: str, flag: Flag | No
         [*names, field.name],
         type=kind,
         multiple=several,
-        callback=_merge_into(default) if several else None,
-        default=(default,) if several and default else (() if several else default),
+        callback=_merge_into(default) if several else (_empty if default == "" else None),
+        default=_click_default(default, several),
         show_default=_shown(default),
         required=default is dataclasses.MISSING,
         help=text,
@@ -191,6 +191,12 @@ def _default(field: dataclasses.Field[Any]) -> Any:
     if field.default_factory is not dataclasses.MISSING:
         return field.default_factory()
     return field.default
+
+
+def _click_default(default: Any, several: bool) -> Any:
+    if several:
+        return (default,) if default else ()
+    return None if default is dataclasses.MISSING or default == "" else default
 
 
 def _shown(default: Any) -> bool | str:
@@ -226,6 +232,11 @@ def _is_several(hint: Any) -> bool:
     if origin in (typing.Union, types.UnionType):
         return any(_is_several(item) for item in typing.get_args(hint))
     return origin is tuple or (origin is not None and origin is not Literal)
+
+
+def _empty(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
+    """Return an empty text for an option left out: a choice would refuse it as a default."""
+    return "" if value is None else value
 
 
 def _merge_into(default: Any) -> Callable[[click.Context, click.Parameter, Any], Any]:

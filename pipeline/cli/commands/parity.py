@@ -9,7 +9,7 @@ import click
 
 from pipeline.cli.console import Console
 from pipeline.cli.options import Flag, common, options_of, with_options
-from pipeline.cli.verdicts import finish
+from pipeline.cli.verdicts import finish, parity_lines
 from pipeline.parity.options import ParityOptions
 
 FLAGS = {"output": Flag(("-o", "--output")), "dims": Flag(("--dim",))}
@@ -33,4 +33,5 @@ def command(
 
     with Console(as_json=as_json, verbose=verbose) as console:
         options = ParityOptions(reference=reference, candidates=candidates, **values)
-        return finish(console, compare_parity(options, console))
+        artifact = compare_parity(options, console)
+        return finish(console, artifact, parity_lines(artifact.facts))
