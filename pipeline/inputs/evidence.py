@@ -88,9 +88,8 @@ def float_evidence_of(value: ir.Value, facts: Facts) -> Evidence:
         seen.add(here)
         for node, index in _uses(here):
             slot = {"Attention": 3, "MultiHeadAttention": 5, "GroupQueryAttention": 10}
-            if node.op_type == "Softmax" and here is not value:
-                found.scores = True
-            elif slot.get(node.op_type) == index:
+            summed = node.op_type == "Softmax" and here is not value
+            if summed or slot.get(node.op_type) == index:
                 found.scores = True
             elif node.op_type in views and index <= 1:
                 todo.extend(node.outputs)
@@ -145,25 +144,21 @@ _SHAPES = {
 }  # fmt: skip
 
 
-def _note_pairing(
-    node: ir.Node, index: int, probe: Probe, facts: Facts, found: Evidence
-) -> None:
+def _note_pairing(node: ir.Node, index: int, probe: Probe, facts: Facts, found: Evidence) -> None:
     other = facts.scalar(node.inputs[1 - index])
     if node.op_type == "Equal":
         if other is not None and probe.linear and probe.slope:
             found.compared.add(round((other - probe.zero) / probe.slope))
-    elif node.op_type != "Mul":
-        found.masks = True
-    elif other is None and facts.dtype(node.outputs[0]) in _FLOATS:
+    elif node.op_type == "Mul":
+        found.masks |= other is None and facts.dtype(node.outputs[0]) in _FLOATS
+    else:
         found.masks = True
 
 
 _FLOATS = (ir.DataType.FLOAT, ir.DataType.FLOAT16, ir.DataType.BFLOAT16, ir.DataType.DOUBLE)
 
 
-def _noted_index(
-    node: ir.Node, index: int, probe: Probe, facts: Facts, found: Evidence
-) -> bool:
+def _noted_index(node: ir.Node, index: int, probe: Probe, facts: Facts, found: Evidence) -> bool:
     kind = node.op_type
     if kind == "EmbedLayerNormalization":
         table = {0: 2, 1: 4, 8: 3}.get(index)

@@ -6,9 +6,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-Style = Literal[
-    "plain", "padded", "left-padded", "holes", "masked-rows", "large", "length-1"
-]
+Style = Literal["plain", "padded", "left-padded", "holes", "masked-rows", "large", "length-1"]
 STYLES: tuple[str, ...] = get_args(Style)
 
 
@@ -43,5 +41,5 @@ def positions(keep: np.ndarray, length: int) -> np.ndarray:
         keep: Which keys are visible, bool [batch, total].
         length: How many tokens are new.
     """
-    counted = np.maximum(np.cumsum(keep, 1) - 1, 0)
+    counted: np.ndarray = np.maximum(np.cumsum(keep, 1) - 1, 0)
     return counted[:, counted.shape[1] - length :]

@@ -11,9 +11,7 @@ from pipeline.graph.dims import Dim
 from pipeline.graph.facts import Facts
 from pipeline.inputs.evidence import Bound, Evidence, evidence_of, float_evidence_of
 
-Kind = Literal[
-    "ids", "positions", "mask", "lengths", "total", "switch", "size", "bias", "floats"
-]
+Kind = Literal["ids", "positions", "mask", "lengths", "total", "switch", "size", "bias", "floats"]
 _FLOATS = frozenset(
     {ir.DataType.FLOAT, ir.DataType.FLOAT16, ir.DataType.BFLOAT16, ir.DataType.DOUBLE}
 )

@@ -251,8 +251,13 @@ def key_length(facts: Facts, roles: Sequence[Role]) -> Dim | None:
     reach scores by indexing.
     """
     found: dict[Dim, None] = {}
-    pasts = {s for role in roles for i, d in enumerate(role.shape)
-             for s in d.symbols if _class(role, i) == "past"}
+    pasts = {
+        s
+        for role in roles
+        for i, d in enumerate(role.shape)
+        for s in d.symbols
+        if _class(role, i) == "past"
+    }
     graph = roles[0].value.graph if roles else None
     for node in graph or ():
         if node.op_type == "Softmax":

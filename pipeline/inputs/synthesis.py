@@ -15,6 +15,13 @@ from pipeline.inputs.roles import Role, role_of
 from pipeline.inputs.sizes import Sizes, key_length
 
 _LARGE = 300.0  # its square does not fit float16
+# What exporters fill masks with: the lowest value of the type.
+_LOWEST = {
+    ir.DataType.FLOAT: float(np.finfo(np.float32).min),
+    ir.DataType.DOUBLE: float(np.finfo(np.float64).min),
+    ir.DataType.FLOAT16: -65504.0,
+    ir.DataType.BFLOAT16: -3.3895313892515355e38,
+}
 _RESERVED = 4  # ids below this are often padding and other marks
 
 
@@ -170,7 +177,7 @@ class _Draw:
 
     def _bias(self, role: Role, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
         assert role.value.dtype is not None, "checked by InputMaker"
-        lowest = float(ir_finfo(role.value.dtype).min)
+        lowest = _LOWEST[role.value.dtype]
         return np.where(self._spread(shape), 0.0, lowest)
 
     def _positions(
@@ -183,8 +190,12 @@ class _Draw:
         limit = self._limit(role)
         if limit is not None:
             counted = np.minimum(counted, max(limit - 1, 0))
-        return np.broadcast_to(counted.reshape(*counted.shape[:1], *[1] * (len(shape) - 2), length)
-                               if len(shape) > 1 else counted[0], shape)
+        return np.broadcast_to(
+            counted.reshape(*counted.shape[:1], *[1] * (len(shape) - 2), length)
+            if len(shape) > 1
+            else counted[0],
+            shape,
+        )
 
     def _key_length(self, length: int) -> int:
         if self._total is None or not self._total.symbols <= self._sizes.keys():
@@ -198,8 +209,12 @@ class _Draw:
 
     def _switch(self, role: Role, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
         # The branch that reads a cache, where there is something in it.
-        pasts = [dim.evaluate(self._sizes) for r in self._roles for dim in r.shape
-                 if r.kind == "floats" and len(r.shape) == 4 and not dim.is_const]
+        pasts = [
+            dim.evaluate(self._sizes)
+            for r in self._roles
+            for dim in r.shape
+            if r.kind == "floats" and len(r.shape) == 4 and not dim.is_const
+        ]
         return np.full(shape, bool(pasts) and min(pasts) > 0)
 
     def _size(self, role: Role, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
@@ -207,10 +222,3 @@ class _Draw:
 
     def _floats(self, role: Role, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
         return rng.normal(size=shape) * (_LARGE if self._style == "large" else 1.0)
-
-
-def ir_finfo(dtype: ir.DataType) -> np.finfo:
-    """Return the limits of a floating element type."""
-    import ml_dtypes
-
-    return ml_dtypes.finfo(dtype.numpy())

@@ -15,15 +15,16 @@ from pipeline.judge.dtypes import HALF, WIDE
 from pipeline.judge.op import Kernel, Op
 
 # Operators that only move or choose values, or that name their result type themselves.
-EXACT = frozenset(
+_EXACT = (
     "Identity Reshape Transpose Squeeze Unsqueeze Flatten Expand Concat Split Slice Tile Shape "
     "Size DepthToSpace SpaceToDepth Gather GatherElements GatherND Compress NonZero TensorScatter "
     "Where Trilu Cast CastLike ConstantOfShape EyeLike Equal Greater Less GreaterOrEqual "
     "LessOrEqual And Or Xor Not IsNaN IsInf TopK OneHot Dropout Max Min Relu Neg Abs Pad "
     "If Loop Scan QuantizeLinear ArgMax ArgMin ReverseSequence SequenceConstruct SequenceAt "
     "SequenceEmpty SequenceInsert SequenceErase SequenceLength SplitToSequence "
-    "ConcatFromSequence Optional OptionalHasElement OptionalGetElement".split()
+    "ConcatFromSequence Optional OptionalHasElement OptionalGetElement"
 )
+EXACT = frozenset(_EXACT.split())
 # The input whose type the result has, where that is not the first floating one.
 _TYPED_BY = {"RMSNormalization": 1, "SimplifiedLayerNormalization": 1, "DequantizeLinear": 1}
 # Statistics keep the stash type, float32 unless the node says otherwise.

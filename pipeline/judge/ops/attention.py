@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import torch
 
 from pipeline.judge.op import Kernel, Op, Table, Tensor
@@ -87,7 +88,7 @@ def _bias(
             missing = total - bias.shape[-1]
             bias = torch.nn.functional.pad(bias, (0, missing), value=float("-inf"))
         # A mask of lower rank keeps its right-aligned broadcasting once it is expanded.
-        bias = bias.expand(torch.broadcast_shapes(bias.shape, scores.shape))
+        bias = bias.expand(np.broadcast_shapes(tuple(bias.shape), tuple(scores.shape)))
     seen = _visible(op, rows, total, past, lengths)
     if seen is None:
         return bias

@@ -2,7 +2,7 @@
 
 Masks are additive: a masked key gets `mask_filter_value` (-1e4 unless set), so a fully
 masked row of default fill attends by its scores. The fourth output of MultiHeadAttention
-holds scaled scores and not, as its documentation says, probabilities.
+holds the scores that enter the softmax and not, as its documentation says, probabilities.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class _Core:
     def __call__(
         self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, bias: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        """Return the heads' outputs and the scaled scores.
+        """Return the heads' outputs and what entered the softmax.
 
         Args:
             q: [batch, heads, rows, head].
@@ -73,14 +73,14 @@ class _Core:
         if self._causal:
             future = torch.arange(total) > torch.arange(rows)[:, None] + (total - rows)
             summed = summed.masked_fill(future, torch.finfo(torch.float32).min)
-        return grouped_values(torch.softmax(summed, -1), v), scores
+        return grouped_values(torch.softmax(summed, -1), v), summed
 
     def _hidden(self, batch: int, rows: int, total: int, mask: Tensor | None) -> Tensor | None:
         return None if mask is None else ~padding_mask(mask, batch, rows, total)
 
 
 def multi_head_attention(op: Op) -> Kernel:
-    """Return the output, present key and value, and the scaled scores."""
+    """Return the output, present key and value, and the masked scores."""
     core = _Core(op)
 
     def kernel(
@@ -128,7 +128,8 @@ def _projected(
         q = split_heads(query, heads)
         k, v = (part.transpose(1, 2) for part in key.unbind(3))
     else:
-        assert key is not None and value is not None, "schema: key and value come together"
+        assert key is not None, "schema: key and value come together"
+        assert value is not None, "schema: key and value come together"
         q = split_heads(query, heads)
         k, v = (x if x.dim() == 4 else split_heads(x, heads) for x in (key, value))
     if bias is None:

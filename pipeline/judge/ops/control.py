@@ -126,7 +126,7 @@ TABLE: Table = {
     ("", "Loop"): loop,
     ("", "Scan"): scan,
     ("", "SequenceConstruct"): always(lambda *xs: list(xs)),
-    ("", "SequenceEmpty"): always(lambda: []),
+    ("", "SequenceEmpty"): always(list),
     ("", "SequenceAt"): always(sequence_at),
     ("", "SequenceInsert"): always(sequence_insert),
     ("", "SequenceErase"): always(sequence_erase),

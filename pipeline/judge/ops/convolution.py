@@ -59,7 +59,8 @@ def conv(op: Op) -> Kernel:
         strides, dilations = _spread(op, "strides", spatial), _spread(op, "dilations", spatial)
         padding = _padding(op, x.shape[2:], w.shape[2:], strides, dilations)
         call: Any = _CONV[spatial]
-        return call(_padded(x, padding), w, b, strides, 0, dilations, op.get("group", 1))
+        y: Tensor = call(_padded(x, padding), w, b, strides, 0, dilations, op.get("group", 1))
+        return y
 
     return kernel
 
@@ -127,7 +128,8 @@ def max_pool(op: Op) -> Kernel:
         full = [(a, b + extra) for (a, b), extra in zip(padding, more, strict=True)]
         y = _padded(y, full, float("-inf"))
         call: Any = _MAX[x.dim() - 2]
-        return call(y, op.get("kernel_shape"), strides, 0, dilations).to(x.dtype)
+        best: Tensor = call(y, op.get("kernel_shape"), strides, 0, dilations)
+        return best.to(x.dtype)
 
     return kernel
 
@@ -146,7 +148,8 @@ def average_pool(op: Op) -> Kernel:
         count = call(_padded(here, beyond), ones, None, strides, 0, dilations)
         filled = _padded(_padded(x, padding), beyond)
         weights = ones.expand(channels, *ones.shape[1:])
-        return call(filled, weights, None, strides, 0, dilations, channels) / count
+        total: Tensor = call(filled, weights, None, strides, 0, dilations, channels)
+        return total / count
 
     return kernel
 

@@ -26,7 +26,9 @@ def range_(start: Tensor, limit: Tensor, delta: Tensor) -> Tensor:
     count = max(math.ceil((end - first) / step), 0)
     if not start.is_floating_point():
         return torch.arange(count, dtype=start.dtype) * delta + start
-    return torch.arange(count, dtype=start.dtype) * step + first
+    steps = torch.arange(count, dtype=start.dtype)
+    values: Tensor = steps * step + first
+    return values
 
 
 def trilu(op: Op) -> Kernel:

@@ -77,7 +77,7 @@ def where(condition: Tensor, x: Tensor, y: Tensor) -> Tensor:
     return torch.where(condition, x, y)
 
 
-_UNARY = {
+_UNARY: dict[str, Kernel] = {
     "Abs": torch.abs,
     "Neg": torch.neg,
     "Sign": torch.sign,
@@ -106,7 +106,7 @@ _UNARY = {
     "Not": torch.logical_not,
     "BitwiseNot": torch.bitwise_not,
 }
-_BINARY = {
+_BINARY: dict[str, Kernel] = {
     "Add": torch.add,
     "Sub": torch.sub,
     "Mul": torch.mul,

@@ -41,7 +41,8 @@ def group_query_attention(op: Op) -> Kernel:
         k_norm: Tensor | None = None,
         query_lengths: Tensor | None = None,
     ) -> Any:
-        assert seqlens is not None and total_length is not None, "schema: required"
+        assert seqlens is not None, "schema: required"
+        assert total_length is not None, "schema: required"
         q, k, v = _heads(op, query, key, value)
         if q_norm is not None and k_norm is not None:
             epsilon = op.get("qk_norm_epsilon", 1e-6)

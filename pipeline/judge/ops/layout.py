@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -88,7 +89,7 @@ def flatten(op: Op) -> Kernel:
 def expand(x: Tensor, shape: Tensor) -> Tensor:
     """Return x broadcast with a shape, in both directions."""
     wanted: list[int] = shape.tolist()
-    return x.expand(torch.broadcast_shapes(x.shape, tuple(wanted)))
+    return x.expand(np.broadcast_shapes(tuple(x.shape), tuple(wanted)))
 
 
 def concat(op: Op) -> Kernel:
@@ -112,7 +113,7 @@ def split(op: Op) -> Kernel:
         total = x.shape[axis]
         step = -(-total // parts)
         bounds = [min(step * i, total) for i in range(parts + 1)]
-        return torch.split(x, [b - a for a, b in zip(bounds, bounds[1:], strict=False)], axis)
+        return torch.split(x, [b - a for a, b in pairwise(bounds)], axis)
 
     return kernel
 

@@ -18,7 +18,7 @@ def standardise(x: Tensor, axes: list[int], epsilon: float) -> tuple[Tensor, Ten
 
 
 def rms(x: Tensor, axes: list[int], epsilon: float) -> tuple[Tensor, Tensor]:
-    """Return x / rms(x) and 1 / rms(x), kept dims."""
+    """Return x over its root mean square, and the inverse of that, kept dims."""
     inverse = torch.rsqrt((x * x).mean(axes, keepdim=True) + epsilon)
     return x * inverse, inverse
 

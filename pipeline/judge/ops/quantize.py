@@ -160,7 +160,7 @@ def matmul_integer_to_float(_op: Op) -> Kernel:
 def unpacked(blob: Tensor, bits: int) -> Tensor:
     """Return the unsigned integers a byte tensor holds along its last axis, low bits first."""
     shifts = torch.arange(0, 8, bits, dtype=torch.int32)
-    values = (blob.to(torch.int32).unsqueeze(-1) >> shifts) & (2**bits - 1)
+    values: Tensor = (blob.to(torch.int32).unsqueeze(-1) >> shifts) & (2**bits - 1)
     return values.flatten(-2)
 
 

@@ -25,9 +25,9 @@ def _rnn(_op: Op, x: Tensor, state: _State, r: Tensor, b: Tensor, _peep: Tensor 
 def _gru(op: Op, x: Tensor, state: _State, r: Tensor, b: Tensor, _peep: Tensor | None) -> _State:
     h = state[0]
     size = h.shape[-1]
-    xz, xr, xh = x.split(size, -1)
-    rz, rr, rh = r.split(size, 0)
-    bz, br, bh = b.split(size, -1)
+    xz, xr, xh = torch.split(x, size, -1)
+    rz, rr, rh = torch.split(r, size, 0)
+    bz, br, bh = torch.split(b, size, -1)
     z = torch.sigmoid(xz + h @ rz.T + bz)
     reset = torch.sigmoid(xr + h @ rr.T + br)
     if op.get("linear_before_reset", 0):
@@ -39,9 +39,9 @@ def _gru(op: Op, x: Tensor, state: _State, r: Tensor, b: Tensor, _peep: Tensor |
 
 def _lstm(op: Op, x: Tensor, state: _State, r: Tensor, b: Tensor, peep: Tensor | None) -> _State:
     h, c = state
-    i, o, f, g = (x + h @ r.T + b).split(h.shape[-1], -1)
+    i, o, f, g = torch.split(x + h @ r.T + b, h.shape[-1], -1)
     if peep is not None:
-        pi, po, pf = peep.split(h.shape[-1], -1)
+        pi, po, pf = torch.split(peep, h.shape[-1], -1)
         i, f = i + pi * c, f + pf * c
     f = 1 - torch.sigmoid(i) if op.get("input_forget", 0) else torch.sigmoid(f)
     c = f * c + torch.sigmoid(i) * torch.tanh(g)
@@ -119,7 +119,7 @@ def _one_way(
     width = r.shape[-1]
     given = [*initial, *[None] * (states - len(initial))]
     state: _State = tuple(x.new_zeros(batch, width) if s is None else s for s in given)
-    wb, rb = b.split(r.shape[0]) if b is not None else (x.new_zeros(r.shape[0]),) * 2
+    wb, rb = torch.split(b, r.shape[0]) if b is not None else (x.new_zeros(r.shape[0]),) * 2
     projected = x @ w.T + wb
     outputs = x.new_zeros(steps, batch, width)
     for step in reversed(range(steps)) if back else range(steps):

@@ -30,7 +30,7 @@ def model_of(
     results = [f"y{i}" for i in range(outputs)]
     node = helper.make_node(kind, names, results, domain=domain, name="the_node", **attributes)
     first = helper.np_dtype_to_tensor_dtype(next(x for x in inputs if x is not None).dtype)
-    types = {i: first for i in range(outputs)} | dict(output_types or {})
+    types = dict.fromkeys(range(outputs), first) | dict(output_types or {})
     graph = helper.make_graph(
         [node],
         "one",
@@ -57,8 +57,7 @@ def judged(
     model: onnx.ModelProto, feeds: Mapping[str, np.ndarray], dtype: str = "float64"
 ) -> list[np.ndarray]:
     results = Judge(ir.from_proto(model), dtype).run(feeds)
-    return [y.float().numpy() if y.dtype.is_floating_point else y.numpy()
-            for y in results.values()]
+    return [y.float().numpy() if y.dtype.is_floating_point else y.numpy() for y in results.values()]
 
 
 def by_ort(model: onnx.ModelProto, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
@@ -79,9 +78,7 @@ def normal(*shape: int, seed: int = 0, scale: float = 1.0) -> np.ndarray:
     return (np.random.default_rng(seed).normal(size=shape) * scale).astype(np.float32)
 
 
-def assert_same(
-    ours: Sequence[np.ndarray], theirs: Sequence[np.ndarray], tolerance: float
-) -> None:
+def assert_same(ours: Sequence[np.ndarray], theirs: Sequence[np.ndarray], tolerance: float) -> None:
     """Compare float results relative to their largest element, everything else exactly."""
     assert len(ours) == len(theirs)
     for mine, other in zip(ours, theirs, strict=True):

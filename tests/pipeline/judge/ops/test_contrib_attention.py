@@ -3,7 +3,15 @@
 import numpy as np
 import pytest
 
-from tests.pipeline.judge.one_node import MS, assert_same, by_ort, feeds_of, judged, model_of, normal
+from tests.pipeline.judge.one_node import (
+    MS,
+    assert_same,
+    by_ort,
+    feeds_of,
+    judged,
+    model_of,
+    normal,
+)
 
 # ONNX Runtime computes in float32: its own rounding, nothing of ours.
 TOLERANCE = 2e-5
@@ -77,8 +85,10 @@ ATTENTION_CASES = {
     "per query": ([X, W, None, mask(B, S, S)], {}),
     "causal": ([X, W], {"unidirectional": 1}),
     "attention bias": ([X, W, None, mask(B, S), None, normal(B, H, S, S)], {}),
-    "wide values": ([X, normal(16, 2 * H * D + H * 4)],
-                    {"qkv_hidden_sizes": [H * D, H * D, H * 4]}),
+    "wide values": (
+        [X, normal(16, 2 * H * D + H * 4)],
+        {"qkv_hidden_sizes": [H * D, H * D, H * 4]},
+    ),
     "scale": ([X, W], {"scale": 0.7}),
 }
 

@@ -3,7 +3,15 @@
 import numpy as np
 import pytest
 
-from tests.pipeline.judge.one_node import MS, assert_same, by_ort, feeds_of, judged, model_of, normal
+from tests.pipeline.judge.one_node import (
+    MS,
+    assert_same,
+    by_ort,
+    feeds_of,
+    judged,
+    model_of,
+    normal,
+)
 
 # ONNX Runtime computes in float32: its own rounding, nothing of ours.
 TOLERANCE = 2e-5
@@ -22,8 +30,14 @@ def total(value: int) -> np.ndarray:
 
 def gqa(inputs, outputs=3, **attributes):
     return model_of(
-        "GroupQueryAttention", inputs, outputs, domain=MS, opset=18,
-        num_heads=H, kv_num_heads=HK, **attributes,
+        "GroupQueryAttention",
+        inputs,
+        outputs,
+        domain=MS,
+        opset=18,
+        num_heads=H,
+        kv_num_heads=HK,
+        **attributes,
     )
 
 
@@ -44,8 +58,10 @@ CASES = {
     "bias": ([*BIASED, normal(B, 1, S, S)], {}),
     "masked rows": ([*BIASED, HIDE], {}),
     "sink": ([*BIASED, None, normal(H)], {}),
-    "everything": ([*BIASED[:7], COS, SIN, None, normal(1, H, S, S), normal(H)],
-                   {"do_rotary": 1, "softcap": 2.0, "local_window_size": 3}),
+    "everything": (
+        [*BIASED[:7], COS, SIN, None, normal(1, H, S, S), normal(H)],
+        {"do_rotary": 1, "softcap": 2.0, "local_window_size": 3},
+    ),
     "both ways": (PROMPT, {"causal": 0}),
     "both ways, bias": ([*BIASED, normal(1, H, S, S)], {"causal": 0}),
 }

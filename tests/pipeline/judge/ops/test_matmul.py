@@ -24,8 +24,11 @@ FUSED = {
     "both": (normal(4, 3), normal(5, 4), {"transA": 1, "transB": 1}),
     "batch A": (normal(3, 2, 4), normal(2, 4, 5), {"transBatchA": 1}),
     "batch B": (normal(2, 3, 4), normal(4, 2, 5), {"transBatchB": 1}),
-    "batch and matrix": (normal(3, 2, 4), normal(5, 2, 4), {"transBatchA": 1, "transBatchB": 1,
-                                                            "transB": 1}),
+    "batch and matrix": (
+        normal(3, 2, 4),
+        normal(5, 2, 4),
+        {"transBatchA": 1, "transBatchB": 1, "transB": 1},
+    ),
 }
 
 
@@ -39,8 +42,14 @@ def test_fused_matmul(name):
 
 @pytest.mark.parametrize(
     ("a", "b"),
-    [((3,), (3,)), ((3,), (2, 3, 4)), ((2, 5, 3), (3,)), ((0, 3), (3, 4)), ((2, 0), (0, 3)),
-     ((2, 1, 3, 4), (5, 4, 2))],
+    [
+        ((3,), (3,)),
+        ((3,), (2, 3, 4)),
+        ((2, 5, 3), (3,)),
+        ((0, 3), (3, 4)),
+        ((2, 0), (0, 3)),
+        ((2, 1, 3, 4), (5, 4, 2)),
+    ],
     ids=str,
 )
 def test_matmul(a, b):
@@ -50,8 +59,9 @@ def test_matmul(a, b):
     assert_same(judged(model, feeds), by_reference(model, feeds), TOLERANCE)
 
 
-@pytest.mark.parametrize("attributes", [{}, {"transA": 1}, {"transB": 1, "alpha": 0.5},
-                                        {"beta": 2.0}], ids=str)
+@pytest.mark.parametrize(
+    "attributes", [{}, {"transA": 1}, {"transB": 1, "alpha": 0.5}, {"beta": 2.0}], ids=str
+)
 def test_gemm(attributes):
     a = normal(4, 3) if attributes.get("transA") else normal(3, 4)
     b = normal(5, 4) if attributes.get("transB") else normal(4, 5)
@@ -63,8 +73,11 @@ def test_gemm(attributes):
 
 @pytest.mark.parametrize(
     ("equation", "shapes"),
-    [("bhwc,hkc->bhwk", [(2, 3, 4, 5), (3, 6, 5)]), ("...ij, ...jk", [(2, 3, 4), (2, 4, 5)]),
-     ("ii->i", [(4, 4)])],
+    [
+        ("bhwc,hkc->bhwk", [(2, 3, 4, 5), (3, 6, 5)]),
+        ("...ij, ...jk", [(2, 3, 4), (2, 4, 5)]),
+        ("ii->i", [(4, 4)]),
+    ],
     ids=["relative", "ellipsis", "diagonal"],
 )
 def test_einsum(equation, shapes):

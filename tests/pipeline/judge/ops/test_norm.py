@@ -4,7 +4,15 @@ import numpy as np
 import onnx
 import pytest
 
-from tests.pipeline.judge.one_node import MS, assert_same, by_ort, feeds_of, judged, model_of, normal
+from tests.pipeline.judge.one_node import (
+    MS,
+    assert_same,
+    by_ort,
+    feeds_of,
+    judged,
+    model_of,
+    normal,
+)
 
 # float32 sums of a few dozen terms against float64
 TOLERANCE = 2e-5
@@ -65,9 +73,13 @@ def test_embed_layer_norm(segments):
     inputs = [ids, kinds, normal(11, 8), normal(7, 8), table, G, BETA, mask]
     float_ = onnx.TensorProto.FLOAT
     model = model_of(
-        "EmbedLayerNormalization", inputs, 3, domain=MS, opset=18, output_types={0: float_,
-        1: onnx.TensorProto.INT32, 2: float_}, constants=[i for i in (2, 3, 4, 5, 6) if
-                                                         inputs[i] is not None],
+        "EmbedLayerNormalization",
+        inputs,
+        3,
+        domain=MS,
+        opset=18,
+        output_types={0: float_, 1: onnx.TensorProto.INT32, 2: float_},
+        constants=[i for i in (2, 3, 4, 5, 6) if inputs[i] is not None],
     )
     feeds = feeds_of(model, inputs)
     assert_same(judged(model, feeds), by_ort(model, feeds), TOLERANCE)

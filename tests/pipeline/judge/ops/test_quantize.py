@@ -29,9 +29,15 @@ def test_matmul_nbits(bits, zeros, inner):
     points = rng.integers(0, 256, (columns, -(-blocks * bits // 8))).astype(np.uint8)
     inputs = [normal(3, inner), packed, np.abs(normal(columns, blocks)), points if zeros else None]
     model = model_of(
-        "MatMulNBits", inputs, domain=MS, opset=18, constants=[i for i in (1, 2, 3) if
-                                                              inputs[i] is not None],
-        K=inner, N=columns, bits=bits, block_size=block,
+        "MatMulNBits",
+        inputs,
+        domain=MS,
+        opset=18,
+        constants=[i for i in (1, 2, 3) if inputs[i] is not None],
+        K=inner,
+        N=columns,
+        bits=bits,
+        block_size=block,
     )
     feeds = feeds_of(model, inputs)
     # float32 against float64 over at most 64 products
@@ -42,8 +48,13 @@ def test_matmul_nbits(bits, zeros, inner):
 def test_dynamic_quantize_matmul(per_column):
     rng = np.random.default_rng(0)
     scale = np.abs(normal(6)) if per_column else np.abs(normal(1))[0]
-    inputs = [normal(4, 8), rng.integers(-127, 127, (8, 6)).astype(np.int8),
-              scale.astype(np.float32), np.zeros_like(scale, dtype=np.int8), normal(6)]
+    inputs = [
+        normal(4, 8),
+        rng.integers(-127, 127, (8, 6)).astype(np.int8),
+        scale.astype(np.float32),
+        np.zeros_like(scale, dtype=np.int8),
+        normal(6),
+    ]
     model = model_of("DynamicQuantizeMatMul", inputs, domain=MS, opset=18, constants=[1, 2, 3, 4])
     feeds = feeds_of(model, inputs)
     assert_same(judged(model, feeds), by_ort(model, feeds), 1e-5)
@@ -68,8 +79,13 @@ def test_quantize_and_back(name, dtype):
     feeds = feeds_of(model, inputs)
     quantized = by_reference(model, feeds)
     assert_same(judged(model, feeds), quantized, 0.0)
-    back = model_of("DequantizeLinear", [quantized[0], *inputs[1:]], output_types={0: FLOAT},
-                    opset=21, **attributes)
+    back = model_of(
+        "DequantizeLinear",
+        [quantized[0], *inputs[1:]],
+        output_types={0: FLOAT},
+        opset=21,
+        **attributes,
+    )
     feeds = feeds_of(back, [quantized[0], *inputs[1:]])
     assert_same(judged(back, feeds), by_reference(back, feeds), 1e-6)
 
@@ -83,9 +99,12 @@ def test_out_of_range_saturates():
 
 def test_matmul_integer_with_row_and_column_zero_points():
     rng = np.random.default_rng(0)
-    inputs = [rng.integers(0, 255, (3, 4)).astype(np.uint8),
-              rng.integers(0, 255, (4, 5)).astype(np.uint8), np.array(7, np.uint8),
-              rng.integers(0, 255, 5).astype(np.uint8)]
+    inputs = [
+        rng.integers(0, 255, (3, 4)).astype(np.uint8),
+        rng.integers(0, 255, (4, 5)).astype(np.uint8),
+        np.array(7, np.uint8),
+        rng.integers(0, 255, 5).astype(np.uint8),
+    ]
     model = model_of("MatMulInteger", inputs, output_types={0: onnx.TensorProto.INT32}, opset=21)
     feeds = feeds_of(model, inputs)
     assert_same(judged(model, feeds), by_ort(model, feeds), 0.0)

@@ -3,7 +3,15 @@
 import numpy as np
 import pytest
 
-from tests.pipeline.judge.one_node import MS, assert_same, by_ort, feeds_of, judged, model_of, normal
+from tests.pipeline.judge.one_node import (
+    MS,
+    assert_same,
+    by_ort,
+    feeds_of,
+    judged,
+    model_of,
+    normal,
+)
 
 TOLERANCE = 1e-6  # two products and a sum
 B, H, S, D, M = 2, 3, 5, 16, 32
