@@ -67,8 +67,9 @@ def half_made(root: Path) -> list[str]:
 
 def leftovers(root: Path) -> list[str]:
     """Return temporary files and journals that a completed run left behind."""
-    found = [*root.rglob(".tmp-*"), *root.rglob(".journal-*")]
-    return [path.relative_to(root).as_posix() for path in found]
+    known = {".lock", ".run.lock", ".stats.json"}
+    found = [path for path in root.rglob(".*") if path.name not in known]
+    return sorted(path.relative_to(root).as_posix() for path in found)
 
 
 def complete(command: list[str], root: Path, tally: Tally) -> list[str]:

@@ -1,4 +1,4 @@
-"""The short version of kills.py: three quick stages, killed at random, with real files and locks."""
+"""The short version of kills.py: quick stages killed at random, with real files and locks."""
 
 from __future__ import annotations
 

@@ -18,6 +18,8 @@ from pipeline.artifacts.records import Artifact, FileRecord, read_manifest
 from pipeline.errors import FolderError
 
 _JOURNAL = ".journal-"
+# Our own temporary files, those that writers derive from their names, and unfinished weights.
+_LEFTOVERS = (f"{TEMP_PREFIX}*", f".{TEMP_PREFIX}*", ".weights-*")
 
 
 def collect(context: StageContext) -> list[FileRecord]:
@@ -68,7 +70,7 @@ def commit(context: StageContext, artifact: Artifact) -> None:
 def sweep(folder: Folder) -> None:
     """Remove what interrupted work left behind. The caller holds the folder's lock."""
     for base in (folder.path, *(item for item in folder.path.iterdir() if item.is_dir())):
-        for item in base.glob(f"{TEMP_PREFIX}*"):
+        for item in (item for pattern in _LEFTOVERS for item in base.glob(pattern)):
             remove(item)
     for journal in (folder.path / "manifest").glob(f"{_JOURNAL}*.json"):
         _close_journal(folder, journal)

@@ -95,6 +95,8 @@ def test_sweep_leaves_what_is_not_ours(tmp_path):
     (root / "onnx/weights-mine.data").write_text("x")
     (root / "onnx/weights-00000000.data").write_text("orphan")
     (root / "onnx/.tmp-1-abc-model.onnx").write_text("half")
+    (root / "onnx/..tmp-1-abc-model.onnx.xyz").write_text("half, by the writer of graphs")
+    (root / "onnx/.weights-x1y2").write_text("half")
     (root / ".tmp-1-abc-tokenizer").mkdir()
     commit_module.sweep(open_folder(root))
     left = {item.name for item in (root / "onnx").iterdir()}
