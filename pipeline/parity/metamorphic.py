@@ -142,3 +142,28 @@ def axes_of(values: Sequence[Mapping[str, Json]], size: str) -> dict[str, int]:
         if size in shape:
             found[str(value["name"])] = shape.index(size)
     return found
+
+
+def chunked_prefill(run: Run, feeds: Arrays, new: Axes, past: Axes, both: Axes) -> list[Check]:
+    """Return how feeding positions in two pieces differs from feeding them at once.
+
+    Args:
+        run: The candidate; gives present.N.* for past_key_values.N.*.
+        feeds: Inputs with an empty past and at least two new positions.
+        new: The axis of new positions, of inputs and outputs.
+        past: The axis of cached positions, of inputs.
+        both: The axis of cached and new positions together, of inputs (a mask).
+    """
+    length = next(feeds[name].shape[axis] for name, axis in new.items() if name in feeds)
+    cut = (length + 1) // 2
+    whole = run(feeds)
+    first = run({n: head(head(a, new.get(n), cut), both.get(n), cut) for n, a in feeds.items()})
+    rest = {n: take(a, new.get(n), range(cut, length)) for n, a in feeds.items()}
+    for name in past:
+        rest[name] = first[name.replace("past_key_values.", "present.")]
+    second = run(rest)
+    checks = []
+    for name in (n for n in whole if n in new):
+        joined = np.concatenate([first[name], second[name]], axis=new[name])
+        checks.append(difference("chunked prefill", name, joined, whole[name]))
+    return checks

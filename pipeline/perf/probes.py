@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable
 from typing import Any
@@ -31,7 +32,7 @@ def measure_peaks(precision: str, device: str, working_set_bytes: int) -> Peaks:
         left = torch.randn(size, size, device=device).to(dtype)
         right = torch.randn(size, size, device=device).to(dtype)
         out = torch.empty_like(left)
-        best = best_s(lambda a=left, b=right, o=out: torch.mm(a, b, out=o), wait)
+        best = best_s(functools.partial(torch.mm, left, right, out=out), wait)
         flops = max(flops, 2.0 * size**3 / best)
     source = torch.ones(max(1024, working_set_bytes // 8), dtype=torch.float32, device=device)
     target = torch.empty_like(source)

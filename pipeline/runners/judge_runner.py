@@ -1,4 +1,4 @@
-"""A graph run by the judge in the graph's own types, where no runtime here can run it."""
+"""A graph run by the judge: as a reference in float64, or in types no runtime here can run."""
 
 from __future__ import annotations
 
@@ -14,14 +14,19 @@ from pipeline.runners.torch_runner import to_array
 
 
 class JudgeRunner:
-    """Interprets one ONNX file operator by operator, rounding as its types say."""
+    """Interprets one ONNX file operator by operator.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    Args:
+        path: The file.
+        dtype: A mode of the judge; "declared" rounds as the graph's own types say.
+    """
+
+    def __init__(self, path: Path, dtype: str = "declared") -> None:
+        self.path, self.dtype = path, dtype
         model = load_model(path)
         self._inputs = tuple(str(value.name) for value in model.graph.inputs)
         self._outputs = tuple(str(value.name) for value in model.graph.outputs)
-        self._judge: Judge | None = Judge(model, dtype="declared")
+        self._judge: Judge | None = Judge(model, dtype)
 
     @property
     def input_names(self) -> tuple[str, ...]:
@@ -41,7 +46,7 @@ class JudgeRunner:
 
     def describe(self) -> dict[str, str]:
         """Return that nothing but the reference executor ran."""
-        return {"runtime": "judge", "device": "cpu", "precision": "the graph's own types"}
+        return {"runtime": "judge", "device": "cpu", "precision": self.dtype}
 
     def close(self) -> None:
         """Release the model."""

@@ -21,6 +21,12 @@ Level = Literal["all", "none"]
 
 PROVIDERS: dict[str, str] = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 BFLOAT16 = 16
+FLOATS: dict[str, np.dtype] = {
+    "tensor(double)": np.dtype(np.float64),
+    "tensor(float)": np.dtype(np.float32),
+    "tensor(float16)": np.dtype(np.float16),
+    "tensor(bfloat16)": np.dtype(ml_dtypes.bfloat16),
+}
 LEVELS = {
     "all": ort.GraphOptimizationLevel.ORT_ENABLE_ALL,
     "none": ort.GraphOptimizationLevel.ORT_DISABLE_ALL,
@@ -157,7 +163,14 @@ class OrtRunner:
                 where=str(self.path),
                 fix=f"The graph expects {', '.join(self._inputs)}.",
             )
-        return {name: np.ascontiguousarray(feeds[name]) for name in self._inputs}
+        return {name: self._typed(name, feeds[name]) for name in self._inputs}
+
+    def _typed(self, name: str, array: np.ndarray) -> np.ndarray:
+        """Return the array in the graph's floating type, as a module converts its inputs."""
+        kind = FLOATS.get(self._inputs[name].type)
+        if kind is not None and array.dtype in FLOATS.values():
+            array = array.astype(kind, copy=False)
+        return np.ascontiguousarray(array)
 
     def _assignment(self) -> dict[str, int]:
         counts: dict[str, int] = {}

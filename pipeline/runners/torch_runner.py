@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
@@ -10,6 +11,7 @@ from typing import Any, Literal
 import ml_dtypes
 import numpy as np
 import torch
+from torch.overrides import TorchFunctionMode
 
 from pipeline.errors import BadModelError, EnvironmentMissingError, UsageError
 
@@ -89,7 +91,7 @@ class TorchRunner:
             UsageError: an input is missing.
             BadModelError: the module gives another number of tensors than it has names for.
         """
-        with torch.inference_mode():
+        with torch.inference_mode(), self._mode():
             found = self._flat(self._call(*self._tensors(feeds)))
         return {name: to_array(value) for name, value in zip(self._outputs, found, strict=True)}
 
@@ -143,6 +145,9 @@ class TorchRunner:
             )
         return [self._place(to_tensor(feeds[name])) for name in self._inputs]
 
+    def _mode(self) -> contextlib.AbstractContextManager[Any]:
+        return Widen() if self._dtype == torch.float64 else contextlib.nullcontext()
+
     def _place(self, value: torch.Tensor) -> torch.Tensor:
         dtype = self._dtype if value.is_floating_point() else value.dtype
         return value.to(device=self.options.device, dtype=dtype)
@@ -158,6 +163,27 @@ class TorchRunner:
                 fix="Export the model again; the module behind it has changed.",
             )
         return found
+
+
+class Widen(TorchFunctionMode):
+    """Lets code that asks for float32 by name have float64.
+
+    Models do their norms, softmaxes and rotary angles "in float32 for precision"; in a float64
+    reference that would be the one imprecise step.
+    """
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        """Return the function's result with every float32 asked for replaced."""
+        wide = {torch.float32: torch.float64}
+        swapped = [wide.get(a, a) if isinstance(a, torch.dtype) else a for a in args]
+        named = {
+            name: wide.get(value, value) if isinstance(value, torch.dtype) else value
+            for name, value in (kwargs or {}).items()
+        }
+        called: Any = torch.Tensor.double if func is torch.Tensor.float else func
+        return called(*swapped, **named)
 
 
 def to_tensor(array: np.ndarray) -> torch.Tensor:

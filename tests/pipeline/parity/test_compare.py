@@ -87,6 +87,36 @@ def test_the_histogram_counts_every_inexact_element(cases):
     assert result.kappa == pytest.approx(result.noise.rms * 2**23)
 
 
+def test_the_noise_of_large_inputs_does_not_excuse_ordinary_ones(cases):
+    large = Case("big", "large", {}, {"x": np.ones((50, 4))})
+    references = run_cases(Fake(dtype=np.float64), [*cases, large])
+    noisy = measure(Fake(1e-5, seed=1), [*cases, large], references)
+    loud = measure(Fake(1.0, seed=1), [*cases, large], references)
+    noisy.errors["y"][-1] = loud.errors["y"][-1]
+    got = measure(Fake(1e-3, seed=2), [*cases, large], references)
+    (result,) = judge_outputs(got, noisy, [*cases, large], "fp32", None)
+    assert not result.passed
+    assert result.worst_case != "big"
+    assert result.noise.rms < 1e-4
+
+
+@pytest.mark.parametrize(
+    ("precision", "style", "passed"),
+    [("fp32", "plain", True), ("fp16", "plain", False), ("fp16", "large", True)],
+)
+def test_what_torch_itself_loses_binds_only_ordinary_16_bit_inputs(precision, style, passed):
+    case = Case("c", style, {}, {"x": np.ones((50, 4))})
+
+    def overflow(value):
+        value[0] = np.inf
+        return value
+
+    references = run_cases(Fake(dtype=np.float64), [case])
+    own = measure(Fake(1e-5, seed=1, spoil=overflow), [case], references)
+    got = measure(Fake(1e-5, seed=2, spoil=overflow), [case], references)
+    assert judge_outputs(got, own, [case], precision, None)[0].passed is passed
+
+
 def test_types_must_be_the_references_or_the_promised_one(cases):
     references = run_cases(Fake(dtype=np.float64), cases)
     for dtype, allowed, problem in (

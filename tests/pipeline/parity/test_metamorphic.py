@@ -3,6 +3,7 @@ import pytest
 
 from pipeline.parity.metamorphic import (
     axes_of,
+    chunked_prefill,
     difference,
     identical_rows,
     padded_rows,
@@ -74,3 +75,28 @@ def test_equal_values_are_bitwise_equal_and_other_shapes_are_lost():
     assert difference("c", "y", ones, ones.copy()).bitwise
     assert not difference("c", "y", ones, ones + 1e-9).bitwise
     assert difference("c", "y", ones, ones[:1]).errors.bad == 3
+
+
+def cumulative(feeds):
+    """Return running sums over a cache, as a causal decoder's outputs depend on its past."""
+    cached = np.concatenate([feeds["past_key_values.0.key"], feeds["x"]], axis=1)
+    sums = np.cumsum(cached * feeds["mask"], axis=1)[:, -feeds["x"].shape[1] :]
+    return {"logits": sums, "present.0.key": cached}
+
+
+def forgets_the_past(feeds):
+    return {
+        **cumulative(feeds),
+        "logits": np.cumsum(feeds["x"], axis=1),
+    }
+
+
+def test_chunks_are_compared_with_one_piece():
+    feeds = {
+        "x": np.arange(1.0, 11).reshape(2, 5),
+        "past_key_values.0.key": np.zeros((2, 0)),
+        "mask": np.array([[1, 1, 1, 1, 1], [1, 0, 1, 1, 1]]),
+    }
+    new, past, both = {"x": 1, "logits": 1}, {"past_key_values.0.key": 1}, {"mask": 1}
+    assert worst(chunked_prefill(cumulative, feeds, new, past, both)) == 0
+    assert worst(chunked_prefill(forgets_the_past, feeds, new, past, both)) > 1

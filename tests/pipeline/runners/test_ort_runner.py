@@ -109,3 +109,10 @@ def test_prepared_calls_run_the_graph(graph):
     call = runner.prepare(FEEDS)
     assert call() is None
     call()
+
+
+def test_floats_take_the_graphs_type_and_integers_do_not(graph):
+    wide = {name: array.astype(np.float64) for name, array in FEEDS.items()}
+    assert OrtRunner(graph).run(wide)["y"].dtype == np.float32
+    with pytest.raises(BadModelError):
+        OrtRunner(graph).run({name: array.astype(np.int64) for name, array in FEEDS.items()})

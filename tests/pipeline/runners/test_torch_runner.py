@@ -62,3 +62,21 @@ def test_prepared_calls_run_the_module():
     call = runner().prepare(FEEDS)
     assert call() is None
     assert runner().describe()["precision"] == "float32"
+
+
+class Upcasts(torch.nn.Module):
+    """Does what transformers do: parts of the work in float32 by name."""
+
+    def forward(self, x):
+        mean = x.to(torch.float32).mean(-1, keepdim=True)
+        soft = torch.nn.functional.softmax(x, dim=-1, dtype=torch.float32)
+        return (x.float() - mean) * soft.to(x.dtype)
+
+
+def test_a_float64_reference_stays_float64_where_the_model_says_float32():
+    x = np.random.default_rng(0).normal(size=(4, 9))
+    made = TorchRunner(Upcasts(), ("x",), ("y",), TorchOptions(dtype="float64"))
+    exact = (x - x.mean(-1, keepdims=True)) * (np.exp(x) / np.exp(x).sum(-1, keepdims=True))
+    got = made.run({"x": x})["y"]
+    assert got.dtype == np.float64
+    np.testing.assert_allclose(got, exact, rtol=1e-12)  # float32 steps leave 1e-7

@@ -1,0 +1,160 @@
+"""From "the outputs differ" to the first tensor that leaves the budget.
+
+Every value that reference and candidate both name is a place to compare at: rewrites keep the
+names of the values they replace. Both graphs are run by the judge, the reference in float64 and
+rounding as PyTorch would, the candidate as its types say; the first place, in the candidate's
+order, where the error leaves the budget names the node, its module and the rewrite behind it.
+If the judge finds nothing wrong anywhere, the graph is right: then the runtime is made to show
+the same places, first with its own rewriting off (its kernels), then on (its optimizer).
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pipeline.errors import PipelineError
+from pipeline.graph.onnx_files import load_model, save_model
+from pipeline.graph.sites import module_path
+from pipeline.judge import Judge
+from pipeline.parity.budget import ULP, budget_for, usage
+from pipeline.parity.candidates import Candidate
+from pipeline.parity.measure import Errors, compare, magnitude
+from pipeline.parity.part import Part
+from pipeline.parity.reference import DTYPES
+from pipeline.parity.results import CandidateResult
+from pipeline.runners.open import open_runner
+from pipeline.runners.session import settings_path
+from pipeline.runners.torch_runner import to_array
+from pipeline.types import Progress
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
+
+CERTAIN = 2.0
+"""Share of the budget above which a tensor counts as departed: one case, so chance has room."""
+
+RULE = "pipeline.rule"
+"""Metadata key under which a rewrite signs its nodes."""
+Arrays = Mapping[str, np.ndarray]
+
+
+def find_departure(
+    part: Part, reference: Path, candidate: Candidate, progress: Progress
+) -> dict[str, Any]:
+    """Return where a failed candidate leaves the budget, on its worst case.
+
+    Returns:
+        {"candidate", "part", "stage", "tensor", "node", "module", "rewrite", "usage", "before"}:
+        `stage` is "graph" when the graph means something else, "kernels" or "runtime optimizer"
+        when only the runtime computes something else, "unknown" when no shared tensor shows it.
+    """
+    progress.step(f"{part.name}: looking for where {candidate.name} departs")
+    ours, theirs = load_model(reference), load_model(candidate.file)
+    names = shared_names(ours, theirs)
+    feeds = max(part.cases, key=lambda case: sum(a.size for a in case.feeds.values())).feeds
+    precision = candidate.precision if candidate.precision in ULP else "fp32"
+    truth = _judged(ours, "float64", feeds, names)
+    noise = _judged(ours, DTYPES[precision], feeds, names)
+    about = {"candidate": candidate.name, "part": part.name}
+    ways: tuple[tuple[str, Callable[[], Arrays]], ...] = (
+        ("graph", lambda: _judged(theirs, "declared", feeds, names)),
+        ("kernels", lambda: _ran(candidate.file, feeds, names, own_optimizer=False)),
+        ("runtime optimizer", lambda: _ran(candidate.file, feeds, names, own_optimizer=True)),
+    )
+    for stage, run in ways:
+        found = first_departure(names, truth, noise, run(), precision)
+        if found is not None:
+            name, share, before = found
+            return {
+                **about,
+                "stage": stage,
+                "compared": len(names),
+                "usage": share if np.isfinite(share) else None,
+                "before": before,
+                **describe_producer(theirs, name),
+            }
+    return {**about, "stage": "unknown", "compared": len(names)}
+
+
+def bisect_failures(
+    part: Part,
+    reference: Path,
+    candidates: Sequence[Candidate],
+    found: Sequence[CandidateResult],
+    progress: Progress,
+) -> list[dict[str, Any]]:
+    """Return where each failed graph departs; engines show no tensors but their outputs."""
+    return [
+        find_departure(part, reference, candidate, progress)
+        for candidate, entry in zip(candidates, found, strict=True)
+        if not entry.passed and not candidate.is_engine
+    ]
+
+
+def shared_names(reference: ir.Model, candidate: ir.Model) -> list[str]:
+    """Return the values both graphs compute under one name, in the candidate's order."""
+    known = {v.name for node in reference.graph for v in node.outputs if v.name}
+    return [str(v.name) for node in candidate.graph for v in node.outputs if v.name in known]
+
+
+def first_departure(
+    names: list[str], truth: Arrays, noise: Arrays, given: Arrays, precision: str
+) -> tuple[str, float, str] | None:
+    """Return the first tensor beyond its budget, the share used, and the last good one before."""
+    before = ""
+    for name in names:
+        if name not in given or not np.issubdtype(truth[name].dtype, np.floating):
+            continue
+        if given[name].shape != truth[name].shape:
+            return name, float("inf"), before
+        allowed = budget_for(
+            compare(noise[name], truth[name]), Errors(), magnitude(truth[name]), ULP[precision]
+        )
+        share = usage(compare(given[name], truth[name]), allowed)
+        if share > CERTAIN:
+            return name, share, before
+        before = name
+    return None
+
+
+def describe_producer(model: ir.Model, name: str) -> dict[str, str]:
+    """Return the node that makes a value, its module path and the rewrite that put it there."""
+    for node in model.graph:
+        if any(value.name == name for value in node.outputs):
+            return {
+                "tensor": name,
+                "node": f"{node.op_type} {node.name or ''}".strip(),
+                "module": module_path(node),
+                "rewrite": str(node.metadata_props.get(RULE, "")),
+            }
+    return {"tensor": name, "node": "", "module": "", "rewrite": ""}
+
+
+def _judged(model: ir.Model, dtype: str, feeds: Arrays, names: list[str]) -> dict[str, np.ndarray]:
+    judge = Judge(model, dtype)
+    fed = {name: feeds[name] for name in judge.input_names}
+    return {name: to_array(value) for name, value in judge.run(fed, names).items()}
+
+
+def _ran(file: Path, feeds: Arrays, names: list[str], own_optimizer: bool) -> dict[str, np.ndarray]:
+    """Return the named values as ONNX Runtime computes them, every one made an output."""
+    model = load_model(file)
+    have = {value.name for value in model.graph.outputs}
+    values = {v.name: v for node in model.graph for v in node.outputs}
+    model.graph.outputs.extend(values[n] for n in names if n not in have)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "marked.onnx"
+        save_model(model, path)
+        settings = settings_path(file)
+        if settings.is_file():
+            settings_path(path).write_bytes(settings.read_bytes())
+        try:
+            with open_runner(path, own_optimizer=own_optimizer) as runner:
+                return runner.run(feeds)
+        except PipelineError:
+            return {}

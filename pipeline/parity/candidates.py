@@ -1,0 +1,132 @@
+"""What is compared: the variants an artifact folder holds, or files that were named."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.errors import PipelineError
+from pipeline.runners.base import Runner
+from pipeline.runners.open import ENGINE_SUFFIXES, open_runner
+from pipeline.types import PRECISIONS
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
+
+QUANTIZED = {
+    "INT8": "int8",
+    "UINT8": "int8",
+    "FLOAT8E4M3FN": "fp8",
+    "INT4": "int4",
+    "UINT4": "int4",
+}
+VARIANT = re.compile(rf"-({'|'.join(PRECISIONS)})(?=$|\.)")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One file of one part.
+
+    Attributes:
+        name: The variant: "exported", "ort-cpu-fp32", "engine tensorrt-fp16", or the file's name.
+        part: The part of the model it computes.
+        file: Where it lies.
+        precision: What it computes in.
+    """
+
+    name: str
+    part: str
+    file: Path
+    precision: str
+
+    @property
+    def is_engine(self) -> bool:
+        """Whether it is a TensorRT plan."""
+        return self.file.suffix in ENGINE_SUFFIXES
+
+    def open(self, threads: int = 0) -> Runner:
+        """Return a runner for the file.
+
+        Types that ONNX Runtime's CPU kernels lack (bfloat16) run in the judge, as the graph
+        declares them; the runner's description says so.
+
+        Raises:
+            EnvironmentMissingError: the runtime or the GPU is absent.
+            BadModelError: the runtime refuses the file.
+        """
+        try:
+            return open_runner(self.file, threads=threads)
+        except PipelineError:
+            if self.is_engine or self.precision != "bf16":
+                raise
+        from pipeline.runners.judge_runner import JudgeRunner
+
+        return JudgeRunner(self.file, "declared")
+
+
+def folder_candidates(
+    exported: Mapping[str, Any], others: Mapping[str, Mapping[str, Any]], folder: Path
+) -> list[Candidate]:
+    """Return every graph and engine of a folder, the exported ones first.
+
+    Args:
+        exported: Facts of the export artifact.
+        others: Stage name -> facts, for the optimize and build-engine artifacts.
+        folder: Where their files lie.
+    """
+    found = [
+        Candidate("exported", part, folder / about["file"], graph_precision(folder / about["file"]))
+        for part, about in exported["parts"].items()
+    ]
+    for stage, facts in sorted(others.items(), key=lambda item: not item[0].startswith("opt")):
+        verb, _, variant = stage.partition(".")
+        name = variant if verb == "optimize" else f"engine {variant}"
+        found += [
+            Candidate(name, part, folder / about["file"], name_precision(variant))
+            for part, about in facts["parts"].items()
+        ]
+    return found
+
+
+def file_candidates(files: Sequence[Path], part: str) -> list[Candidate]:
+    """Return candidates for files that were named."""
+    return [
+        Candidate(
+            file.name,
+            part,
+            file,
+            name_precision(file.name) if file.suffix in ENGINE_SUFFIXES else graph_precision(file),
+        )
+        for file in files
+    ]
+
+
+def name_precision(name: str) -> str:
+    """Return the precision a variant or file name carries, fp32 when none."""
+    match = VARIANT.search(name)
+    return match[1] if match else "fp32"
+
+
+def graph_precision(path: Path) -> str:
+    """Return the narrowest type the graph's weights have, read off the file."""
+    from pipeline.graph.onnx_files import load_model
+
+    return model_precision(load_model(path))
+
+
+def model_precision(model: ir.Model) -> str:
+    """Return the narrowest type among a model's weights: fp32, fp16, bf16 or a quantized one."""
+    types = {
+        value.dtype.name
+        for graph in (model.graph, *model.graph.subgraphs())
+        for value in graph.initializers.values()
+        if value.dtype is not None and value.const_value is not None
+    }
+    quantizes = any(node.op_type == "DequantizeLinear" for node in model.graph.all_nodes())
+    for kind, precision in QUANTIZED.items():
+        if quantizes and kind in types:
+            return precision
+    return "fp16" if "FLOAT16" in types else "bf16" if "BFLOAT16" in types else "fp32"

@@ -1,0 +1,130 @@
+"""The inputs a part is compared on: shapes, seeds, mask styles, files, real text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import ml_dtypes
+import numpy as np
+
+from pipeline.errors import UsageError
+from pipeline.inputs import synthesize
+from pipeline.parity.results import Case
+from pipeline.parity.shapes import Range, choose_shapes, is_batch
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
+
+EXTREMES = ("holes", "masked-rows", "large", "length-1")
+ROUND_TO = {"fp16": np.dtype(np.float16), "bf16": np.dtype(ml_dtypes.bfloat16)}
+LARGEST = {ROUND_TO["fp16"]: 65504.0, ROUND_TO["bf16"]: 3.38953139e38}
+
+
+def make_cases(
+    model: ir.Model,
+    dims: Mapping[str, Range],
+    *,
+    seeds: int,
+    pinned: Mapping[str, int],
+    precisions: Iterable[str],
+) -> list[Case]:
+    """Return the synthetic cases of one graph, repeated inputs left out.
+
+    Every shape meets plain and padded inputs in turn, one seed each; the middle shape also
+    meets the extreme styles.
+
+    Args:
+        model: The graph whose inputs are made.
+        dims: Ranges of its dynamic sizes.
+        seeds: Sets of inputs per shape.
+        pinned: Sizes that are given.
+        precisions: Of the candidates; floats are rounded to what all of them can hold.
+    """
+    free = {
+        name: Range(pinned[name], pinned[name], pinned[name]) if name in pinned else limits
+        for name, limits in dims.items()
+    }
+    typical = {name: limits.opt for name, limits in dims.items()}
+    shapes = choose_shapes(free, typical, sums_in(model)) or [typical]
+    plans = [
+        (shape, ("plain", "padded")[seed % 2], seed) for shape in shapes for seed in range(seeds)
+    ]
+    plans += [(shapes[len(shapes) // 2], style, seeds) for style in EXTREMES]
+    cases: list[Case] = []
+    for shape, style, seed in plans:
+        made = synthesize(model, shape, seed, style)  # type: ignore[arg-type]
+        feeds = rounded(made, precisions)
+        if not any(_same(feeds, case.feeds) for case in cases):
+            cases.append(Case(_name(shape, style, seed), style, shape, feeds, seed))
+    return cases
+
+
+def file_case(path: Path, names: Sequence[str], precisions: Iterable[str]) -> Case | None:
+    """Return the case an .npz holds, None if it holds nothing for these inputs.
+
+    Raises:
+        UsageError: it cannot be read, or lacks some of the inputs.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            feeds = {name: stored[name] for name in names if name in stored}
+    except (OSError, ValueError) as err:
+        raise UsageError(f"cannot read the inputs: {err}", where=str(path)) from err
+    if not feeds:
+        return None
+    if len(feeds) < len(names):
+        missing = ", ".join(sorted(set(names) - set(feeds)))
+        raise UsageError(f"the inputs lack {missing}", where=str(path), fix="store every input")
+    return Case(path.name, "file", {}, rounded(feeds, precisions))
+
+
+def rounded(feeds: Mapping[str, np.ndarray], precisions: Iterable[str]) -> dict[str, np.ndarray]:
+    """Return the inputs with floats that every one of the precisions holds exactly."""
+    result = dict(feeds)
+    for kind in (ROUND_TO[p] for p in sorted(precisions) if p in ROUND_TO):
+        for name, array in result.items():
+            if np.issubdtype(array.dtype, np.floating):
+                largest = LARGEST[kind]
+                result[name] = np.clip(array, -largest, largest).astype(kind).astype(array.dtype)
+    return result
+
+
+def ranges_of(dims: Mapping[str, Mapping[str, Any]]) -> dict[str, Range]:
+    """Return the ranges the export facts hold."""
+    return {n: Range(int(d["min"]), int(d["opt"]), int(d["max"])) for n, d in dims.items()}
+
+
+def ranges_of_graph(model: ir.Model) -> dict[str, Range]:
+    """Return ranges for the named sizes of a graph from anyone: small, since nothing is told."""
+    names: dict[str, Range] = {}
+    for value in model.graph.inputs:
+        for axis, dim in enumerate(value.shape or ()):
+            name = getattr(dim, "value", None)
+            if not isinstance(name, str) or "+" in name:
+                continue
+            batch = is_batch(name) or axis == 0
+            least = 0 if "past" in name else 1
+            names.setdefault(name, Range(least, 2, 4) if batch else Range(least, 8, 48))
+    return names
+
+
+def sums_in(model: ir.Model) -> list[str]:
+    """Return the sums such as "past + seq" among the sizes of inputs and outputs."""
+    found = []
+    for value in (*model.graph.inputs, *model.graph.outputs):
+        for dim in value.shape or ():
+            name = getattr(dim, "value", None)
+            if isinstance(name, str) and "+" in name and name not in found:
+                found.append(name)
+    return found
+
+
+def _name(shape: Mapping[str, int], style: str, seed: int) -> str:
+    sizes = " ".join(f"{name}={size}" for name, size in sorted(shape.items()))
+    return f"{sizes} {style} seed={seed}".strip()
+
+
+def _same(one: Mapping[str, np.ndarray], other: Mapping[str, np.ndarray]) -> bool:
+    return all(np.array_equal(one[name], other.get(name, ())) for name in one)

@@ -1,0 +1,111 @@
+"""One graph against others, from anyone: no PyTorch model, no folder of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from pipeline.errors import EnvironmentMissingError, UsageError
+from pipeline.graph.onnx_files import load_model
+from pipeline.parity.bisect import bisect_failures
+from pipeline.parity.candidates import Candidate, file_candidates
+from pipeline.parity.cases import file_case, make_cases, ranges_of_graph
+from pipeline.parity.folder import add_part, close_result, new_result, tolerance_of
+from pipeline.parity.options import ParityOptions
+from pipeline.parity.part import Part
+from pipeline.parity.reference import GraphReference
+from pipeline.parity.results import CandidateResult
+from pipeline.types import Json, Progress
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
+
+PART = "model"
+
+
+def compare_files(options: ParityOptions, progress: Progress) -> dict[str, Any]:
+    """Return the result of comparing each candidate with the reference graph.
+
+    Raises:
+        UsageError: the reference is no graph, or inputs or outputs have other names.
+        EnvironmentMissingError: a candidate cannot run here; it was named, so that matters.
+    """
+    path = options.reference
+    if path.suffix != ".onnx":
+        raise UsageError(
+            "the reference must be an ONNX file or an artifact folder",
+            where=str(path),
+            fix="put the graph first and the engine second",
+        )
+    model = load_model(path)
+    candidates = file_candidates(options.candidates, PART)
+    for candidate in candidates:
+        _same_names(model, candidate)
+    precisions = {candidate.precision for candidate in candidates}
+    cases = make_cases(
+        model,
+        ranges_of_graph(model),
+        seeds=options.seeds,
+        pinned=options.pinned(),
+        precisions=precisions,
+    )
+    if options.inputs is not None:
+        extra = file_case(options.inputs, input_names(model), precisions)
+        cases = [extra] if extra is not None else cases
+    reference = GraphReference({PART: path})
+    part = Part(PART, graph_facts(model), reference, cases, tolerance_of(options), options.threads)
+    result = new_result(f"{path.name} in float64, operator by operator", options, [])
+    found = add_part(result, part, candidates, progress)
+    _all_ran(found)
+    if options.bisect:
+        result["bisect"] = bisect_failures(part, path, candidates, found, progress)
+    close_result(result)
+    return result
+
+
+def input_names(model: ir.Model) -> list[str]:
+    """Return the inputs that must be fed: those without a default."""
+    graph = model.graph
+    return [str(v.name) for v in graph.inputs if v.name not in graph.initializers]
+
+
+def graph_facts(model: ir.Model) -> dict[str, list[dict[str, Json]]]:
+    """Return inputs and outputs as the export facts hold them."""
+    return {
+        "inputs": [_entry(v) for v in model.graph.inputs if v.name in input_names(model)],
+        "outputs": [_entry(v) for v in model.graph.outputs],
+    }
+
+
+def _entry(value: ir.Value) -> dict[str, Json]:
+    dims: list[Json] = [
+        dim if isinstance(dim, int) else getattr(dim, "value", None) for dim in value.shape or ()
+    ]
+    dtype = "float32" if value.dtype is None else value.dtype.name.lower()
+    return {"name": value.name, "dtype": dtype, "shape": dims}
+
+
+def _same_names(model: ir.Model, candidate: Candidate) -> None:
+    if candidate.is_engine:
+        return
+    other = load_model(candidate.file)
+    for kind, ours, theirs in (
+        ("inputs", input_names(model), input_names(other)),
+        ("outputs", _outputs(model), _outputs(other)),
+    ):
+        if set(ours) != set(theirs):
+            raise UsageError(
+                f"the {kind} differ: {', '.join(ours)} against {', '.join(theirs)}",
+                where=str(candidate.file),
+                fix="compare graphs of the same model; names must agree",
+            )
+
+
+def _outputs(model: ir.Model) -> list[str]:
+    return [str(value.name) for value in model.graph.outputs]
+
+
+def _all_ran(found: Sequence[CandidateResult]) -> None:
+    for entry in found:
+        if entry.skipped:
+            raise EnvironmentMissingError(entry.skipped, where=entry.file)

@@ -1,0 +1,194 @@
+"""Everything an artifact folder holds, side by side with its PyTorch model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline.artifacts import Artifact
+from pipeline.errors import EnvironmentMissingError
+from pipeline.graph.onnx_files import load_model
+from pipeline.parity.bisect import bisect_failures
+from pipeline.parity.budget import FLOOR_ULPS, MAX_FACTOR, RMS_FACTOR
+from pipeline.parity.candidates import Candidate, file_candidates, folder_candidates
+from pipeline.parity.cases import file_case, make_cases, ranges_of
+from pipeline.parity.compare import Tolerance
+from pipeline.parity.options import ParityOptions
+from pipeline.parity.part import Part
+from pipeline.parity.reference import Reference, reference_for
+from pipeline.parity.results import EDGES, CandidateResult, Case, case_json
+from pipeline.parity.texts import Texts, read_texts, unseen_texts
+from pipeline.runners.base import Runner
+from pipeline.types import Json, Progress
+
+PAST = "past_key_values."
+
+
+def compare_folder(
+    options: ParityOptions, folder: Path, artifacts: Mapping[str, Artifact], progress: Progress
+) -> dict[str, Any]:
+    """Return the result of comparing every variant; see `pipeline.parity.stage`."""
+    facts = artifacts["export"].facts
+    others = {name: made.facts for name, made in artifacts.items() if name != "export"}
+    candidates = folder_candidates(facts, others, folder)
+    if options.candidates:
+        single = next(reversed(facts["parts"]))
+        candidates = file_candidates(options.candidates, single)
+    reference, note = reference_for(facts, folder)
+    result = new_result(reference.describe(), options, [note] if note else [])
+    for name, about in facts["parts"].items():
+        mine = [c for c in candidates if c.part == name]
+        cases = _cases(options, facts, folder, name, mine)
+        part = Part(name, about, reference, cases, tolerance_of(options), options.threads)
+        found = add_part(result, part, mine, progress)
+        if options.bisect:
+            graph = folder / about["file"]
+            result["bisect"] += bisect_failures(part, graph, mine, found, progress)
+    result["generation"] = _generation(options, facts, folder, candidates, reference, progress)
+    close_result(result)
+    return result
+
+
+def new_result(reference: str, options: ParityOptions, notes: list[str]) -> dict[str, Any]:
+    """Return an empty result with the rule that will be applied."""
+    tolerance = tolerance_of(options)
+    derived = {"rms": RMS_FACTOR, "max": MAX_FACTOR, "floor_ulps": FLOOR_ULPS}
+    return {
+        "passed": True,
+        "reference": reference,
+        "rule": derived if tolerance is None else vars(tolerance),
+        "edges": EDGES.tolist(),
+        "parts": {},
+        "generation": None,
+        "bisect": [],
+        "notes": notes,
+    }
+
+
+def add_part(
+    result: dict[str, Any], part: Part, candidates: Sequence[Candidate], progress: Progress
+) -> list[CandidateResult]:
+    """Compare one part's candidates and add them to the result."""
+    part.prepare(sorted({c.precision for c in candidates} | {"fp32"}), progress)
+    found = []
+    for place, candidate in enumerate(candidates):
+        progress.step(f"{part.name}: {candidate.name}", place, len(candidates))
+        found.append(part.compare(candidate))
+    result["parts"][part.name] = {
+        "cases": [case_json(case) for case in part.cases],
+        "candidates": [entry.to_json() for entry in found],
+    }
+    result["notes"] += part.notes
+    return found
+
+
+def close_result(result: dict[str, Any]) -> None:
+    """Set the verdict: no candidate and no generation failed, and something was compared."""
+    entries = [e for part in result["parts"].values() for e in part["candidates"]]
+    if result["generation"] is not None:
+        entries = entries + result["generation"]["candidates"]
+    verdicts = [entry["passed"] for entry in entries]
+    result["passed"] = False not in verdicts and True in verdicts
+
+
+def tolerance_of(options: ParityOptions) -> Tolerance | None:
+    """Return the explicit tolerance, None for the derived budget."""
+    if options.absolute is None and options.relative is None:
+        return None
+    return Tolerance(options.absolute or 0.0, options.relative or 0.0)
+
+
+def _cases(
+    options: ParityOptions,
+    facts: Mapping[str, Any],
+    folder: Path,
+    part: str,
+    candidates: Sequence[Candidate],
+) -> list[Case]:
+    about = facts["parts"][part]
+    precisions = {candidate.precision for candidate in candidates}
+    cases = make_cases(
+        load_model(folder / about["file"]),
+        ranges_of(about["dims"]),
+        seeds=options.seeds,
+        pinned=options.pinned(),
+        precisions=precisions,
+    )
+    names = [str(entry["name"]) for entry in about["inputs"]]
+    if options.inputs is not None:
+        extra = file_case(options.inputs, names, precisions)
+        cases += [extra] if extra is not None else []
+    return cases + _text_cases(options, facts, folder, names)
+
+
+def _text_cases(
+    options: ParityOptions, facts: Mapping[str, Any], folder: Path, names: Sequence[str]
+) -> list[Case]:
+    """Return one case of real text where the part reads nothing but ids and their mask."""
+    texts = _texts(options, facts, folder)
+    if texts is None or not set(names) <= {"input_ids", "attention_mask", "token_type_ids"}:
+        return []
+    chosen = read_texts(options.text) if options.text else unseen_texts(facts, 8)
+    ids, mask = texts.encode(chosen[:8])
+    feeds = {"input_ids": ids, "attention_mask": mask, "token_type_ids": mask * 0}
+    sizes = {"batch": ids.shape[0], "length": ids.shape[1]}
+    return [Case("real text", "text", sizes, {name: feeds[name] for name in names})]
+
+
+def _texts(options: ParityOptions, facts: Mapping[str, Any], folder: Path) -> Texts | None:
+    if not facts.get("tokenizer"):
+        return None
+    path = folder / str(facts["tokenizer"])
+    if not (path / "tokenizer.json").is_file():
+        return None
+    special = facts.get("generation") or {}
+    longest = min(int(special.get("max_length") or 64), 64)
+    return Texts(path, int(special.get("pad_token_id") or 0), longest)
+
+
+def _generation(
+    options: ParityOptions,
+    facts: Mapping[str, Any],
+    folder: Path,
+    candidates: Sequence[Candidate],
+    reference: Reference,
+    progress: Progress,
+) -> dict[str, Json] | None:
+    """Return the comparison of generated texts, None where the model generates none."""
+    from pipeline.parity.generate import GenerationParity
+
+    texts, parts = _texts(options, facts, folder), facts["parts"]
+    inputs = parts[next(reversed(parts))]["inputs"]
+    steps = any(str(entry["name"]).startswith(PAST) for entry in inputs)
+    if texts is None or not steps or not options.sentences or facts["kv_cache"] != "concat":
+        return None
+    chosen = read_texts(options.text) if options.text else unseen_texts(facts, options.sentences)
+    longest = int(facts["generation"].get("max_length") or 64) - 2
+    compared = GenerationParity(
+        texts=chosen[: options.sentences],
+        encoder=texts,
+        inputs=inputs,
+        special=facts["generation"],
+        max_new=min(options.max_new_tokens, longest),
+        has_encoder="encoder" in parts,
+    )
+    compared.reference(lambda: {p: reference.open(p, "fp64") for p in parts}, progress)
+    rows: list[Json] = [
+        compared.candidate(
+            "torch fp32", lambda: {p: reference.open(p, "fp32") for p in parts}, progress
+        )
+    ]
+    for name in dict.fromkeys(c.name for c in candidates):
+        files = {c.part: c for c in candidates if c.name == name}
+        if set(files) != set(parts):
+            continue
+
+        def opened(files: Mapping[str, Candidate] = files) -> dict[str, Runner]:
+            return {part: c.open(options.threads) for part, c in files.items()}
+
+        try:
+            rows.append(compared.candidate(name, opened, progress))
+        except EnvironmentMissingError as err:
+            rows.append({"name": name, "passed": None, "skipped": err.what, "texts": 0})
+    return {"texts": len(compared.texts), "candidates": rows, "samples": compared.samples()}

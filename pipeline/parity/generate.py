@@ -1,0 +1,135 @@
+"""Runs the generation comparison over the texts, in batches, variant by variant."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from pipeline.parity.generation import Divergence, compare_forced, divergences, teacher_forced
+from pipeline.parity.texts import Texts
+from pipeline.runners.base import Runner
+from pipeline.runners.decoding import Decoder, Generated, greedy
+from pipeline.types import Json, Progress
+
+BATCH = 40
+SHOWN = 8
+OpenParts = Callable[[], dict[str, Runner]]
+
+
+@dataclass
+class Batch:
+    """Texts that run together, and what the reference made of them."""
+
+    ids: np.ndarray
+    mask: np.ndarray
+    first: int
+    expected: Generated = field(default_factory=lambda: Generated([], []))
+    logits: np.ndarray = field(default_factory=lambda: np.zeros((0, 0, 0)))
+
+
+@dataclass
+class GenerationParity:
+    """Compares greedy generation of variants with the float64 reference.
+
+    Attributes:
+        inputs: Facts of the decoding part's inputs.
+        special: Facts of generation: ids of start, end and padding.
+        max_new: Longest generation.
+    """
+
+    texts: Sequence[str]
+    encoder: Texts
+    inputs: Sequence[Mapping[str, Any]]
+    special: Mapping[str, Any]
+    max_new: int
+    has_encoder: bool
+    batches: list[Batch] = field(default_factory=list)
+
+    def reference(self, open_parts: OpenParts, progress: Progress) -> None:
+        """Generate with the reference and keep tokens and logits."""
+        with ExitStack() as stack:
+            decoder = self._decoder(stack, open_parts)
+            for first in range(0, len(self.texts), BATCH):
+                progress.step("generation: the reference", first, len(self.texts))
+                chunk = self.texts[first : first + BATCH]
+                ids, mask = self.encoder.encode(chunk, left=not self.has_encoder)
+                batch = Batch(ids, mask, first)
+                batch.expected = self._greedy(decoder, batch)
+                batch.logits = self._forced(decoder, batch)
+                self.batches.append(batch)
+
+    def candidate(self, name: str, open_parts: OpenParts, progress: Progress) -> dict[str, Json]:
+        """Return what became of every text on one variant."""
+        found: list[Divergence] = []
+        forced: list[dict[str, Any]] = []
+        with ExitStack() as stack:
+            decoder = self._decoder(stack, open_parts)
+            for batch in self.batches:
+                progress.step(f"generation: {name}", batch.first, len(self.texts))
+                compared = compare_forced(
+                    batch.logits, self._forced(decoder, batch), batch.expected.tokens
+                )
+                got = self._greedy(decoder, batch)
+                found += divergences(batch.expected, got, compared.logit_error, batch.first)
+                forced.append(compared.to_json())
+        ties = sum(d.near_tie for d in found)
+        shown = [{**d.to_json(), "text": self.texts[d.row]} for d in found[:SHOWN]]
+        return {
+            "name": name,
+            "passed": ties == len(found),
+            "texts": len(self.texts),
+            "equal": len(self.texts) - len(found),
+            "near_ties": ties,
+            "failed": len(found) - ties,
+            "divergences": list(shown),
+            "forced": _together(forced),
+        }
+
+    def samples(self) -> list[Json]:
+        """Return the first texts with the reference's output."""
+        rows = [(self.texts[b.first + r], t) for b in self.batches for r, t in _rows(b)]
+        return [{"text": text, "output": self.encoder.decode(t)} for text, t in rows[:SHOWN]]
+
+    def _decoder(self, stack: ExitStack, open_parts: OpenParts) -> Decoder:
+        parts = open_parts()
+        for runner in parts.values():
+            stack.enter_context(runner)
+        return Decoder(parts, self.inputs, int(self.special.get("pad_token_id") or 0))
+
+    @property
+    def _start(self) -> int | None:
+        if not self.has_encoder:
+            return None
+        start = self.special.get("decoder_start_token_id")
+        return int(start if start is not None else self.special["bos_token_id"])
+
+    def _greedy(self, decoder: Decoder, batch: Batch) -> Generated:
+        end = self.special.get("eos_token_id")
+        ends = end if isinstance(end, list) else [] if end is None else [end]
+        return greedy(
+            decoder, batch.ids, batch.mask, start=self._start, end=ends, max_new=self.max_new
+        )
+
+    def _forced(self, decoder: Decoder, batch: Batch) -> np.ndarray:
+        return teacher_forced(decoder, batch.ids, batch.mask, self._start, batch.expected.tokens)
+
+
+def _rows(batch: Batch) -> list[tuple[int, list[int]]]:
+    return list(enumerate(batch.expected.tokens))
+
+
+def _together(forced: Sequence[Mapping[str, Any]]) -> dict[str, Json]:
+    """Return the summary over all batches, means weighted by positions."""
+    positions = sum(entry["positions"] for entry in forced)
+    if not positions:
+        return {}
+    weighted = {
+        name: sum(entry[name] * entry["positions"] for entry in forced) / positions
+        for name in ("kl_mean", "agreement")
+    }
+    largest = {name: max(e[name] for e in forced) for name in ("kl_max", "logit_error_max")}
+    return {"positions": positions, **weighted, **largest}

@@ -1,0 +1,158 @@
+"""Generation, token by token: equal, or apart only where the model itself was undecided.
+
+The reference generates greedily in float64. A candidate's row may leave it where the reference's
+two best logits are closer than twice the largest logit error measured there: then rounding
+decides, in PyTorch too, and the divergence is a *near-tie*. Any other divergence is a failure.
+Teacher forcing adds what greedy text hides: every model reads the reference's own tokens, and
+the distributions at each position are compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.runners.decoding import Decoder, Generated
+from pipeline.types import Json
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """The first place where a row differs from the reference.
+
+    Attributes:
+        margin: The reference's best logit minus its second best there.
+        noise: Largest logit error measured at that position.
+    """
+
+    row: int
+    step: int
+    expected: int | None
+    got: int | None
+    margin: float
+    noise: float
+
+    @property
+    def near_tie(self) -> bool:
+        """Whether rounding alone can have decided."""
+        return self.margin <= 2 * self.noise
+
+    def to_json(self) -> dict[str, Json]:
+        """Return the fields and the verdict by name."""
+        return {**vars(self), "near_tie": self.near_tie}
+
+
+@dataclass(frozen=True)
+class Forced:
+    """Distributions under teacher forcing, over all real positions.
+
+    Attributes:
+        positions: How many.
+        kl_mean, kl_max: Divergence of the candidate from the reference, in nats.
+        agreement: Share of positions with the same most likely token.
+        logit_error: Largest absolute error of a logit, by row and position (NaN beyond the end).
+    """
+
+    positions: int
+    kl_mean: float
+    kl_max: float
+    agreement: float
+    logit_error: np.ndarray
+
+    def to_json(self) -> dict[str, Json]:
+        """Return the summary by name."""
+        return {
+            "positions": self.positions,
+            "kl_mean": self.kl_mean,
+            "kl_max": self.kl_max,
+            "agreement": self.agreement,
+            "logit_error_max": float(np.nanmax(self.logit_error)) if self.positions else 0.0,
+        }
+
+
+def divergences(
+    expected: Generated, got: Generated, errors: np.ndarray, row_offset: int = 0
+) -> list[Divergence]:
+    """Return the first divergence of each row that has one.
+
+    Args:
+        expected: The reference's tokens and margins.
+        got: The candidate's.
+        errors: Largest logit error by row and position, from teacher forcing.
+        row_offset: Number of the first row.
+    """
+    found = []
+    for row, (wanted, given) in enumerate(zip(expected.tokens, got.tokens, strict=True)):
+        if wanted == given:
+            continue
+        same = [a == b for a, b in zip(wanted, given, strict=False)]
+        step = same.index(False) if False in same else len(same)
+        error = errors[row, min(step, errors.shape[1] - 1)]
+        margins = expected.margins[row]
+        found.append(
+            Divergence(
+                row=row + row_offset,
+                step=step,
+                expected=wanted[step] if step < len(wanted) else None,
+                got=given[step] if step < len(given) else None,
+                margin=margins[step] if step < len(margins) else float("inf"),
+                noise=0.0 if np.isnan(error) else float(error),
+            )
+        )
+    return found
+
+
+def teacher_forced(
+    decoder: Decoder,
+    ids: np.ndarray,
+    mask: np.ndarray,
+    start: int | None,
+    tokens: Sequence[Sequence[int]],
+) -> np.ndarray:
+    """Return logits [B, T + 1, V] at the positions that predict the tokens and the end.
+
+    Args:
+        decoder: Steps the model.
+        ids: Source or prompt [B, S].
+        mask: [B, S].
+        start: First decoder id with an encoder, None without one.
+        tokens: The reference's new tokens of each row.
+    """
+    width = max((len(row) for row in tokens), default=0)
+    forced = np.full((len(tokens), width), decoder.pad_id, np.int64)
+    real = np.zeros((len(tokens), width), np.int64)
+    for place, row in enumerate(tokens):
+        forced[place, : len(row)], real[place, : len(row)] = list(row), 1
+    state = decoder.begin(ids, mask)
+    if start is not None:
+        first = np.full((len(tokens), 1), start, np.int64)
+        logits, _ = decoder.step(state, np.concatenate([first, forced], axis=1))
+        return logits
+    fed = np.concatenate([ids, forced], axis=1)
+    logits, _ = decoder.step(state, fed, np.concatenate([mask, real], axis=1))
+    return logits[:, ids.shape[1] - 1 :]
+
+
+def compare_forced(
+    reference: np.ndarray, given: np.ndarray, tokens: Sequence[Sequence[int]]
+) -> Forced:
+    """Return how far the candidate's distributions are from the reference's."""
+    real = np.zeros(reference.shape[:2], bool)
+    for place, row in enumerate(tokens):
+        real[place, : len(row) + 1] = True
+    wanted, got = reference.astype(np.float64), given.astype(np.float64)
+    error = np.where(real, np.abs(got - wanted).max(axis=-1), np.nan)
+    logs = log_softmax(wanted)[real]
+    kl = (np.exp(logs) * (logs - log_softmax(got)[real])).sum(axis=-1)
+    agree = wanted[real].argmax(axis=-1) == got[real].argmax(axis=-1)
+    kl = np.maximum(kl, 0.0)  # rounding can leave -1e-17
+    return Forced(int(real.sum()), float(kl.mean()), float(kl.max()), float(agree.mean()), error)
+
+
+def log_softmax(logits: np.ndarray) -> np.ndarray:
+    """Return log-probabilities over the last axis."""
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    result: np.ndarray = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    return result

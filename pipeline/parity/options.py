@@ -1,0 +1,73 @@
+"""What `pipeline parity` can be told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.errors import UsageError
+
+
+@dataclass(frozen=True)
+class ParityOptions:
+    """Everything that decides a comparison.
+
+    Attributes:
+        reference: An artifact folder (its PyTorch model in float64 is the reference), or an ONNX
+            file (the reference is what that graph means, computed in float64).
+        candidates: Graphs (`.onnx`) and engines (`.plan`) to compare; with a folder and none
+            named, every variant in the folder.
+        output: Where a comparison of files writes its JSON; a folder keeps its own result.
+        seeds: Sets of random inputs at each shape.
+        dims: `NAME=SIZE` pins a dynamic size.
+        inputs: An .npz with inputs to compare on, besides the synthetic ones.
+        text: A UTF-8 file with one text per line, run through the folder's own tokenizer.
+        sentences: Most texts to generate for, token by token.
+        max_new_tokens: Longest generation.
+        absolute: An absolute tolerance instead of the budget derived from PyTorch's own error.
+        relative: A tolerance relative to the largest value, instead of the budget.
+        bisect: On failure, find the first tensor that leaves the budget (files of one part).
+        threads: Threads inside one operator, 0 for the runtime's own choice.
+    """
+
+    reference: Path
+    candidates: tuple[Path, ...] = ()
+    output: Path | None = None
+    seeds: int = 2
+    dims: tuple[str, ...] = ()
+    inputs: Path | None = None
+    text: Path | None = None
+    sentences: int = 200
+    max_new_tokens: int = 32
+    absolute: float | None = None
+    relative: float | None = None
+    bisect: bool = True
+    threads: int = 0
+
+    def __post_init__(self) -> None:
+        """Raise UsageError for a value outside its range."""
+        for name, least in (("seeds", 1), ("sentences", 0), ("max_new_tokens", 1), ("threads", 0)):
+            if getattr(self, name) < least:
+                raise UsageError(
+                    f"{name} is {getattr(self, name)}, the least is {least}",
+                    where=f"--{name.replace('_', '-')}",
+                )
+        for name in ("absolute", "relative"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value < float("inf"):
+                raise UsageError(f"{name} is {value}, it must not be negative", where=f"--{name}")
+        self.pinned()
+
+    def pinned(self) -> dict[str, int]:
+        """Return the pinned sizes by name.
+
+        Raises:
+            UsageError: an entry is not NAME=SIZE.
+        """
+        found = {}
+        for text in self.dims:
+            name, equals, size = text.partition("=")
+            if not equals or not name or not size.strip().isdigit():
+                raise UsageError(f"{text!r} is not NAME=SIZE", where="--dim", fix="e.g. batch=4")
+            found[name.strip()] = int(size)
+        return found

@@ -1,0 +1,130 @@
+"""One part of a model: reference, PyTorch's own rounding, then every candidate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from pipeline.errors import PipelineError
+from pipeline.parity.budget import ULP, budget_for, pool, usage
+from pipeline.parity.candidates import Candidate
+from pipeline.parity.cases import ROUND_TO
+from pipeline.parity.checks import Applicable, run_checks
+from pipeline.parity.compare import (
+    Arrays,
+    Measured,
+    Tolerance,
+    attempt,
+    check_types,
+    judge_outputs,
+    measure,
+    run_cases,
+)
+from pipeline.parity.measure import Errors, magnitude
+from pipeline.parity.metamorphic import Check
+from pipeline.parity.reference import Reference, declared_types
+from pipeline.parity.results import CandidateResult, Case
+from pipeline.types import Progress
+
+
+@dataclass
+class Part:
+    """A part and everything needed to compare its candidates.
+
+    Attributes:
+        facts: Of the exported part: inputs, outputs and dims, as the export artifact tells.
+        noises: Precision -> PyTorch's own errors in it.
+        own_checks: Precision -> what PyTorch itself shows in the checks without a reference.
+    """
+
+    name: str
+    facts: Mapping[str, Any]
+    reference: Reference
+    cases: Sequence[Case]
+    tolerance: Tolerance | None = None
+    threads: int = 0
+    truths: list[dict[str, np.ndarray]] = field(default_factory=list)
+    noises: dict[str, Measured] = field(default_factory=dict)
+    own_checks: dict[str, list[Check]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def prepare(self, precisions: Sequence[str], progress: Progress) -> None:
+        """Compute the reference, and PyTorch's own errors in each precision."""
+        progress.step(f"{self.name}: the reference in float64", 0, len(precisions) + 1)
+        with self.reference.open(self.name, "fp64") as runner:
+            self.truths = run_cases(runner, self.cases)
+        wanted = [p for p in ULP if p in precisions]
+        for place, precision in enumerate(wanted, 1):
+            progress.step(f"{self.name}: PyTorch in {precision}", place, len(wanted) + 1)
+            try:
+                with self.reference.open(self.name, precision) as runner:
+                    self.noises[precision] = measure(runner, self.cases, self.truths)
+                    self.own_checks[precision] = run_checks(runner.run, self._applicable())
+            except (PipelineError, RuntimeError) as err:
+                first = str(err).splitlines()[0]
+                self.notes.append(f"{self.name}: no PyTorch in {precision} here ({first})")
+
+    def compare(self, candidate: Candidate) -> CandidateResult:
+        """Return the candidate's verdict on every output and check."""
+        runner, missing = attempt(lambda: candidate.open(self.threads))
+        if runner is None:
+            return self._result(candidate, {}, skipped=missing)
+        with runner:
+            measured = measure(runner, self.cases, self.truths)
+            checks = run_checks(runner.run, self._applicable())
+            about = runner.describe()
+        allowed = [ROUND_TO[p] for p in (candidate.precision,) if p in ROUND_TO]
+        check_types(measured, declared_types(self.facts["outputs"]), allowed)
+        noise = self.noises.get(candidate.precision)
+        outputs = judge_outputs(measured, noise, self.cases, candidate.precision, self.tolerance)
+        judged = tuple(self._judged(check, candidate.precision) for check in checks)
+        return self._result(candidate, about, outputs=outputs, checks=judged)
+
+    def _result(
+        self, candidate: Candidate, about: Mapping[str, str], **found: Any
+    ) -> CandidateResult:
+        return CandidateResult(
+            name=candidate.name,
+            part=self.name,
+            precision=candidate.precision,
+            file=candidate.file.name,
+            describe=about,
+            **{"outputs": (), **found},
+        )
+
+    def _judged(self, check: Check, precision: str) -> tuple[Check, float]:
+        """Return the check with the share of the noise it used.
+
+        What PyTorch itself does not show is no property of the model: then nothing is asked.
+        """
+        allowed = self._share(check, precision)
+        own = [c for c in self.own_checks.get(precision, []) if _key(c) == _key(check)]
+        if own and self._share(own[0], precision) > 1.0:
+            reason = "PyTorch itself does not have this property on this model"
+            return Check(check.name, check.output, check.bitwise, check.errors, reason), 0.0
+        return check, allowed
+
+    def _share(self, check: Check, precision: str) -> float:
+        ulp = ULP.get(precision, ULP["fp32"])
+        noise = self.noises.get(precision)
+        sizes = [magnitude(truth[check.output]) for truth in self.truths]
+        size = max(sizes, key=lambda found: found.rms)
+        pooled = Errors()
+        if noise is not None:
+            pooled = pool(zip(noise.errors[check.output], sizes, strict=True))
+        return usage(check.errors, budget_for(Errors(), pooled, size, ulp))
+
+    def _applicable(self) -> Applicable:
+        return Applicable(self.facts["inputs"], self.facts["outputs"], self.cases)
+
+
+def outputs_differ(first: Arrays, second: Arrays) -> list[str]:
+    """Return the outputs only one side has."""
+    return sorted(set(first) ^ set(second))
+
+
+def _key(check: Check) -> tuple[str, str]:
+    return check.name, check.output

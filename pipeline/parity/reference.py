@@ -1,0 +1,125 @@
+"""Where truth and PyTorch's own rounding come from: the PyTorch model, or a graph's meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from pipeline.errors import PipelineError
+from pipeline.runners.base import Runner
+
+if TYPE_CHECKING:
+    from pipeline.export.load import LoadedParts
+    from pipeline.export.parts import ExportPart
+
+DTYPES = {"fp64": "float64", "fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
+HEADROOM = 0.6
+"""Share of the free memory a float64 copy of the weights may take."""
+
+
+class Reference(Protocol):
+    """Opens the same model in any precision."""
+
+    def open(self, part: str, precision: str) -> Runner:
+        """Return a runner of one part; precision is a key of DTYPES."""
+
+    def describe(self) -> str:
+        """Return what the reference is, in words."""
+
+
+@dataclass
+class GraphReference:
+    """A graph as the judge computes it, in float64 or rounding after every node.
+
+    Attributes:
+        files: Part -> ONNX file.
+    """
+
+    files: Mapping[str, Path]
+    why: str = ""
+
+    def open(self, part: str, precision: str) -> Runner:
+        """Return the judge on this part's graph."""
+        from pipeline.runners.judge_runner import JudgeRunner
+
+        return JudgeRunner(self.files[part], DTYPES[precision])
+
+    def describe(self) -> str:
+        """Return what the reference is, in words."""
+        return "the exported graph in float64, operator by operator" + self.why
+
+
+@dataclass
+class TorchReference:
+    """The PyTorch model itself.
+
+    Its parts share weights and are converted in place. Widening is exact and so is the way back,
+    but rounding to 16 bits is not: after that the model is loaded again.
+
+    Attributes:
+        facts: Facts of the export artifact.
+        folder: Its folder.
+    """
+
+    facts: Mapping[str, Any]
+    folder: Path
+    _loaded: LoadedParts | None = None
+
+    def open(self, part: str, precision: str) -> Runner:
+        """Return the part's PyTorch module in this precision."""
+        from pipeline.runners.torch_runner import TorchOptions, TorchRunner
+
+        module = self._part(part)
+        if precision not in ("fp64", "fp32"):
+            self._loaded = None
+        options = TorchOptions(dtype=DTYPES[precision])  # type: ignore[arg-type]
+        return TorchRunner(module.module, tuple(module.inputs), module.outputs, options)
+
+    def describe(self) -> str:
+        """Return what the reference is, in words."""
+        return "the PyTorch model in float64"
+
+    def _part(self, name: str) -> ExportPart:
+        from pipeline.export.load import reload_parts
+
+        if self._loaded is None:
+            self._loaded = reload_parts(self.facts, self.folder)
+        return next(part for part in self._loaded.parts if part.name == name)
+
+
+def reference_for(facts: Mapping[str, Any], folder: Path) -> tuple[Reference, str]:
+    """Return the reference of an export artifact, and a note where it is not PyTorch's.
+
+    The graph stands in where the model is gone, or where its float64 weights would not fit:
+    the judge converts weights one operator at a time.
+    """
+    import psutil
+
+    files = {part: folder / str(about["file"]) for part, about in facts["parts"].items()}
+    needed = 2 * int((facts.get("weights") or {}).get("bytes") or 0)
+    free = psutil.virtual_memory().available
+    if needed > HEADROOM * free:
+        why = f" (float64 weights would take {needed / 1e9:.1f} GB of {free / 1e9:.1f} GB free)"
+        return GraphReference(files, why), f"reference: the exported graph{why}"
+    torch = TorchReference(facts, folder)
+    try:
+        torch.open(next(iter(facts["parts"])), "fp32").close()
+    except PipelineError as err:
+        why = f" (the PyTorch model could not be loaded again: {err.what})"
+        return GraphReference(files, why), f"reference: the exported graph{why}"
+    return torch, ""
+
+
+def declared_types(values: list[Mapping[str, Any]]) -> dict[str, np.dtype]:
+    """Return the type of each input or output the export facts name."""
+    import ml_dtypes
+
+    special = {"bfloat16": ml_dtypes.bfloat16, "float": "float32", "double": "float64"}
+    return {
+        str(value["name"]): np.dtype(special.get(str(value["dtype"]), str(value["dtype"])))
+        for value in values
+    }

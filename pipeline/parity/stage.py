@@ -1,0 +1,130 @@
+"""The parity stage: a folder's variants against its PyTorch model, or files against a file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from pipeline.artifacts import (
+    Artifact,
+    Folder,
+    StageContext,
+    digest_file,
+    digest_json,
+    open_folder,
+    run_stage,
+)
+from pipeline.errors import UsageError
+from pipeline.parity.options import ParityOptions
+from pipeline.types import SILENT, Json, Progress
+
+RESULT = "parity/parity.json"
+ELSEWHERE = ("reference", "candidates", "output", "inputs", "text", "threads")
+"""Options that enter the recipe by the contents of what they name, or not at all."""
+
+
+def compare_parity(options: ParityOptions, progress: Progress = SILENT) -> Artifact:
+    """Return the comparison: `facts["passed"]` is the verdict, a failure is no exception.
+
+    A folder keeps the result as its stage `parity`; a comparison of files is returned, and
+    written where `options.output` says.
+
+    Raises:
+        UsageError: no such file, or candidates whose inputs or outputs have other names.
+        BadModelError: a graph cannot be read.
+        EnvironmentMissingError: a candidate that was named cannot run here.
+    """
+    if options.reference.is_dir():
+        return _folder(options, progress)
+    if not options.candidates:
+        raise UsageError(
+            "there is nothing to compare with",
+            where=str(options.reference),
+            fix="name one or more candidates, or an artifact folder",
+        )
+    return _files(options, progress)
+
+
+def _folder(options: ParityOptions, progress: Progress) -> Artifact:
+    folder = open_folder(options.reference)
+    parents = _parents(folder)
+
+    def produce(context: StageContext) -> Mapping[str, Any]:
+        from pipeline.parity.folder import compare_folder
+
+        result = compare_folder(options, folder.path, parents, progress)
+        text = json.dumps(result, ensure_ascii=False, allow_nan=False)
+        context.path(RESULT).write_text(text, encoding="utf-8")
+        return {"file": RESULT, **summary(result)}
+
+    return run_stage(folder, "parity", _recipe(options), parents, produce)
+
+
+def _files(options: ParityOptions, progress: Progress) -> Artifact:
+    from pipeline.parity.files import compare_files
+
+    result = compare_files(options, progress)
+    if options.output is not None:
+        options.output.parent.mkdir(parents=True, exist_ok=True)
+        options.output.write_text(json.dumps(result, ensure_ascii=False), encoding="utf-8")
+    return Artifact(
+        folder=options.reference.parent,
+        stage="parity",
+        key="",
+        digest=digest_json(result),
+        facts={**summary(result), "result": result},
+    )
+
+
+def summary(result: Mapping[str, Any]) -> dict[str, Json]:
+    """Return what a reader needs first: the verdict, and each candidate's."""
+    kept = ("name", "part", "precision", "passed", "skipped")
+    candidates: list[Json] = [
+        {
+            **{name: entry[name] for name in kept},
+            "usage": max((o["usage"] or float("inf") for o in entry["outputs"]), default=0.0),
+        }
+        for part in result["parts"].values()
+        for entry in part["candidates"]
+    ]
+    for entry in candidates:
+        assert isinstance(entry, dict)
+        entry["usage"] = None if entry["usage"] == float("inf") else entry["usage"]
+    generation = result.get("generation")
+    return {
+        "passed": result["passed"],
+        "reference": result["reference"],
+        "candidates": candidates,
+        "generation": [
+            {name: entry[name] for name in ("name", "passed", "texts", "equal", "near_ties")}
+            for entry in (generation or {"candidates": []})["candidates"]
+        ],
+        "bisect": result["bisect"],
+        "notes": result["notes"],
+    }
+
+
+def _parents(folder: Folder) -> dict[str, Artifact]:
+    """Return the artifacts that are compared.
+
+    Raises:
+        FolderError: there is no export here.
+    """
+    export = folder.require("export", "make it with `pipeline run MODEL -o DIR`")
+    wanted = [name for name in folder.stages() if name.startswith(("optimize.", "build-engine."))]
+    return {"export": export} | {
+        name: folder.require(name, f"run `{name.partition('.')[0]}` again") for name in wanted
+    }
+
+
+def _recipe(options: ParityOptions) -> dict[str, Json]:
+    plain = {k: v for k, v in asdict(options).items() if k not in ELSEWHERE}
+    recipe: dict[str, Json] = {k: list(v) if isinstance(v, tuple) else v for k, v in plain.items()}
+    for name in ("inputs", "text"):
+        path: Path | None = getattr(options, name)
+        recipe[name] = digest_file(path) if path is not None and path.is_file() else None
+    recipe["candidates"] = [digest_file(path) for path in options.candidates if path.is_file()]
+    return recipe
