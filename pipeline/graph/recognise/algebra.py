@@ -109,7 +109,7 @@ class Expr:
             for right, b in other.terms.items():
                 product = times(left, right)
                 total[product] = total.get(product, 0.0) + a * b
-        return Expr(total)
+        return _unrooted(total)
 
     def power(self, exponent: float) -> Expr:
         """Return the formula to a real power; roots are taken as real and positive."""
@@ -125,7 +125,7 @@ class Expr:
         whole = exponent == int(exponent)
         if whole or (c > 0 and all(_positive(a) for a, _ in monomial)):
             powers = frozenset((a, _rounded(e * exponent)) for a, e in monomial)
-            return Expr({powers: float(c**exponent)})
+            return _unrooted({powers: float(c**exponent)})
         return _root(self, exponent)
 
     def __repr__(self) -> str:
@@ -153,6 +153,16 @@ def times(left: Monomial, right: Monomial) -> Monomial:
     for of, exponent in right:
         powers[of] = powers.get(of, 0.0) + exponent
     return frozenset((a, e) for a, e in powers.items() if abs(e) > 1e-9)
+
+
+def _unrooted(terms: Mapping[Monomial, float]) -> Expr:
+    """Return the formula, with roots whose exponent has become 1 multiplied out."""
+    for monomial, c in terms.items():
+        for of, exponent in monomial:
+            if exponent == 1.0 and isinstance(of, Func) and of.name == "root":
+                rest = {m: x for m, x in terms.items() if m != monomial}
+                return _unrooted(rest) + Expr({monomial - {(of, 1.0)}: c}) * of.arg
+    return Expr(terms)
 
 
 def _rounded(c: float) -> float:

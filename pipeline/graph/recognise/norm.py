@@ -23,6 +23,7 @@ from pipeline.graph.recognise.norm_match import Miss, NormFormula, match_norm
 from pipeline.graph.sites import Refusal, Site
 
 STEPS = 5
+_MATCHED = 3  # from this step on the formula was a norm's; another reading of it is not wanted
 _SQUARES = frozenset({"ReduceL2", "ReduceSumSquare"})
 _MEANS = frozenset({"ReduceMean", "ReduceSum"})
 
@@ -106,7 +107,7 @@ def find_norms(graph: ir.Graph, facts: Facts) -> Iterator[NormSite | Refusal]:
                     yield result
                 else:
                     misses.append(result)
-            if found:
+            if found or any(miss.step >= _MATCHED for miss, _ in misses):
                 break
         if misses and not found:
             miss, at = max(misses, key=lambda m: m[0].step)
@@ -180,19 +181,26 @@ def _match_from(
             yield match, producer
         elif isinstance(match, NormFormula):
             read[value] = match
-    for head in read:
-        inputs = _inputs(head)
-        if not any(v in read for v in inputs):
-            site = _site(head, read, cone, anchor)
-            if isinstance(site, NormSite):
-                yield site
-            elif site is not None:
-                yield site, anchor
+    for value, nodes in _ends(read, cone):
+        site = _site(value, nodes, read[value], cone, anchor)
+        yield site if isinstance(site, NormSite) else (site, anchor)
 
 
-def _inputs(value: ir.Value) -> list[ir.Value]:
-    node = value.producer()
-    return [v for v in node.inputs if v is not None] if node is not None else []
+def _ends(
+    read: dict[ir.Value, NormFormula], cone: Cone
+) -> Iterator[tuple[ir.Value, frozenset[ir.Node]]]:
+    """Yield the last values of which only they need what came before, with their nodes."""
+    dtype, taken = cone.facts.dtype(cone.x), set[ir.Node]()
+    for value in reversed(read):
+        nodes = nodes_between(cone, value)
+        if value.producer() in taken:
+            continue
+        inner = [v for v in read if v is not value and v.producer() in nodes]
+        private = all(set(v.consumers()) <= nodes and not v.is_graph_output() for v in inner)
+        fits = cone.facts.dtype(value) == dtype and cone.facts.shape(value) == cone.shape
+        if private and fits:
+            taken |= nodes
+            yield value, nodes
 
 
 def _narrower(shape: tuple[Dim, ...] | None, x: tuple[Dim, ...]) -> bool:
@@ -238,34 +246,25 @@ def _fits(value: ir.Value, axes: tuple[int, ...], cone: Cone) -> bool:
 
 
 def _site(
-    head: ir.Value, read: dict[ir.Value, NormFormula], cone: Cone, anchor: ir.Node
-) -> NormSite | Miss | None:
-    """Follow the formula to the last value that only this norm uses, and name the roles."""
-    dtype, best, value = cone.facts.dtype(cone.x), None, head
-    while True:
-        if cone.facts.dtype(value) == dtype and cone.facts.shape(value) == cone.shape:
-            best = value
-        following = list(value.consumers())
-        onward = following[0].outputs[0] if len(following) == 1 else None
-        if onward is None or value.is_graph_output() or onward not in read:
-            break
-        value = onward
-    if best is None:
-        return None
-    joined = _joined_axes(cone, read[best])
+    output: ir.Value,
+    nodes: frozenset[ir.Node],
+    match: NormFormula,
+    cone: Cone,
+    anchor: ir.Node,
+) -> NormSite | Miss:
+    joined = _joined_axes(cone, match)
     if joined is not None:
         return joined
-    if dtype == ir.DataType.DOUBLE:
+    if cone.facts.dtype(cone.x) == ir.DataType.DOUBLE:
         return Miss(4, "x is float64 and norm operators keep float32 statistics", "LayerNorm")
-    match = read[best]
     weight, bias = _affine(match.weight, match.axes, cone), _affine(match.bias, match.axes, cone)
     sizes = [cone.shape[a].const for a in match.axes]
     assert weight is not None  # _check_roles saw to it
     assert bias is not None
     return NormSite(
         anchor,
-        nodes_between(cone, best),
-        (best,),
+        nodes,
+        (output,),
         x=cone.x,
         centred=match.centred,
         axes=match.axes,
