@@ -22,6 +22,7 @@ from pipeline.build_engine.profiles import (
     profile_from_ranges,
     profiles_from_flags,
 )
+from pipeline.build_engine.relations import consistent
 from pipeline.build_engine.request import PlanRequest
 from pipeline.build_engine.shapes import DimRange, Profile, parse_dim_range
 from pipeline.build_engine.source import Part, Source, find_source
@@ -155,13 +156,16 @@ def make_profiles(
     """
     if options.min_shapes or options.opt_shapes or options.max_shapes:
         return profiles_from_flags(options.min_shapes, options.opt_shapes, options.max_shapes)
-    ranges = {**default_ranges(graph.inputs), **known}
+    defaults = default_ranges(graph.inputs)
+    ranges = {**defaults, **{n: r for n, r in known.items() if n in defaults}}
+    given = set(known)
     for name, values in (parse_dim_range(text) for text in options.dims):
         if name not in ranges:
             raise UsageError(
                 f"--dim {name}: no input has such a dim", fix=f"one of {', '.join(ranges)}"
             )
         ranges[name] = values
+        given.add(name)
     sets: Sequence[Mapping[str, DimRange]] = ({},)
     if options.profile_from is not None:
         split = _length_dim(graph)
@@ -173,7 +177,12 @@ def make_profiles(
                 fix=f"one of {', '.join(ranges)}",
             )
         sets = ranges_from_lengths(lengths, options.profile_count, split)
-    return tuple(profile_from_ranges(graph.inputs, {**ranges, **s}) for s in sets)
+    return tuple(
+        profile_from_ranges(
+            graph.inputs, consistent(graph.seen.model, {**ranges, **s}, {*given, *s})
+        )
+        for s in sets
+    )
 
 
 def _length_dim(graph: Graph) -> str:

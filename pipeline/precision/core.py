@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 import onnx_ir as ir
 
@@ -12,8 +13,8 @@ from pipeline.graph.facts import Facts
 from pipeline.graph.sites import module_path
 from pipeline.precision.assign import assign
 from pipeline.precision.constraints import Range, must_stay
-from pipeline.precision.masks import NO_MASKS, find_masks
-from pipeline.precision.policy import FLEXIBLE, OPAQUE, limits_of
+from pipeline.precision.masks import find_masks
+from pipeline.precision.policy import FLEXIBLE, OPAQUE, Limits, limits_of
 from pipeline.precision.report import Island, TypingReport
 from pipeline.precision.retype import Retyper, drop_float_casts, drop_unused
 from pipeline.precision.values import Values
@@ -49,38 +50,60 @@ def type_graph(
     if model.functions:
         name = next(iter(model.functions.values())).name
         raise BadModelError(f"the function {name} is not inlined", fix="normalise the model first")
-    known = facts if facts is not None else Facts(model)
-    values = Values(model, known.dtype)
+    values = Values(model, (facts if facts is not None else Facts(model)).dtype)
     _declare(model, values)
     removed = drop_float_casts(model, values)
-    wide, low = ir.DataType.FLOAT, ir.DataType.FLOAT
-    masks = NO_MASKS
-    reasons = dict.fromkeys(_floating_nodes(model, values), "")
-    low_nodes: set[ir.Node] = set()
-    if limits is not None:
-        low = limits.dtype
-        masks = find_masks(model, values.array)
-        seen = ranges or {}
-        reasons = {n: must_stay(n, values, limits, masks, seen) for n in reasons}
-        low_nodes = assign(model, values, reasons, io_low=not keep_io)
-    types = {node: low if node in low_nodes else wide for node in reasons}
-    limit = limits.mask if limits is not None else 0.0
-    cut = {v: limit for v, magnitude in masks.constants.items() if limit and magnitude > limit}
-    islands = _islands(reasons, low_nodes) if limits is not None else ()
-    retyper = Retyper(model, values, types, cut, wide if keep_io else low)
+    plan = _plan(model, values, limits, ranges or {}, keep_io)
+    retyper = Retyper(model, values, plan.types, plan.cut, plan.ends)
     retyper.run()
     drop_unused(model)
     return TypingReport(
         precision=precision,
-        low_nodes=len(low_nodes),
-        high_nodes=len(reasons) - len(low_nodes),
-        islands=islands,
+        low_nodes=len(plan.low),
+        high_nodes=len(plan.types) - len(plan.low),
+        islands=plan.islands,
         casts=retyper.casts,
         casts_removed=removed,
-        masks={v.name or "?": (-masks.constants[v], -limit) for v in cut},
+        masks={v.name or "?": (-plan.masks[v], -cut) for v, cut in plan.cut.items()},
         inputs=_types(model.graph.inputs),
         outputs=_types(model.graph.outputs),
         ranged=bool(ranges),
+    )
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What is to be done: a type per node, masks to cut, the type of the model's ends."""
+
+    types: dict[ir.Node, ir.DataType]
+    low: set[ir.Node]
+    islands: tuple[Island, ...]
+    masks: Mapping[ir.Value, float]
+    cut: dict[ir.Value, float]
+    ends: ir.DataType
+
+
+def _plan(
+    model: ir.Model,
+    values: Values,
+    limits: Limits | None,
+    ranges: Mapping[str, Range],
+    keep_io: bool,
+) -> _Plan:
+    nodes = _floating_nodes(model, values)
+    wide = ir.DataType.FLOAT
+    if limits is None:
+        return _Plan(dict.fromkeys(nodes, wide), set(), (), {}, {}, wide)
+    masks = find_masks(model, values.array)
+    reasons = {node: must_stay(node, values, limits, masks, ranges) for node in nodes}
+    low = assign(model, values, reasons, io_low=not keep_io)
+    return _Plan(
+        types={node: limits.dtype if node in low else wide for node in nodes},
+        low=low,
+        islands=_islands(reasons, low),
+        masks=masks.constants,
+        cut={v: limits.mask for v, size in masks.constants.items() if size > limits.mask},
+        ends=wide if keep_io else limits.dtype,
     )
 
 

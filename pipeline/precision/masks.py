@@ -43,9 +43,6 @@ class Masks:
     wide: frozenset[ir.Value]
 
 
-NO_MASKS = Masks({}, frozenset(), frozenset())
-
-
 def find_masks(model: ir.Model, constant: Constant) -> Masks:
     """Return the mask constants with their largest magnitude, and what they flow into."""
     written = _behind(

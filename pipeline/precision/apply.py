@@ -1,0 +1,57 @@
+"""Typing with ranges traced on the way: what the optimize stage calls."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import onnx_ir as ir
+
+from pipeline.errors import PipelineError
+from pipeline.inputs import InputMaker, Style
+from pipeline.precision.core import type_graph
+from pipeline.precision.policy import limits_of
+from pipeline.precision.ranges import trace_ranges
+from pipeline.precision.report import TypingReport
+from pipeline.types import SILENT, Progress
+
+_RUNS: tuple[tuple[int, Style], ...] = ((0, "plain"), (1, "padded"))
+"""Variant of sizes and style of inputs of each synthetic run."""
+
+
+def type_model(
+    model: ir.Model,
+    precision: str,
+    feeds: Sequence[Mapping[str, np.ndarray]] = (),
+    keep_io: bool = False,
+    progress: Progress = SILENT,
+) -> TypingReport:
+    """Change a model's floating types in place, by ranges of real or of synthetic inputs.
+
+    Args:
+        model: The graph, normalised.
+        precision: fp32, fp16 or bf16.
+        feeds: Real inputs, one mapping per run; synthetic ones when empty.
+        keep_io: Leave floating inputs and outputs float32.
+        progress: Hears what is being done.
+
+    Raises:
+        UsageError: The precision cannot be typed.
+    """
+    if limits_of(precision) is None:
+        return type_graph(model, None, precision, None, keep_io)
+    runs = list(feeds) or _synthetic(model, progress)
+    progress.step(f"tracing ranges for {precision} on {len(runs)} runs")
+    ranges = trace_ranges(model, runs)
+    progress.step(f"typing the graph as {precision}")
+    return type_graph(model, None, precision, ranges, keep_io)
+
+
+def _synthetic(model: ir.Model, progress: Progress) -> list[dict[str, np.ndarray]]:
+    """Return inputs made up for the graph; none, and a note, where that fails."""
+    try:
+        maker = InputMaker(model)
+        return [maker.make(maker.dims(variant), variant, style) for variant, style in _RUNS]
+    except PipelineError as err:
+        progress.note(f"no ranges: inputs could not be made up ({err.what}); give real ones")
+        return []
