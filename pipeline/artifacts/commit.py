@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from pipeline.artifacts.context import TEMP_PREFIX, WEIGHTS, StageContext, remove, weights_of
+from pipeline.artifacts.context import TEMP_PREFIX, WEIGHTS, StageContext, remove
 from pipeline.artifacts.digests import digest_file, write_atomic
+from pipeline.artifacts.external import data_files
 from pipeline.artifacts.folder import Folder
 from pipeline.artifacts.records import Artifact, FileRecord, read_manifest
 from pipeline.errors import FolderError
@@ -32,7 +33,11 @@ def collect(context: StageContext) -> list[FileRecord]:
     records = [_record(name, temp) for name, temp in sorted(written.items())]
     taken = {name for name in written if name in _owned(context.folder, besides=context.stage)}
     assert not taken, f"{context.stage} writes files of another stage: {sorted(taken)}"
-    used = {weight for name, temp in written.items() for weight in weights_of(temp, name)}
+    used = {
+        str(PurePosixPath(name).parent / data)
+        for name, temp in written.items()
+        for data in data_files(temp)
+    }
     inherited = {record.path for parent in context.parents.values() for record in parent.files}
     for name in sorted(used - written.keys()):
         path = context.folder.path / name

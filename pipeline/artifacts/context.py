@@ -8,7 +8,6 @@ the same name for ever, so they take their final name as soon as they are comple
 
 from __future__ import annotations
 
-import mmap
 import os
 import re
 import secrets
@@ -21,7 +20,6 @@ from pipeline.artifacts.records import Artifact
 
 TEMP_PREFIX = ".tmp-"
 WEIGHTS = re.compile(rb"weights-[0-9a-f]{8,64}\.data")
-_WITH_WEIGHTS = (".onnx",)
 
 
 class StageContext:
@@ -87,15 +85,6 @@ class StageContext:
         """Remove every temporary file and folder of this stage."""
         for temp in self.planned.values():
             remove(temp)
-
-
-def weights_of(graph: Path, name: str) -> list[str]:
-    """Return the final names of the weight files a graph refers to, read off its bytes."""
-    if graph.suffix not in _WITH_WEIGHTS or graph.stat().st_size == 0:
-        return []
-    with graph.open("rb") as handle, mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        names = {match.decode() for match in WEIGHTS.findall(data)}
-    return [str(PurePosixPath(name).parent / item) for item in sorted(names)]
 
 
 def remove(path: Path) -> None:

@@ -16,7 +16,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.artifacts.digests import STATS, StatCache, write_atomic
+from pipeline.artifacts.digests import STATS, StatCache, digest_json, write_atomic
+from pipeline.artifacts.external import data_files
 from pipeline.artifacts.lock import locked, try_locked
 from pipeline.artifacts.records import Artifact, read_manifest
 from pipeline.errors import FolderError, PipelineError
@@ -89,8 +90,15 @@ class Folder:
         return ""
 
     def digest_of(self, source: Path) -> str:
-        """Return the sha256 of any file, remembered while its size, mtime and inode stay."""
-        return self.stats.digest(source)
+        """Return the sha256 of any file, remembered while its size, mtime and inode stay.
+
+        A graph's digest covers the data files it refers to.
+        """
+        digest = self.stats.digest(source)
+        data = [source.parent / name for name in data_files(source)]
+        if not data:
+            return digest
+        return digest_json([digest, *(self.stats.digest(p) if p.is_file() else "" for p in data)])
 
     def distrust(self) -> None:
         """Forget every remembered digest, so that all bytes are read again (`--verify`)."""

@@ -9,7 +9,7 @@ from contextvars import ContextVar
 _PLANNING: ContextVar[bool] = ContextVar("planning", default=False)
 
 
-class WouldMake(Exception):  # noqa: N818 - an answer, not an error
+class WouldMake(Exception):
     """Raised in place of work while planning.
 
     Attributes:

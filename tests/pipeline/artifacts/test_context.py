@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.artifacts import open_folder
-from pipeline.artifacts.context import StageContext, weights_of
+from pipeline.artifacts.context import StageContext
 
 
 @pytest.fixture
@@ -51,20 +51,6 @@ def test_only_content_named_files_are_placed(context):
     temp.write_bytes(b"x")
     with pytest.raises(ValueError, match="weights-<digest>"):
         context.place(temp, "onnx/model.onnx")
-
-
-def test_references_are_read_off_the_bytes(tmp_path):
-    graph = tmp_path / "m.onnx"
-    graph.write_bytes(
-        b"\x0a\x08location\x12weights-00ff00ff.data\x00weights-00ff00ff.data weights-"
-    )
-    assert weights_of(graph, "onnx/m.onnx") == ["onnx/weights-00ff00ff.data"]
-
-
-@pytest.mark.parametrize(("name", "data"), [("m.onnx", b""), ("m.txt", b"weights-00ff00ff.data")])
-def test_empty_graphs_and_other_files_refer_to_nothing(tmp_path, name, data):
-    (tmp_path / name).write_bytes(data)
-    assert weights_of(tmp_path / name, name) == []
 
 
 def test_discard_removes_files_and_folders(context, tmp_path):

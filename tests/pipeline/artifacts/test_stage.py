@@ -15,12 +15,17 @@ from pipeline.errors import FolderError
 RECIPE = {"opset": 23, "shapes": {"batch": [1, 2, 16]}}
 
 
+def refer(name):
+    """Return a reference to a data file as it stands in a graph."""
+    return b"\x0a\x08location\x12" + bytes([len(name)]) + name.encode() if name else b""
+
+
 class Stage:
     """Counts how often it really works."""
 
-    def __init__(self, text="hello", facts=None, weights=None, file="model"):
+    def __init__(self, text="hello", facts=None, weights=None, file="model", refers=None):
         self.text, self.facts, self.weights, self.calls = text, facts or {}, weights, 0
-        self.file = f"onnx/{file}.onnx"
+        self.file, self.refers = f"onnx/{file}.onnx", refers or weights
 
     def __call__(self, context):
         self.calls += 1
@@ -28,7 +33,7 @@ class Stage:
             temp = context.path("onnx/raw.data")
             temp.write_bytes(b"w" * 32)
             context.place(temp, f"onnx/{self.weights}")
-        context.path(self.file).write_text(self.text + (self.weights or ""))
+        context.path(self.file).write_bytes(self.text.encode() + refer(self.refers))
         context.log("worked")
         return {"n": 1, **self.facts}
 
@@ -265,7 +270,10 @@ def test_weights_that_a_child_refers_to_stay(tmp_path):
     weights = "weights-aaaaaaaa.data"
     first = make(tmp_path / "out", Stage(weights=weights))
     child = make(
-        tmp_path / "out", Stage(weights, file="better"), name="optimize", parents={"export": first}
+        tmp_path / "out",
+        Stage(refers=weights, file="better"),
+        name="optimize",
+        parents={"export": first},
     )
     assert [record.shared for record in child.files if record.path.endswith(weights)] == [True]
     make(tmp_path / "out", Stage("no weights"), recipe={})
@@ -274,7 +282,7 @@ def test_weights_that_a_child_refers_to_stay(tmp_path):
 
 def test_a_graph_without_its_weights_is_refused(tmp_path):
     with pytest.raises(FolderError, match=r"weights-bbbbbbbb\.data"):
-        make(tmp_path / "out", Stage("weights-bbbbbbbb.data"))
+        make(tmp_path / "out", Stage(refers="weights-bbbbbbbb.data"))
 
 
 def test_a_parent_changed_by_another_run_is_refused(tmp_path):

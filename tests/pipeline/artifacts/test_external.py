@@ -1,0 +1,68 @@
+"""Data files are read off a graph's bytes as the format writes them."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from pipeline.artifacts import open_folder
+from pipeline.artifacts.external import data_files
+
+
+def graph(path, location, count=3):
+    """Write a graph whose weights lie in another file."""
+    weights = [numpy_helper.from_array(np.full(9, n, np.float32), f"w{n}") for n in range(count)]
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [9])
+    model = helper.make_model(helper.make_graph([], "location", [x], [x], weights))
+    path.parent.mkdir(exist_ok=True)
+    onnx.save(model, path, save_as_external_data=True, location=location, size_threshold=0)
+    return path
+
+
+@pytest.mark.parametrize(
+    "location",
+    ["m.data", "weights-0123456789abcdef.data", "数.bin", "x" * 150 + ".data"],
+    ids=["short", "ours", "chinese", "long"],
+)
+def test_what_onnx_writes_is_found(tmp_path, location):
+    assert data_files(graph(tmp_path / "m.onnx", location)) == [location]
+
+
+def test_a_graph_without_data_files_has_none(tmp_path):
+    onnx.save(onnx.load(graph(tmp_path / "m.onnx", "m.data")), tmp_path / "inline.onnx")
+    assert data_files(tmp_path / "inline.onnx") == []
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"\x0a\x08location\x12", b"\x0a\x08location\x12\xff\xff\xff\xff\xff", b"location"],
+    ids=["empty", "cut", "endless", "word"],
+)
+def test_junk_is_no_reference(tmp_path, data):
+    (tmp_path / "m.onnx").write_bytes(data)
+    assert data_files(tmp_path / "m.onnx") == []
+
+
+@pytest.mark.parametrize("path", [b"/etc/passwd", b"../x"])
+def test_paths_outside_are_not_followed(tmp_path, path):
+    (tmp_path / "m.onnx").write_bytes(b"\x0a\x08location\x12" + bytes([len(path)]) + path)
+    assert data_files(tmp_path / "m.onnx") == []
+
+
+def test_other_files_are_not_searched(tmp_path):
+    (tmp_path / "m.plan").write_bytes(b"\x0a\x08location\x12\x01x")
+    assert data_files(tmp_path / "m.plan") == []
+
+
+def test_a_graphs_digest_covers_its_weights(tmp_path):
+    folder = open_folder(tmp_path / "out", create=True)
+    file = graph(tmp_path / "m.onnx", "m.data")
+    before = folder.digest_of(file)
+    data = bytearray((tmp_path / "m.data").read_bytes())
+    data[-1] ^= 1
+    (tmp_path / "m.data").write_bytes(data)
+    assert folder.digest_of(file) != before
+    (tmp_path / "m.data").unlink()
+    assert folder.digest_of(file) != before
