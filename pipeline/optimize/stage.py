@@ -7,19 +7,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
-
-import onnx_ir as ir
+from typing import TYPE_CHECKING, Any
 
 from pipeline.artifacts import Artifact, StageContext, digest_file, open_folder, run_stage
 from pipeline.errors import UsageError
-from pipeline.graph.onnx_files import load_model, save_model
-from pipeline.optimize.engine import Fused, optimize_graph
 from pipeline.optimize.options import OptimizeOptions
-from pipeline.optimize.passes import plan_for
-from pipeline.optimize.proof import Prover
-from pipeline.optimize.records import check_gates, part_facts
 from pipeline.types import SILENT, Json, Progress
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
+
+    from pipeline.optimize.engine import Fused
 
 SESSION_SUFFIX = ".session.json"
 
@@ -62,6 +60,9 @@ def optimize_model(
 
 
 def _file_to_file(options: OptimizeOptions, output: Path, progress: Progress) -> OptimizedFile:
+    from pipeline.graph.onnx_files import save_model
+    from pipeline.optimize.records import check_gates, part_facts
+
     model, fused = _optimized(options.model, options, progress)
     gates = check_gates(options.require, {"model": fused})
     save_model(model, output)
@@ -108,6 +109,9 @@ def _produce(
     context: StageContext,
 ) -> dict[str, Any]:
     """Write one graph per part, with its session settings; return the facts."""
+    from pipeline.graph.onnx_files import save_model
+    from pipeline.optimize.records import check_gates, part_facts
+
     done: dict[str, Fused] = {}
     facts: dict[str, Any] = {}
     for name, (path, known) in parts.items():
@@ -137,6 +141,12 @@ def _interface(known: Mapping[str, Any]) -> dict[str, Any]:
 def _optimized(
     path: Path, options: OptimizeOptions, progress: Progress
 ) -> tuple[ir.Model, Fused]:
+    # Imported with the work, so that a folder that is current is reused without any framework.
+    from pipeline.graph.onnx_files import load_model
+    from pipeline.optimize.engine import optimize_graph
+    from pipeline.optimize.passes import plan_for
+    from pipeline.optimize.proof import Prover
+
     model = load_model(path)
     plan = plan_for(options.target, options.disable, fuse_all=options.fuse_all)
     prover = None if options.proof == "none" else Prover(share=options.proof == "structure")

@@ -34,11 +34,12 @@ def command(
     Every rewrite is compared with what it replaces before it is kept.
     """
     from pipeline.errors import UsageError
-    from pipeline.optimize.explain import list_lowerings
     from pipeline.optimize.stage import OptimizedFile, optimize_model
 
     with Console(as_json=as_json, verbose=verbose) as console:
         if list_them:
+            from pipeline.optimize.explain import list_lowerings  # loads the graph libraries
+
             found = list_lowerings(values["target"])
             return console.result(lowering_lines(found), {"lowerings": found})
         if model is None:
