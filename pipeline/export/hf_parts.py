@@ -20,7 +20,7 @@ from pipeline.export.hf_inputs import (
     past_lengths,
 )
 from pipeline.export.options import KvCache
-from pipeline.export.parts import ExportPart, SizeRange
+from pipeline.export.parts import ExportPart, SizeRange, free_names
 from pipeline.export.static_cache import static_decoder_part
 
 PAST = 5  # positions of the example cache
@@ -57,7 +57,8 @@ def _single(
             if isinstance(value, torch.Tensor) and name not in NOT_OUTPUTS
         )
     module = wrappers.OneCall(model, list(inputs.tensors), outputs, **fixed)
-    return ExportPart("model", module, inputs.tensors, inputs.axes, inputs.dims, outputs)
+    names = free_names(outputs, inputs.tensors)
+    return ExportPart("model", module, inputs.tensors, inputs.axes, inputs.dims, names)
 
 
 def decoder_inputs(model: Any) -> Inputs:

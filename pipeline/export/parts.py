@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -137,6 +137,17 @@ def name_outputs(value: object, prefix: str = "") -> list[tuple[str, Tensor]]:
             fix="return tensors, or tuples, lists or dicts of tensors",
         )
     return [found for key, item in items for found in name_outputs(item, _join(prefix, key))]
+
+
+def free_names(outputs: Sequence[str], inputs: Iterable[str]) -> tuple[str, ...]:
+    """Return the output names, those that an input or an earlier output has ending in _out."""
+    taken, names = set(inputs), []
+    for name in outputs:
+        while name in taken:
+            name += "_out"
+        taken.add(name)
+        names.append(name)
+    return tuple(names)
 
 
 def _join(prefix: str, key: str) -> str:

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.errors import UsageError
-from pipeline.export.parts import Axes, ExportPart, SizeRange, name_outputs
+from pipeline.export.parts import Axes, ExportPart, SizeRange, free_names, name_outputs
 
 DEFAULT_RANGES = {"batch": SizeRange(1, 1, 16)}
 LENGTH = SizeRange(1, 128, 512)
@@ -72,7 +72,7 @@ def user_part(value: Any, where: str) -> ExportPart:
         ) from err
     if not outputs:
         raise UsageError("the model returns no tensor", where=where, fix="return one from forward")
-    return ExportPart("model", module, inputs, axes, dims, outputs)
+    return ExportPart("model", module, inputs, axes, dims, free_names(outputs, inputs))
 
 
 def _by_name(model: nn.Module, given: Any, where: str) -> dict[str, Tensor]:
