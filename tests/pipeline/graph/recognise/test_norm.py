@@ -27,7 +27,8 @@ LAYER_NORMS = {
     "pow": CENTRED
     + "ve = Add(v, eps) i = Pow(ve, minus) z = Mul(i, d) s = Mul(z, w) y = Add(s, b)",
     "one over root": CENTRED
-    + "ve = Add(v, eps) r = Pow(ve, half) i = Div(one, r) z = Mul(d, i) s = Mul(z, w) y = Add(s, b)",
+    + "ve = Add(v, eps) r = Pow(ve, half) i = Div(one, r) z = Mul(d, i) s = Mul(z, w)"
+    " y = Add(s, b)",
     "weight on x": CENTRED
     + "ve = Add(v, eps) r = Sqrt(ve) dw = Mul(d, w) z = Div(dw, r) y = Add(z, b)",
     "difference of means": """
