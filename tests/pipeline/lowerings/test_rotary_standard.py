@@ -1,0 +1,95 @@
+"""Rotations become RotaryEmbedding with caches for every batch row."""
+
+import pytest
+
+from pipeline.graph.recognise.rotary import find_rotaries
+from pipeline.lowerings.rotary_standard import FuseRotary
+from tests.pipeline.text_graphs import assert_becomes, assert_same_numbers
+
+TOLERANCE = 1e-6  # one product and one sum, float32
+CONST = """zero = Constant<value_ints=[0]>() four = Constant<value_ints=[4]>()
+    eight = Constant<value_ints=[8]>() last = Constant<value_ints=[-1]>()
+    one = Constant<value_ints=[1]>() two = Constant<value_ints=[2]>()
+    end = Constant<value_ints=[9223372036854775807]>() ones = Constant<value_ints=[1, 1]>()"""
+TABLES = """ff = Concat<axis=-1>(f, f) c3 = Cos(ff) s3 = Sin(ff)
+    cos = Unsqueeze(c3, {axis}) sin = Unsqueeze(s3, {axis}) """
+TURN = """lo = Slice(x, zero, four, last, one) hi = Slice(x, four, end, last, one) nhi = Neg(hi)
+    rx = Concat<axis=-1>(nhi, lo) xc = Mul(x, cos) xs = Mul(rx, sin) y = Add(xc, xs)"""
+HALF = """ch = Slice(cos, zero, four, last, one) cc = Squeeze(ch, {axis})
+    sh = Slice(sin, zero, four, last, one) ss = Squeeze(sh, {axis}) """
+FULL = """rows = Shape<start=0, end=1>(x) to = Concat<axis=0>(rows, ones)
+    ce = Expand(cc, to) se = Expand(ss, to) """
+
+
+def graph(body, x="B,2,S,8", f="1,S,4"):
+    return f"(float[{x}] x, float[{f}] f) => (float[{x}] y) {{ {CONST} {body} }}"
+
+
+HEADS_1, HEADS_2 = TABLES.format(axis="one"), TABLES.format(axis="two")
+CASES = {
+    "batch 1": (
+        graph(HEADS_1 + TURN),
+        graph(HEADS_1 + HALF.format(axis="one") + FULL
+              + "y = RotaryEmbedding<interleaved=0>(x, ce, se)"),
+    ),
+    "a row for each batch": (
+        graph(HEADS_1 + TURN, f="B,S,4"),
+        graph(HEADS_1 + HALF.format(axis="one") + "y = RotaryEmbedding<interleaved=0>(x, cc, ss)",
+              f="B,S,4"),
+    ),
+    "heads behind the length": (
+        graph(HEADS_2 + TURN, x="B,S,2,8", f="B,S,4"),
+        graph(HEADS_2 + HALF.format(axis="two")
+              + """flat = Constant<value_ints=[0, 0, -1]>() x3 = Reshape(x, flat)
+              r = RotaryEmbedding<interleaved=0, num_heads=2>(x3, cc, ss)
+              back = Constant<value_ints=[0, 0, 2, 8]>() y = Reshape(r, back)""",
+              x="B,S,2,8", f="B,S,4"),
+    ),
+    "no heads": (
+        graph(TABLES.split("cos =")[0] + TURN.replace("cos", "c3").replace("sin", "s3"),
+              x="B,S,8", f="B,S,4"),
+        graph(TABLES.split("cos =")[0]
+              + """cc = Slice(c3, zero, four, last, one) ss = Slice(s3, zero, four, last, one)
+              y = RotaryEmbedding<interleaved=0, num_heads=1>(x, cc, ss)""", x="B,S,8", f="B,S,4"),
+    ),
+    "the negative angle": (
+        graph(HEADS_1 + TURN.replace("Neg(hi)", "Neg(lo)").replace("(nhi, lo)", "(hi, nhi)"),
+              f="B,S,4"),
+        graph(HEADS_1 + HALF.format(axis="one")
+              + "ns = Neg(ss) y = RotaryEmbedding<interleaved=0>(x, cc, ns)", f="B,S,4"),
+    ),
+    "partial": (
+        graph(HEADS_1 + "r = Slice(x, zero, eight, last, one) p = Slice(x, eight, end, last, one) "
+              + TURN.replace("x,", "r,").replace("end", "eight").replace("Mul(rr", "Mul(rx")
+              .replace("y = Add", "t = Add") + " y = Concat<axis=-1>(t, p)",
+              x="B,2,S,12", f="B,S,4"),
+        graph(HEADS_1 + HALF.format(axis="one")
+              + "y = RotaryEmbedding<interleaved=0, rotary_embedding_dim=8>(x, cc, ss)",
+              x="B,2,S,12", f="B,S,4"),
+    ),
+    "interleaved": (
+        graph("""f1 = Unsqueeze(f, last) fs = Concat<axis=-1>(f1, f1)
+            to4 = Constant<value_ints=[0, 0, 8]>() ff = Reshape(fs, to4) c3 = Cos(ff) s3 = Sin(ff)
+            cos = Unsqueeze(c3, one) sin = Unsqueeze(s3, one)
+            even = Slice(x, zero, end, last, two) odd = Slice(x, one, end, last, two)
+            nodd = Neg(odd) eo = Unsqueeze(nodd, last) ee = Unsqueeze(even, last)
+            st = Concat<axis=-1>(eo, ee) shape = Shape(x) rx = Reshape(st, shape)
+            xc = Mul(x, cos) xs = Mul(rx, sin) y = Add(xc, xs)""", f="B,S,4"),
+        graph("""f1 = Unsqueeze(f, last) fs = Concat<axis=-1>(f1, f1)
+            to4 = Constant<value_ints=[0, 0, 8]>() ff = Reshape(fs, to4) c3 = Cos(ff) s3 = Sin(ff)
+            cos = Unsqueeze(c3, one) sin = Unsqueeze(s3, one)
+            ch = Slice(cos, zero, eight, last, two) cc = Squeeze(ch, one)
+            sh = Slice(sin, zero, eight, last, two) ss = Squeeze(sh, one)
+            y = RotaryEmbedding<interleaved=1>(x, cc, ss)""", f="B,S,4"),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("before", "after"), CASES.values(), ids=CASES.keys())
+def test_before_and_after(before, after):
+    assert_becomes(before, after, find_rotaries, FuseRotary())
+
+
+@pytest.mark.parametrize("before", [c[0] for c in CASES.values()], ids=CASES.keys())
+def test_numbers(before):
+    assert_same_numbers(before, find_rotaries, FuseRotary(), rtol=TOLERANCE)
