@@ -6,13 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import onnx_ir as ir
-import torch
 
 from pipeline import errors
 from pipeline.judge.constants import Constants
-from pipeline.judge.dtypes import Precision
+from pipeline.judge.dtypes import DECLARED, Precision
 from pipeline.judge.fallback import place_of, reference_kernel
-from pipeline.judge.index_arithmetic import in_declared_type, index_nodes
+from pipeline.judge.index_arithmetic import index_nodes, joined
 from pipeline.judge.op import Kernel, Maker, Op
 from pipeline.judge.plan import Loader, Plan, Step, set_lifetimes
 from pipeline.judge.rounding import rounded
@@ -41,8 +40,8 @@ class Compiler:
     ) -> None:
         self._functions = functions
         self._opsets = {("" if d in _AI else d): v for d, v in opsets.items()}
-        self._precision = precision
-        self._constants = constants
+        self.precision = precision
+        self.constants = constants
 
     def plan(
         self,
@@ -72,15 +71,7 @@ class Compiler:
         function = self._functions.get(node.op_identifier())
         if function is not None:
             return self._call(function, attributes)
-        held = self._precision.hold
-        if not is_index or held is None:
-            return self._native(node, attributes, bodies, self._precision)
-
-        def make(dtype: torch.dtype) -> Kernel:
-            exact = Precision(self._precision.mode, dtype, None, rounds=False)
-            return self._native(node, attributes, bodies, exact)
-
-        return in_declared_type(node, make, held)
+        return self._native(node, attributes, bodies, DECLARED if is_index else self.precision)
 
     def _native(
         self,
@@ -110,7 +101,7 @@ class Compiler:
     def _call(self, function: ir.Function, attributes: Mapping[str, ir.Attr]) -> Kernel:
         bindings = {**function.attributes, **attributes}
         opsets = {**self._opsets, **function.opset_imports}
-        inner = Compiler(self._functions, opsets, self._precision, self._constants)
+        inner = Compiler(self._functions, opsets, self.precision, self.constants)
         plan = inner.plan(function, function.inputs, function.outputs, bindings)
         formal = len(function.inputs)
 
@@ -120,10 +111,6 @@ class Compiler:
             return tuple(results) if len(results) > 1 else results[0]
 
         return kernel
-
-    def constant(self, value: ir.Value) -> Loader | None:
-        """Return what loads a constant or weight, None for a computed value."""
-        return self._constants.loader(value)
 
 
 class _Draft:
@@ -143,7 +130,8 @@ class _Draft:
         self, nodes: list[ir.Node], inputs: Sequence[ir.Value], outputs: Sequence[ir.Value]
     ) -> Plan:
         entry = tuple(self._new(value) for value in inputs)
-        self._index_nodes = index_nodes(nodes, inputs)
+        if self._compiler.precision.hold is not None:
+            self._index_nodes = index_nodes(nodes, inputs)
         steps = [self._step(node) for node in nodes if not self._is_constant(node)]
         results = tuple(self._read(value) for value in outputs)
         set_lifetimes(steps, set(results), self._loaders)
@@ -180,20 +168,28 @@ class _Draft:
         self._names.append("")
         return len(self._template) - 1
 
-    def _read(self, value: ir.Value | None) -> int:
+    def _read(self, value: ir.Value | None, *, native: bool = False) -> int:
         if value is None:
             return 0
+        if native and self._compiler.constants.is_constant(value):
+            return self._native(value)
         if value in self._slots:
             return self._slots[value]
         slot = self._new(value)
-        loader = self._compiler.constant(value)
+        loader = self._compiler.constants.loader(value)
         if loader is None:
             self._captured.append(value)
-        elif self._compiler._constants.keeps(value):
+        elif self._compiler.constants.keeps(value):
             self._template[slot] = loader()
         else:
             self._loaders[slot] = loader
         return slot
+
+    def _native(self, value: ir.Value) -> int:
+        """Return a slot of its own for a small constant in the type the file gives it."""
+        self._template.append(self._compiler.constants.native(value))
+        self._names.append("")
+        return len(self._template) - 1
 
     def _step(self, node: ir.Node) -> Step:
         attributes = {
@@ -215,12 +211,20 @@ class _Draft:
         order = list(outer)
         for name, draft in drafts.items():
             bodies[name] = _taking(bodies[name], draft.captured(), order)
-        kernel = self._compiler.kernel(node, bound, bodies, node in self._index_nodes)
-        reads = tuple(self._read(v) for v in [*node.inputs, *order])
+        is_index = node in self._index_nodes
+        kernel = self._compiler.kernel(node, bound, bodies, is_index)
+        values = [*node.inputs, *order]
+        reads = tuple(self._read(v, native=is_index) for v in values)
+        held = self._compiler.precision.hold
+        if held is not None and not is_index and node.op_type != "Cast" and self._mixed(values):
+            kernel = joined(kernel, held)
         return Step(kernel, node, reads, tuple(self._write(v) for v in node.outputs))
 
+    def _mixed(self, values: Sequence[ir.Value | None]) -> bool:
+        return any(v is not None and v.producer() in self._index_nodes for v in values)
+
     def _late_constant(self, node: ir.Node, attributes: Mapping[str, ir.Attr]) -> Step:
-        tensor = self._compiler._constants.from_attributes(attributes)
+        tensor = self._compiler.constants.from_attributes(attributes)
         return Step(lambda: tensor, node, (), (self._new(node.outputs[0]),))
 
 

@@ -9,7 +9,7 @@ import onnx_ir as ir
 import torch
 
 from pipeline import errors
-from pipeline.judge.dtypes import Precision, to_torch
+from pipeline.judge.dtypes import DECLARED, Precision, to_torch
 from pipeline.judge.plan import Loader
 
 
@@ -35,6 +35,16 @@ class Constants:
         if isinstance(source, Mapping):
             return lambda: self._cached(value, lambda: self.from_attributes(source))
         return lambda: self._cached(value, lambda: self._convert(source))
+
+    def is_constant(self, value: ir.Value) -> bool:
+        """Return whether the value is a weight or constant."""
+        return self._source(value) is not None
+
+    def native(self, value: ir.Value) -> torch.Tensor:
+        """Return a constant in the type the file gives it, whatever the mode."""
+        load = Constants(DECLARED, 0).loader(value)
+        assert load is not None, "asked for constants only"
+        return load()
 
     def keeps(self, value: ir.Value) -> bool:
         """Return whether the constant fits what is left of the budget, and reserve it."""

@@ -106,6 +106,9 @@ class Precision:
         return tensor if self.hold is None else tensor.to(self.hold)
 
 
+DECLARED = Precision("declared", None, None, rounds=True)
+
+
 def _unjudged(name: str) -> errors.BadModelError:
     return errors.BadModelError(
         f"tensors of type {name} cannot be judged",
@@ -125,7 +128,7 @@ def precision_of(mode: str, round_each: bool) -> Precision:
         )
     chosen = cast(Mode, mode)
     if chosen == "declared":
-        return Precision(chosen, None, None, rounds=True)
+        return DECLARED
     dtype = cast(torch.dtype, getattr(torch, chosen))
     if dtype not in HALF:
         return Precision(chosen, dtype, None, rounds=False)

@@ -2,13 +2,13 @@
 
 A relative-position bucket such as `int(log(n / 8) / log(16) * 8)` sits on a step: computed in
 another type it lands in another bucket, and the whole model differs. PyTorch models spell
-float32 there whatever their own precision, so such nodes keep their declared type in every
-mode of the judge.
+float32 there whatever their own precision, so such nodes and their constants keep their
+declared types in every mode of the judge.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import onnx_ir as ir
@@ -78,9 +78,15 @@ def _chain(
             continue
         if node.op_type == "Cast" and not _is_float(node.attributes["to"].as_int()):
             continue
+        if node.domain not in ("", "ai.onnx") or _has_body(node):
+            return None
         chain.add(node)
         todo.extend(value for value in node.inputs if value is not None)
     return chain
+
+
+def _has_body(node: ir.Node) -> bool:
+    return any(attr.type == ir.AttributeType.GRAPH for attr in node.attributes.values())
 
 
 def _elements(node: ir.Node) -> int:
@@ -88,30 +94,16 @@ def _elements(node: ir.Node) -> int:
     return tensor.as_tensor().size if tensor is not None and not tensor.is_ref() else 1
 
 
-def in_declared_type(
-    node: ir.Node, make: Callable[[torch.dtype], Kernel], held: torch.dtype
-) -> Kernel:
-    """Return the node's kernel run in its declared type, its results held as the mode holds.
-
-    Args:
-        node: A node `index_nodes` found.
-        make: Makes the kernel for the type floats are to be held in.
-        held: The type of the mode.
-    """
-    declared = node.outputs[0].dtype
-    own = torch.float64 if declared == ir.DataType.DOUBLE else torch.float32
-    kernel = make(own)
-    if held == own:
-        return kernel
+def joined(kernel: Kernel, held: torch.dtype) -> Kernel:
+    """Return a kernel that takes index values among its inputs in the type of the mode."""
 
     def call(*inputs: Any) -> Any:
-        result = kernel(*[_to(x, own) for x in inputs])
-        if isinstance(result, tuple):
-            return tuple(_to(y, held) for y in result)
-        return _to(result, held)
+        return kernel(*[as_held(x, held) for x in inputs])
 
     return call
 
 
-def _to(x: Any, dtype: torch.dtype) -> Any:
-    return x.to(dtype) if isinstance(x, torch.Tensor) and x.dtype in WIDE else x
+def as_held(x: Any, held: torch.dtype) -> Any:
+    """Return a wide float in the type of the mode, anything else as it is."""
+    wide = isinstance(x, torch.Tensor) and x.dtype in WIDE and x.dtype != held
+    return x.to(held) if wide else x

@@ -13,6 +13,7 @@ from pipeline import errors
 from pipeline.judge.compiler import Compiler
 from pipeline.judge.constants import Constants
 from pipeline.judge.dtypes import WIDE, precision_of, to_torch
+from pipeline.judge.index_arithmetic import as_held
 from pipeline.judge.plan import Observe, Plan
 
 Feed = np.ndarray | torch.Tensor
@@ -103,6 +104,10 @@ class Judge:
         plan, entry = self._plans[key]
         with torch.inference_mode():
             results = plan([self._fed(name, feeds[name]) for name in entry], (), observe)
+        held = self.precision.hold
+        if held is not None:
+            # Values of index arithmetic come in types of their own.
+            results = [as_held(result, held) for result in results]
         return dict(zip(wanted, results, strict=True))
 
     def _planned(self, feeds: Collection[str], wanted: Sequence[str]) -> tuple[Plan, list[str]]:

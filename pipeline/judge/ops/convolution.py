@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from pipeline.judge.op import Kernel, Op, Table, Tensor, always
+from pipeline.judge.op import Kernel, Op, Table, Tensor, always, left_to_reference
 
 _CONV = {1: functional.conv1d, 2: functional.conv2d, 3: functional.conv3d}
 _CONV_T = {
@@ -120,7 +120,9 @@ def _windows(
 
 
 def max_pool(op: Op) -> Kernel:
-    """Return the largest element of each window."""
+    """Return the largest element of each window; their indices are left to onnx.reference."""
+    if op.wants(1):
+        return left_to_reference
 
     def kernel(x: Tensor) -> Tensor:
         padding, more, strides, dilations = _windows(op, x)
@@ -149,7 +151,7 @@ def average_pool(op: Op) -> Kernel:
         filled = _padded(_padded(x, padding), beyond)
         weights = ones.expand(channels, *ones.shape[1:])
         total: Tensor = call(filled, weights, None, strides, 0, dilations, channels)
-        return total / count
+        return torch.div(total, count)
 
     return kernel
 
@@ -158,21 +160,10 @@ def _spatial(x: Tensor) -> list[int]:
     return list(range(2, x.dim()))
 
 
-_MAX_POOL_OUTPUTS = 1
-
-
-def _max_pool_or_reference(op: Op) -> Kernel:
-    def refuse(*_inputs: Any) -> Any:
-        # The indices of MaxPool are rare enough to leave them to onnx.reference.
-        raise NotImplementedError
-
-    return refuse if op.wants(_MAX_POOL_OUTPUTS) else max_pool(op)
-
-
 TABLE: Table = {
     ("", "Conv"): conv,
     ("", "ConvTranspose"): conv_transpose,
-    ("", "MaxPool"): _max_pool_or_reference,
+    ("", "MaxPool"): max_pool,
     ("", "AveragePool"): average_pool,
     ("", "GlobalAveragePool"): always(lambda x: x.mean(_spatial(x), keepdim=True)),
     ("", "GlobalMaxPool"): always(lambda x: x.amax(_spatial(x), keepdim=True)),

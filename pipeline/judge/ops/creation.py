@@ -22,12 +22,9 @@ def constant_of_shape(op: Op) -> Kernel:
 
 def range_(start: Tensor, limit: Tensor, delta: Tensor) -> Tensor:
     """Return start, start + delta, ... short of the limit."""
-    first, end, step = start.item(), limit.item(), delta.item()
-    count = max(math.ceil((end - first) / step), 0)
-    if not start.is_floating_point():
-        return torch.arange(count, dtype=start.dtype) * delta + start
-    steps = torch.arange(count, dtype=start.dtype)
-    values: Tensor = steps * step + first
+    start, delta = start.reshape(()), delta.reshape(())
+    count = max(math.ceil((limit.item() - start.item()) / delta.item()), 0)
+    values: Tensor = torch.arange(count, dtype=start.dtype) * delta + start
     return values
 
 
@@ -44,7 +41,7 @@ def eye_like(op: Op) -> Kernel:
     def kernel(x: Tensor) -> Tensor:
         dtype = x.dtype if code is None else op.held(code)
         rows, columns = x.shape
-        return (torch.arange(columns) == torch.arange(rows)[:, None] + k).to(dtype)
+        return torch.eq(torch.arange(columns), torch.arange(rows)[:, None] + k).to(dtype)
 
     return kernel
 

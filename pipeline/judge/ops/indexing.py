@@ -74,7 +74,8 @@ def scatter_nd(op: Op) -> Kernel:
         elif reduction == "add":
             rows.index_add_(0, flat, values)
         else:
-            rows.index_reduce_(0, flat, values, _AMOUNT[reduction])
+            at = flat.reshape(-1, *[1] * (values.dim() - 1)).expand_as(values)
+            rows.scatter_reduce_(0, at, values, _AMOUNT[reduction])
         return rows.reshape(x.shape)
 
     return kernel

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from pipeline.judge.op import Kernel, Maker, Op, Table, Tensor
+from pipeline.judge.op import Kernel, Maker, Op, Table, Tensor, left_to_reference
 
 _State = tuple[Tensor, ...]
 _Cell = Callable[[Op, Tensor, _State, Tensor, Tensor, Tensor | None], _State]
@@ -54,7 +54,7 @@ def _recurrent(cell: _Cell, states: int) -> Maker:
         directions = {"bidirectional": (0, 1), "reverse": (1,)}.get(op.get("direction", ""), (0,))
         usual = _DEFAULTS[op.kind] * len(directions)
         if tuple(op.get("activations", usual)) != usual or op.get("clip") is not None:
-            return _refuse
+            return left_to_reference
 
         def kernel(
             x: Tensor,
@@ -95,10 +95,6 @@ def _recurrent(cell: _Cell, states: int) -> Maker:
         return kernel
 
     return make
-
-
-def _refuse(*_inputs: Any) -> Any:
-    raise NotImplementedError
 
 
 def _one_way(

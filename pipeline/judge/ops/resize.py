@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from pipeline.judge.op import Kernel, Op, Table, Tensor
+from pipeline.judge.op import Kernel, Op, Table, Tensor, left_to_reference
 
 
 def resize(op: Op) -> Kernel:
     """Return x interpolated to the sizes, or by the scales, given."""
     if op.get("coordinate_transformation_mode") == "tf_crop_and_resize":
-        return _refuse
+        return left_to_reference
     old = op.version < 11
 
     def kernel(
@@ -35,10 +35,6 @@ def resize(op: Op) -> Kernel:
         return x
 
     return kernel
-
-
-def _refuse(*_inputs: Any) -> Any:
-    raise NotImplementedError
 
 
 def _targets(

@@ -1,0 +1,28 @@
+"""Indexing operators against ONNX's own operator tests."""
+
+import pytest
+
+from tests.pipeline.judge.onnx_cases import all_cases, check
+
+KINDS = [
+    "Gather",
+    "GatherElements",
+    "GatherND",
+    "Scatter",
+    "ScatterElements",
+    "ScatterND",
+    "TensorScatter",
+    "OneHot",
+    "Compress",
+    "TopK",
+    "NonZero",
+    "ReverseSequence",
+]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_onnx_cases(kind):
+    cases = all_cases()[kind]
+    assert cases
+    for case in cases:
+        check(case)

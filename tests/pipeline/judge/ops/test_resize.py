@@ -1,0 +1,15 @@
+"""Resize and Upsample against ONNX's own operator tests."""
+
+import pytest
+
+from tests.pipeline.judge.onnx_cases import all_cases, check
+
+KINDS = ["Resize", "Upsample"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_onnx_cases(kind):
+    cases = all_cases()[kind]
+    assert cases
+    for case in cases:
+        check(case)
