@@ -18,6 +18,13 @@ if TYPE_CHECKING:
 
 Value = int | float | bool | str
 
+_TOKENIZER_FILES = (
+    "tokenizer.json", "words.json", "tokenizer.model", "tokenizer_config.json", "vocab.txt",
+    "vocab.json", "merges.txt", "special_tokens_map.json", "added_tokens.json",
+    "chat_template.jinja", "generation_config.json",
+)  # fmt: skip
+BERT_TASKS = ("feature-extraction", "fill-mask", "text-classification", "token-classification")
+
 
 @dataclass(frozen=True)
 class Preset:
@@ -25,56 +32,96 @@ class Preset:
 
     Attributes:
         family: The file in models/ that defines it.
+        tasks: What it can be exported for, in the words of Hugging Face's tasks; the first is
+            what it is exported for unless told otherwise.
         sizes: What differs from the family's default configuration.
-        task: What its exported artifact does, in the words of Hugging Face's tasks.
-        folder: Its tokenizer.json, config.json and weights.safetensors; None without any.
+        folder: Its tokenizer, config.json and weights.safetensors; None without any.
     """
 
     name: str
     family: str
-    task: str
+    tasks: tuple[str, ...]
     sizes: Mapping[str, Value]
     folder: Path | None = None
+
+    @property
+    def task(self) -> str:
+        """Return the task it is exported for unless told otherwise."""
+        return self.tasks[0]
 
     @property
     def random_weights(self) -> bool:
         """Return whether `build` without a checkpoint gives random weights."""
         return self.folder is None
 
-    def build(self, seed: int = 0, checkpoint: Path | None = None) -> nn.Module:
-        """Return the model in eval mode with float32 weights.
+    def tokenizer_files(self, checkpoint: Path | None = None) -> tuple[Path, ...]:
+        """Return the files that make up the tokenizer, none where there is none."""
+        folder = checkpoint or self.folder
+        if folder is None:
+            return ()
+        return tuple(folder / name for name in _TOKENIZER_FILES if (folder / name).is_file())
+
+    def build(
+        self,
+        seed: int = 0,
+        checkpoint: Path | None = None,
+        task: str | None = None,
+        dtype: str = "float32",
+    ) -> nn.Module:
+        """Return the model in eval mode, without gradients.
 
         Args:
             seed: Decides the random weights where there are no others.
             checkpoint: A folder whose weights and configuration replace the preset's own.
+            task: One of `tasks`; None means the first.
+            dtype: Of the weights: float32, float16, bfloat16 or float64.
 
         Raises:
-            ModelError: The checkpoint is incomplete, unsafe or of another family.
+            ModelError: The checkpoint is incomplete, unsafe or of another family, or the task is
+                none of the preset's.
         """
         from models.families import build
 
-        return build(self, seed, checkpoint)
+        return build(self, seed, checkpoint, task or self.task, dtype)
 
     def parts(self, model: nn.Module) -> dict[str, Part]:
         """Return what is exported of `model`, by part: `model`, or `encoder` and `decoder`."""
         from models.families import parts
 
-        return parts(self, model)
+        return parts(model)
 
 
 def _preset(
-    name: str, family: str, task: str, folder: Path | None = None, **sizes: Value
+    name: str, family: str, tasks: str | tuple[str, ...], folder: Path | None = None, **sizes: Value
 ) -> Preset:
-    return Preset(name, family, task, MappingProxyType(sizes), folder)
+    tasks = (tasks,) if isinstance(tasks, str) else tasks
+    return Preset(name, family, tasks, MappingProxyType(sizes), folder)
 
 
+_TINY = {"vocab": 97, "width": 32, "heads": 4, "layers": 2, "hidden": 64, "max_length": 64}
+_BIG = {"width": 1024, "heads": 16}
 _ALL = (
+    _preset("zh-en", "transformer", "translation", Path(__file__).parent / "zh_en"),
     _preset("transformer-base", "transformer", "translation"),
-    _preset("transformer-big", "transformer", "translation", width=1024, heads=16, hidden=4096),
+    _preset("transformer-big", "transformer", "translation", hidden=4096, **_BIG),
     _preset(
         "transformer-tiny", "transformer", "translation",
         source_vocab=97, target_vocab=89, width=32, heads=4, layers=2, hidden=64, max_length=64,
     ),
+    _preset("bert-base", "bert", BERT_TASKS),
+    _preset("bert-large", "bert", BERT_TASKS, layers=24, hidden=4096, **_BIG),
+    _preset("bert-tiny", "bert", BERT_TASKS, classes=3, **_TINY),
+    _preset("gpt2", "gpt2", "text-generation"),
+    _preset("gpt2-tiny", "gpt2", "text-generation", bos_id=1, eos_id=2, **_TINY),
+    _preset("llama2-7b", "llama", "text-generation"),
+    _preset("llama-tiny", "llama", "text-generation", kv_heads=2, **_TINY),
+    _preset("baichuan2-7b", "baichuan", "text-generation"),
+    _preset(
+        "baichuan2-13b", "baichuan", "text-generation",
+        width=5120, heads=40, layers=40, hidden=13696, positions="alibi",
+    ),
+    _preset("baichuan-tiny", "baichuan", "text-generation", **_TINY),
+    _preset("baichuan-alibi-tiny", "baichuan", "text-generation", positions="alibi", **_TINY),
 )  # fmt: skip
 
 PRESETS: Mapping[str, Preset] = MappingProxyType({preset.name: preset for preset in _ALL})

@@ -1,0 +1,1 @@
+"""A small Chinese to English translator: corpus generator, tokenizer, training, weights."""

@@ -1,0 +1,340 @@
+"""Predicates: what is said of a subject, in each tense, affirmed, denied or asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from models.zh_en import nouns
+from models.zh_en.english import Subject, article, gerund, participle, past, plural
+from models.zh_en.lexicon import Chooser
+
+Tense = Literal["present", "past", "future"]
+Form = Literal["yes", "no", "ask"]
+
+
+@dataclass(frozen=True)
+class Predicate:
+    """Chinese for each form, and English with the kind of verb that governs it.
+
+    Attributes:
+        kind: be (en follows am/is), do (en is a base verb), have (en is a participle),
+            can or should (en is a base verb).
+    """
+
+    kind: Literal["be", "do", "have", "can", "should"]
+    en: str
+    yes: str
+    no: str
+    ask: str
+
+    def zh(self, form: Form) -> str:
+        """Return the Chinese of the form."""
+        return {"yes": self.yes, "no": self.no, "ask": self.ask}[form]
+
+
+def english(subject: Subject, predicate: Predicate, tense: Tense, form: Form) -> str:
+    """Return the English clause in mid-sentence case, without time or punctuation."""
+    if form == "ask":
+        return question(subject, predicate, tense)
+    negative, en = form == "no", predicate.en
+    if negative:
+        en = f" {en}".replace(" some ", " any ").strip()
+    if predicate.kind == "have" and negative and en.startswith("already "):
+        return f"{subject.with_have(True)} {en.removeprefix('already ')} yet"
+    if predicate.kind == "have":
+        return f"{subject.with_have(negative)} {en}"
+    if predicate.kind in ("can", "should"):
+        auxiliary = predicate.kind if not negative else {"can": "can't"}.get(
+            predicate.kind, "shouldn't")  # fmt: skip
+        return f"{subject.text} {auxiliary} {en}"
+    if tense == "future":
+        return f"{subject.with_will(negative)} {'be ' if predicate.kind == 'be' else ''}{en}"
+    if predicate.kind == "be":
+        lead = subject.with_was(negative) if tense == "past" else subject.with_be(negative)
+        return f"{lead} {en}"
+    if negative:
+        return f"{subject.text} {'did' if tense == 'past' else subject.do()}n't {en}"
+    return f"{subject.text} {past(en) if tense == 'past' else subject.present(en)}"
+
+
+def question(subject: Subject, predicate: Predicate, tense: Tense) -> str:
+    """Return the yes-or-no question in mid-sentence case."""
+    text, en = subject.text, predicate.en
+    if predicate.kind == "have":
+        return f"{'have' if subject.bare else 'has'} {text} {en}"
+    if predicate.kind in ("can", "should"):
+        return f"{predicate.kind} {text} {en}"
+    if tense == "future":
+        return f"will {text} {'be ' if predicate.kind == 'be' else ''}{en}"
+    if predicate.kind == "be":
+        return f"{subject.be(tense)} {text} {en}"
+    return f"{'did' if tense == 'past' else subject.do()} {text} {en}"
+
+
+def adjective(c: Chooser, classes: str, tense: Tense) -> Predicate:
+    """Return happy, very tired, too expensive, a little cold, ..."""
+    entry = c.entry(classes)
+    zh, en = entry.zh, entry.en
+    degree, word, after = c.weighted(
+        [(60, ("很", "", "")), (8, ("非常", "very ", "")), (8, ("有点", "a little ", "")),
+         (4, ("有点儿", "a little ", "")), (7, ("太", "too ", " 了")), (5, ("真", "really ", "")),
+         (3, ("特别", "really ", "")), (3, ("比较", "quite ", "")), (3, ("十分", "very ", ""))]
+    )  # fmt: skip
+    if tense == "future":
+        return Predicate("be", en, f"会 很 {zh}", f"不 会 {zh}", f"会 {zh} 吗")
+    ask = c.pick(f"{zh} 吗", f"{zh} 吗", f"{zh} 不 {zh}")
+    return Predicate("be", word + en, f"{degree} {zh}{after}", f"不 {zh}", ask)
+
+
+def for_form(predicate: Predicate, form: Form) -> Predicate:
+    """Return the predicate with its degree dropped where only the plain form has one."""
+    if form == "yes" or predicate.kind != "be":
+        return predicate
+    for word in ("very ", "a little ", "too ", "really ", "quite "):
+        if predicate.en.startswith(word):
+            return Predicate("be", predicate.en.removeprefix(word), *_zh(predicate))
+    return predicate
+
+
+def _zh(predicate: Predicate) -> tuple[str, str, str]:
+    return predicate.yes, predicate.no, predicate.ask
+
+
+def identity(c: Chooser, subject: Subject) -> Predicate:
+    """Return a teacher, Chinese, my friend, ..., in the subject's number."""
+    roll = c.random.random()
+    if roll < 0.55:
+        job = c.entry("job")
+        zh = job.zh if c.chance(0.6) or subject.plural else f"一 个 {job.zh}"
+        en = plural(job.en) if _many(subject) else article(job.en)
+    elif roll < 0.8:
+        nation = c.entry("nation")
+        zh, en = nation.zh + " 人", nation.note(0)
+    else:
+        owner, mate = c.entry("pronoun"), c.entry("mate")
+        zh = f"{owner.zh} 的 {mate.zh}"
+        en = f"{owner.note(0)} {plural(mate.en) if _many(subject) else mate.en}"
+    ask = c.pick(f"是 {zh} 吗", f"是 {zh} 吗", f"是 不 是 {zh}")
+    return Predicate("be", en, f"是 {zh}", f"不 是 {zh}", ask)
+
+
+def _many(subject: Subject) -> bool:
+    return subject.plural or subject.text in ("we", "they")
+
+
+def being_somewhere(c: Chooser) -> Predicate:
+    """Return at home, in the park, ..."""
+    spot = nouns.spot(c)
+    return Predicate("be", spot.en, f"在 {spot.zh}", f"不 在 {spot.zh}", f"在 {spot.zh} 吗")
+
+
+def having(c: Chooser) -> Predicate:
+    """Return have two apples, have time, have an older brother, ..."""
+    roll = c.random.random()
+    if roll < 0.3:
+        owned = c.entry("owned")
+        yes, en = owned.zh, owned.en
+    elif roll < 0.65:
+        number, kin = c.entry("number"), c.entry("kin")
+        if kin.note(0) == "plural" or kin.en == "family" or number.zh not in "一两三四":
+            number, kin = c.by_zh["number", "一"], c.by_zh["kin", "哥哥"]
+        one = number.zh == "一"
+        yes = f"{number.zh} 个 {kin.zh}"
+        en = article(kin.en) if one else f"{number.en} {plural(kin.en)}"
+        if c.chance(0.3):
+            more, word = c.entry("number"), c.by_zh["kin", c.pick("姐姐", "弟弟", "妹妹", "儿子", "女儿")]
+            yes += f" 和 {more.zh} 个 {word.zh}"
+            en += " and " + (article(word.en) if more.zh == "一" else f"{more.en} {plural(word.en)}")
+    else:
+        noun = nouns.thing(c, c.pick("thing", "animal", "food"))
+        yes, en = noun.zh, noun.en
+    ask = c.pick(f"有 {yes} 吗", f"有 {yes} 吗", f"有 没有 {yes}")
+    return Predicate("do", "have " + en, f"有 {yes}", f"没有 {yes}", ask)
+
+
+@dataclass(frozen=True)
+class VerbPhrase:
+    """A verb and what follows it; `habit` is the English of doing it in general."""
+
+    verb: str
+    rest: str
+    en: str
+    habit: str
+
+    @property
+    def zh(self) -> str:
+        """Return the words of verb and object."""
+        return f"{self.verb} {self.rest}".strip()
+
+
+def verb_phrase(c: Chooser, simple: bool = False) -> VerbPhrase:
+    """Return read a book, eat two apples, go to the park, ...; `simple` adds no adverbial."""
+    make = c.weighted([(38, _fixed), (32, consuming), (12, _going), (8, _feeling_for), (4, _sport),
+                       (6, _for_someone)])  # fmt: skip
+    phrase = make(c)
+    if simple or c.chance(0.75) or make in (_going, _for_someone, _feeling_for):
+        return phrase
+    return _accompanied(c, phrase)
+
+
+def _fixed(c: Chooser) -> VerbPhrase:
+    entry = c.entry("vp")
+    verb, _, rest = entry.zh.partition(" ")
+    return VerbPhrase(verb, rest, entry.en, entry.note(0) or entry.en)
+
+
+def consuming(c: Chooser) -> VerbPhrase:
+    """Return a verb with an object of the class it takes."""
+    verb = c.entry("consume")
+    classes = verb.note(0)
+    if classes in ("language", "subject"):
+        entry = c.entry(classes)
+        return VerbPhrase(verb.zh, entry.zh, f"{verb.en} {entry.en}", f"{verb.en} {entry.en}")
+    if classes in ("food", "drink", "thing", "animal"):
+        noun = nouns.thing(c, classes)
+    else:
+        choice = c.entry(classes)
+        found = c.by_zh.get(("thing", choice.zh)) or c.by_zh.get(("food", choice.zh))
+        assert found is not None or choice.notes, f"{choice.zh} is neither a thing nor food"
+        noun = (
+            nouns.thing(c, "thing" if ("thing", choice.zh) in c.by_zh else "food", found)
+            if found
+            else nouns.Noun(choice.zh, choice.en)
+        )
+    en = f"{verb.en} {noun.en}"
+    return VerbPhrase(verb.zh, noun.zh, en, en)
+
+
+def _going(c: Chooser) -> VerbPhrase:
+    goal, how = nouns.goal(c), c.entry("transport")
+    if c.chance(0.25):
+        return VerbPhrase(how.zh, f"去 {goal.zh}", f"go {goal.en} {how.en}", f"go {goal.en} {how.en}")
+    return VerbPhrase("去", goal.zh, "go " + goal.en, "go " + goal.en)
+
+
+def _feeling_for(c: Chooser) -> VerbPhrase:
+    verb, who = c.entry("state"), c.pick(nouns.pronoun, nouns.relative)(c)
+    en = f"{verb.en} {who.object}"
+    return VerbPhrase(verb.zh, who.zh, en, en)
+
+
+def _sport(c: Chooser) -> VerbPhrase:
+    entry = c.entry("sport")
+    verb, _, rest = entry.zh.partition(" ")
+    return VerbPhrase(verb, rest, entry.en, entry.en)
+
+
+def _for_someone(c: Chooser) -> VerbPhrase:
+    who = c.pick(nouns.pronoun, nouns.relative)(c)
+    noun = nouns.thing(c, "thing")
+    zh, en = c.weighted(
+        [(3, (f"给 {who.zh} 打 电话", f"call {who.object}")),
+         (3, (f"给 {who.zh} 买 {noun.zh}", f"buy {noun.en} for {who.object}")),
+         (2, (f"给 {who.zh} 做 饭", f"cook for {who.object}")),
+         (2, (f"给 {who.zh} 写 信", f"write to {who.object}")),
+         (2, (f"跟 {who.zh} 说话", f"talk to {who.object}")),
+         (2, (f"和 {who.zh} 聊天", f"chat with {who.object}")),
+         (2, (f"送 给 {who.zh} {noun.zh}", f"give {who.object} {noun.en}")),
+         (1, (f"和 {who.zh} 见面", f"meet {who.object}")),
+         (1, (f"跟 {who.zh} 见面", f"meet {who.object}"))]
+    )  # fmt: skip
+    return VerbPhrase("", zh, en, en)
+
+
+def _accompanied(c: Chooser, phrase: VerbPhrase) -> VerbPhrase:
+    if c.chance(0.5) and phrase.verb not in ("去", "来", "出去", "回家"):
+        spot = nouns.spot(c)
+        lead, tail = f"在 {spot.zh}", spot.en
+    else:
+        who = c.pick(nouns.pronoun, nouns.relative)(c)
+        lead = c.pick("和", "跟") + f" {who.zh}" + c.pick(" 一起", "")
+        tail = "with " + who.object
+    return VerbPhrase(f"{lead} {phrase.verb}".strip(), phrase.rest,
+                      f"{phrase.en} {tail}", f"{phrase.habit} {tail}")  # fmt: skip
+
+
+def acting(c: Chooser, tense: Tense) -> Predicate:
+    """Return a verb phrase as a predicate of the tense."""
+    phrase = verb_phrase(c)
+    zh = phrase.zh
+    if tense == "past":
+        serial = phrase.verb in ("去", "来", "") or phrase.rest.startswith("去")
+        done = f"{zh} 了"
+        if phrase.rest and not serial and c.chance(0.5):
+            done = f"{phrase.verb} 了 {phrase.rest}"
+        ask = c.pick(f"{done} 吗", f"{zh} 了 没有")
+        return Predicate("do", phrase.en, done, f"{c.pick('没', '没有')} {zh}", ask)
+    if tense == "future":
+        will = c.pick("会", "会", "")
+        return Predicate("do", phrase.en, f"{will} {zh}".strip(), f"不 会 {zh}", f"会 {zh} 吗")
+    return Predicate("do", phrase.habit, zh, f"不 {zh}", f"{zh} 吗")
+
+
+_WISHES = (
+    *2 * (("想", "want to"),), ("要", "want to"), ("想要", "want to"), ("喜欢", "like to"),
+    ("需要", "need to"), ("打算", "plan to"), ("希望", "hope to"),
+)  # fmt: skip
+
+
+def wishing(c: Chooser) -> Predicate:
+    """Return want to eat, like to swim, plan to travel, need to rest, ..."""
+    phrase, (zh, en) = verb_phrase(c), c.among(_WISHES)
+    text = f"{en} {phrase.habit if en == 'like to' else phrase.en}"
+    if zh == "要" and phrase.verb == "去":  # 要去 announces, it does not wish
+        rest = gerund(phrase.en)
+        return Predicate("be", rest, f"要 {phrase.zh}", f"不 去 {phrase.rest}", f"要 {phrase.zh} 吗")
+    no = "不 想" if zh in ("要", "想要") else f"不 {zh}"
+    ask = c.pick(f"{zh} {phrase.zh} 吗", f"{zh} {phrase.zh} 吗", f"{zh} 不 {zh} {phrase.zh}")
+    if len(zh) > 1:
+        ask = f"{zh} {phrase.zh} 吗"
+    return Predicate("do", text, f"{zh} {phrase.zh}", f"{no} {phrase.zh}", ask)
+
+
+def able(c: Chooser) -> Predicate:
+    """Return can swim, can speak Chinese, should rest, ..."""
+    roll = c.random.random()
+    if roll < 0.4:
+        skill = c.entry("skill") if c.chance(0.6) else c.entry("sport")
+        zh, en, modal = skill.zh, skill.en, "会"
+        if c.chance(0.35):
+            tongue = c.entry("language")
+            zh, en = f"说 {tongue.zh}", f"speak {tongue.en}"
+        ask = c.pick(f"会 {zh} 吗", f"会 {zh} 吗", f"会 不 会 {zh}")
+        return Predicate("can", en, f"会 {zh}", f"不 会 {zh}", ask)
+    phrase = verb_phrase(c)
+    if roll < 0.75:
+        modal = c.pick("能", "可以", "能")
+        ask = c.pick(f"{modal} {phrase.zh} 吗", f"能 不 能 {phrase.zh}")
+        return Predicate("can", phrase.en, f"{modal} {phrase.zh}", f"不 能 {phrase.zh}", ask)
+    return Predicate("should", phrase.en, f"应该 {phrase.zh}", f"不 应该 {phrase.zh}",
+                     f"应该 {phrase.zh} 吗")  # fmt: skip
+
+
+def doing(c: Chooser) -> Predicate:
+    """Return is reading a book, is having dinner, ..."""
+    phrase = verb_phrase(c)
+    while phrase.verb in ("去", "来", "") or ("state", phrase.verb) in c.by_zh:
+        phrase = verb_phrase(c)
+    lead = "" if phrase.verb.startswith("在 ") else c.pick("在", "正在", "正在")
+    core = f"{lead} {phrase.zh}".strip()
+    return Predicate("be", gerund(phrase.en), c.pick(core, f"{core} 呢"), f"没 {core}".replace("没 正在", "没 在"),
+                     f"{core} 吗")  # fmt: skip
+
+
+def having_done(c: Chooser) -> Predicate:
+    """Return have been to Beijing, have eaten dumplings, have already left, ..."""
+    if c.chance(0.3):
+        goal = nouns.goal(c)
+        zh, en = f"去 过 {goal.zh}", "been " + goal.en
+        return Predicate("have", en, zh, f"没 {zh}", f"{zh} 吗")
+    phrase = verb_phrase(c, simple=True)
+    while phrase.verb in ("去", "来", ""):
+        phrase = verb_phrase(c, simple=True)
+    en = participle(phrase.en)
+    if c.chance(0.4):
+        return Predicate("have", en, f"{phrase.verb} 过 {phrase.rest}".strip(),
+                         f"没 {phrase.verb} 过 {phrase.rest}".strip(),
+                         f"{phrase.verb} 过 {phrase.rest} 吗".replace("  ", " "))  # fmt: skip
+    return Predicate("have", "already " + en, f"已经 {phrase.zh} 了", f"还 没 {phrase.zh}",
+                     f"已经 {phrase.zh} 了 吗")  # fmt: skip
