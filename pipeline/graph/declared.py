@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import ast
+from functools import lru_cache
 
 import onnx_ir as ir
 
 from pipeline.graph.dims import Dim
 from pipeline.graph.shapes.call import Info
+
+
+_OPEN = Dim.of("$")  # a declared size that says nothing
 
 
 def declared_info(graph: ir.Graph) -> dict[ir.Value, Info]:
@@ -24,7 +28,7 @@ def declared_info(graph: ir.Graph) -> dict[ir.Value, Info]:
         for d in v.shape
         if isinstance(d, ir.SymbolicDim) and d.value
     }
-    plain = {n for n in names if n.isidentifier()}
+    plain = frozenset(n for n in names if n.isidentifier())
     for value in graph.inputs:
         result[value] = Info(_input_shape(value, plain), value.dtype)
     for node in graph:
@@ -36,7 +40,7 @@ def declared_info(graph: ir.Graph) -> dict[ir.Value, Info]:
     return result
 
 
-def _input_shape(value: ir.Value, names: set[str]) -> tuple[Dim, ...] | None:
+def _input_shape(value: ir.Value, names: frozenset[str]) -> tuple[Dim, ...] | None:
     if value.shape is None:
         return None
     dims = []
@@ -50,15 +54,16 @@ def _input_shape(value: ir.Value, names: set[str]) -> tuple[Dim, ...] | None:
     return tuple(dims)
 
 
-def _known_shape(shape: ir.Shape, names: set[str]) -> tuple[Dim, ...]:
+def _known_shape(shape: ir.Shape, names: frozenset[str]) -> tuple[Dim, ...]:
     dims = []
-    for axis, dim in enumerate(shape):
+    for dim in shape:
         known = Dim.of(dim) if isinstance(dim, int) else parse_dim(dim.value or "", names)
-        dims.append(known if known is not None else Dim.of(f"$declared{id(shape)}_{axis}"))
+        dims.append(known if known is not None else _OPEN)
     return tuple(dims)
 
 
-def parse_dim(text: str, names: set[str]) -> Dim | None:
+@lru_cache(maxsize=1024)
+def parse_dim(text: str, names: frozenset[str]) -> Dim | None:
     """Return a declared size such as `past + seq` as a Dim, None if it uses other names."""
     if len(text) > 200:
         return None
@@ -68,7 +73,7 @@ def parse_dim(text: str, names: set[str]) -> Dim | None:
         return None
 
 
-def _term(node: ast.expr, names: set[str], depth: int) -> Dim | None:
+def _term(node: ast.expr, names: frozenset[str], depth: int) -> Dim | None:
     if depth > 30:
         return None
     if isinstance(node, ast.Name):

@@ -11,10 +11,16 @@ data, of any sign.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, TypeAlias
+
+from pipeline.graph.signs import is_nonnegative
+
+__all__ = ["ONE", "ZERO", "Atom", "Dim", "is_nonnegative", "product"]
 
 Atom: TypeAlias = "str | tuple[str, Dim, Dim]"
 Monomial: TypeAlias = "tuple[tuple[Atom, int], ...]"
+MOST_TERMS = 1024  # a longer product stays unexpanded
 
 
 def _order(atom: Atom) -> str:
@@ -24,7 +30,7 @@ def _order(atom: Atom) -> str:
 class Dim:
     """A size that may depend on named sizes, e.g. `past + seq` or `64*heads`."""
 
-    __slots__ = ("_atoms", "_hash", "_terms")
+    __slots__ = ("_atoms", "_hash", "_terms", "_weight")
 
     def __init__(self, terms: Mapping[Monomial, int]) -> None:
         kept = [(m, c) for m, c in terms.items() if c]
@@ -33,15 +39,14 @@ class Dim:
         self._terms: tuple[tuple[Monomial, int], ...] = tuple(kept)
         self._hash = hash(self._terms)
         self._atoms: frozenset[Atom] | None = None
+        self._weight = 0
 
     @staticmethod
     def of(value: int | str | Dim) -> Dim:
         """Return the constant, the named size, or the dim itself."""
         if isinstance(value, Dim):
             return value
-        if isinstance(value, str):
-            return Dim({((value, 1),): 1})
-        return Dim({(): int(value)})
+        return _named(value) if isinstance(value, str) else _number(int(value))
 
     @staticmethod
     def _atom(kind: str, left: Dim, right: Dim) -> Dim:
@@ -78,6 +83,23 @@ class Dim:
         return self._atoms
 
     @property
+    def weight(self) -> int:
+        """How much there is to it: names, numbers and atoms, also those inside atoms."""
+        if not self._weight:
+            total = 1
+            for monomial, c in self._terms:
+                total += 1 + c.bit_length() // 64
+                for atom, power in monomial:
+                    inside = 0 if isinstance(atom, str) else atom[1].weight + atom[2].weight
+                    total += power + inside
+            self._weight = total
+        return self._weight
+
+    def without(self, monomial: Monomial) -> Dim:
+        """Return the sum without one of its terms."""
+        return Dim({m: c for m, c in self._terms if m != monomial})
+
+    @property
     def symbols(self) -> frozenset[str]:
         """The named sizes it depends on, also inside atoms."""
         return frozenset(a for a in self.atoms if isinstance(a, str))
@@ -107,9 +129,12 @@ class Dim:
         return self + (-Dim.of(other))
 
     def __mul__(self, other: Dim | int) -> Dim:
+        other = Dim.of(other)
+        if len(self._terms) * len(other._terms) > MOST_TERMS:
+            return Dim._atom("*", *sorted((self, other), key=str))
         terms: dict[Monomial, int] = {}
         for left, a in self._terms:
-            for right, b in Dim.of(other)._terms:
+            for right, b in other._terms:
                 product = _times(left, right)
                 terms[product] = terms.get(product, 0) + a * b
         return Dim(terms)
@@ -279,9 +304,21 @@ def _substituted(atom: Atom, values: Mapping[Any, Dim]) -> Dim:
     kind, left, right = atom[0], atom[1].substitute(values), atom[2].substitute(values)
     if kind == "//":
         return left // right
+    if kind == "*":
+        return left * right
     if kind == "broadcast":
         return left.broadcast(right)
     return left.minimum(right) if kind == "min" else left.maximum(right)
+
+
+@lru_cache(maxsize=4096)
+def _number(value: int) -> Dim:
+    return Dim({(): value})
+
+
+@lru_cache(maxsize=4096)
+def _named(name: str) -> Dim:
+    return Dim({((name, 1),): 1})
 
 
 ZERO, ONE = Dim({}), Dim({(): 1})
@@ -293,34 +330,3 @@ def product(dims: tuple[Dim, ...] | list[Dim]) -> Dim:
     for dim in dims:
         total = total * dim
     return total
-
-
-def is_nonnegative(dim: Dim, depth: int = 6) -> bool:
-    """Return whether the dim is proven to be at least zero; False also means "not known"."""
-    if all(c > 0 and all(_atom_nonnegative(a) for a, _ in m) for m, c in dim.terms):
-        return True
-    if depth == 0 or len(dim.terms) > 8:
-        return False
-    for monomial, c in dim.terms:
-        if len(monomial) != 1 or monomial[0][1] != 1 or isinstance(monomial[0][0], str):
-            continue
-        kind, left, right = monomial[0][0]
-        rest = dim - Dim({monomial: c})
-        if kind == "//" and c < 0 and (by := right.const) is not None and by > 0:
-            if is_nonnegative(rest * by + left * c, depth - 1):  # c*(x//k) >= c*x/k
-                return True
-        elif kind in ("min", "max"):
-            # A bound of the whole needs one operand where the atom helps, both where it hurts.
-            need = any if (kind == "min") == (c < 0) else all
-            if need(is_nonnegative(rest + side * c, depth - 1) for side in (left, right)):
-                return True
-    return False
-
-
-def _atom_nonnegative(atom: Atom) -> bool:
-    if isinstance(atom, str):
-        return not atom.startswith("?")
-    kind, left, right = atom
-    if kind == "max":
-        return is_nonnegative(left, 2) or is_nonnegative(right, 2)
-    return is_nonnegative(left, 2) and is_nonnegative(right, 2)

@@ -206,7 +206,7 @@ class Facts(Outer):
             infos = [None if v is None else self.info_of(v) for v in node.inputs]
             outputs = infer(Call(node, infos, self, version))
         for i, value in enumerate(node.outputs):
-            info = outputs[i] if i < len(outputs) else UNKNOWN
+            info = self.unifier.bounded(outputs[i]) if i < len(outputs) else UNKNOWN
             self._infos[value] = self._refined(value, info)
             self.unifier.seen(info.shape)
         self._mark_constants(node, domain)
@@ -218,12 +218,20 @@ class Facts(Outer):
             return info
         dtype = info.dtype or declared.dtype
         if declared.shape is None or info.shape is None:
-            return Info(info.shape if info.shape is not None else declared.shape, dtype, info.ints)
+            open_dims = info.shape is None and declared.shape is not None
+            shape = self._opened(declared.shape) if open_dims else info.shape
+            return Info(shape, dtype, info.ints)
         if len(declared.shape) == len(info.shape):
             for mine, theirs in zip(info.shape, declared.shape, strict=True):
-                if str(mine)[:1] == "$" and len(mine.terms) == 1 and not _is_fresh(theirs):
+                if _is_open(mine) and not _is_open(theirs):
                     self.unifier.unify(mine, theirs)
         return Info(info.shape, dtype, info.ints)
+
+    def _opened(self, shape: Dims | None) -> Dims | None:
+        """Return a declared shape with a fresh size for each one the file leaves open."""
+        if shape is None:
+            return None
+        return tuple(self.unifier.fresh() if _is_open(d) else d for d in shape)
 
     def _mark_constants(self, node: ir.Node, domain: str) -> None:
         if domain or not is_deterministic(node):
@@ -322,5 +330,6 @@ def _tensor_info(tensor: ir.TensorProtocol) -> Info:
     return Info(tuple(Dim.of(d) for d in dims), tensor.dtype)
 
 
-def _is_fresh(dim: Dim) -> bool:
-    return any(s[0] in "$?" for s in dim.symbols)
+def _is_open(dim: Dim) -> bool:
+    """Return whether the size is a name nothing is known about, and nothing more."""
+    return len(dim.atoms) == 1 and str(dim).startswith("$")

@@ -20,6 +20,7 @@ class Draft:
     def __init__(self, model: ir.Model, target_opset: int | None) -> None:
         self.model, self.target_opset = model, target_opset
         self._facts: Facts | None = None
+        self._inner: list[ir.Graph] | None = None
         self._names: set[str] = set()
 
     @property
@@ -31,8 +32,14 @@ class Draft:
 
     def graphs(self) -> Iterator[ir.Graph]:
         """Yield the main graph and every graph inside it."""
+        if self._inner is None:
+            self._inner = list(self.model.graph.subgraphs())
         yield self.model.graph
-        yield from list(self.model.graph.subgraphs())
+        yield from self._inner
+
+    def restructured(self) -> None:
+        """Note that graphs inside the main one came or went."""
+        self._inner = None
 
     def opset(self) -> int:
         """Return the version of the standard operators."""

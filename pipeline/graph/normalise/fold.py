@@ -9,8 +9,11 @@ from pipeline.graph.dims import Dim
 from pipeline.graph.normalise.draft import Draft
 
 LIMIT = 2**16  # bytes a folded value may have, unless it is smaller than what it was made from
-# Quantized constants stay as written: engines read the scales from these nodes.
-_KEPT = frozenset({"QuantizeLinear", "DequantizeLinear", "Constant"})
+# Quantized constants stay as written: engines read the scales from these nodes. Norms of weights
+# stay too: their results are new weights, and the site is one a report must still count.
+_KEPT = frozenset(
+    {"QuantizeLinear", "DequantizeLinear", "Constant", "LayerNormalization", "RMSNormalization"}
+)
 
 
 def fold_constants(draft: Draft) -> int:

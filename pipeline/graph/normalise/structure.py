@@ -29,6 +29,7 @@ def inline_functions(draft: Draft) -> int:
             fix="Export the model again with one opset for the graph and its functions.",
         ) from error
     functions.clear()
+    draft.restructured()
     return count
 
 
@@ -116,6 +117,7 @@ def take_known_branches(draft: Draft) -> int:
             name = "then_branch" if bool(condition.reshape(-1)[0]) else "else_branch"
             _splice(draft, graph, node, node.attributes[name].as_graph())
             count += 1
+    draft.restructured()
     return count
 
 

@@ -12,6 +12,7 @@ import onnx_ir as ir
 from pipeline.graph.dims import ONE, Atom, Dim, is_nonnegative
 
 Dims: TypeAlias = "tuple[Dim, ...]"
+MOST_WEIGHT = 80  # sizes of real models stay below 30; hostile ones double at every node
 INTS_LIMIT = 64  # longest tensor whose contents are followed symbolically
 
 
@@ -89,6 +90,17 @@ class Unifier:
         if dims is None or not self.bindings:
             return dims
         return tuple(d.substitute(self.bindings) for d in dims)
+
+    def bounded(self, info: Info) -> Info:
+        """Return the facts with a fresh size or number for each one grown out of hand."""
+        if all(d.weight <= MOST_WEIGHT for d in (*(info.shape or ()), *(info.ints or ()))):
+            return info
+        shape, ints = info.shape, info.ints
+        if shape is not None:
+            shape = tuple(d if d.weight <= MOST_WEIGHT else self.fresh() for d in shape)
+        if ints is not None:
+            ints = tuple(d if d.weight <= MOST_WEIGHT else self.fresh_integer() for d in ints)
+        return Info(shape, info.dtype, ints)
 
     def unify(self, left: Dim, right: Dim, *, assumed: bool = False) -> Dim:
         """Record that both are equal and return the form to use."""
