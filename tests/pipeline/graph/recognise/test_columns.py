@@ -46,7 +46,7 @@ def test_indexing(body, expected):
 
 
 def test_sums_products_and_signs():
-    x, block = read("n = Neg(x) p = Mul(n, u) y = Add(p, x)", LinearColumns)
+    _, block = read("n = Neg(x) p = Mul(n, u) y = Add(p, x)", LinearColumns)
     (monomials,) = {tuple(sorted(entry.terms.values())) for entry in block}
     assert monomials == (-1.0, 1.0)
 

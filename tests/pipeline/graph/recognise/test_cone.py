@@ -79,6 +79,16 @@ def test_what_varies_along_an_axis_stays_inside_the_sum():
         assert len(next(iter(reduced.arg.terms))) == inside
 
 
+def test_a_reduction_is_constant_along_its_own_axes_only():
+    text = """a = Constant<value_ints=[-1]>() m = ReduceMax(x, a) p = Mul(x, m)
+        o = Constant<value_ints=[{axis}]>() y = ReduceSum(p, o)"""
+    for axis, inside in ((-1, 1), (-2, 2)):
+        got, _ = formula(text.format(axis=axis))
+        (monomial,) = got.terms
+        (reduced,) = [a for a, _ in monomial if isinstance(a, al.Func) and a.name == "sum"]
+        assert len(next(iter(reduced.arg.terms))) == inside
+
+
 def test_sizes_that_vary_are_not_counted():
     cone, _ = cone_of("y = Neg(x)")
     assert cone.count([-1]) == 4

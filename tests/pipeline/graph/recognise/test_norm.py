@@ -195,6 +195,16 @@ REFUSALS = {
         SQUARES + "m = ReduceMean(x, axes) d = Sub(x, m) r = Sqrt(ve) z = Div(d, r) y = Mul(z, w)",
         "RMSNorm", 2, "the mean is subtracted from x while the mean square is not centred",
     ),
+    "mean squared by half": (
+        SQUARES.replace("ve = Add(v, eps)", "") + """m = ReduceMean(x, axes) mm = Mul(m, m)
+        hm = Mul(mm, half) c = Sub(v, hm) ve = Add(c, eps) d = Sub(x, m) r = Sqrt(ve)
+        y = Div(d, r)""",
+        "LayerNorm", 1, "the mean is not subtracted in full before squaring",
+    ),
+    "more under the root": (
+        SQUARES + "o = Add(ve, b) r = Sqrt(o) z = Div(x, r) y = Mul(z, w)",
+        "LayerNorm", 1, "more than the mean square and epsilon is under the root",
+    ),
     "size varies": (
         "a = Constant<value_ints=[1]>() p = Mul(x, x) v = ReduceMean(p, a) ve = Add(v, eps)"
         " r = Sqrt(ve) y = Div(x, r)",

@@ -17,8 +17,8 @@ SUM = "xc = Mul(x, cos) xs = Mul(rx, sin) y = Add(xc, xs)"
 PAIRS = "even = Slice(x, zero, end, last, two) odd = Slice(x, one, end, last, two) "
 STACKED = """nodd = Neg(odd) eo = Unsqueeze(nodd, last) ee = Unsqueeze(even, last)
     st = Concat<axis=-1>(eo, ee) shape = Shape(x) rx = Reshape(st, shape) """
-TWICE = """f1 = Unsqueeze(f, last) fs = Concat<axis=-1>(f1, f1) to = Constant<value_ints=[0, 0, 8]>()
-    ff = Reshape(fs, to) c3 = Cos(ff) s3 = Sin(ff)
+TWICE = """f1 = Unsqueeze(f, last) fs = Concat<axis=-1>(f1, f1)
+    to = Constant<value_ints=[0, 0, 8]>() ff = Reshape(fs, to) c3 = Cos(ff) s3 = Sin(ff)
     cos = Unsqueeze(c3, one) sin = Unsqueeze(s3, one) """
 
 
