@@ -36,8 +36,9 @@ def open_contender(contender: Contender) -> dict[str, Runner]:
 
 
 def _open_torch(contender: Contender) -> dict[str, Runner]:
-    from pipeline.parity.torch_parts import open_torch_parts
-    from pipeline.runners.torch_runner import TorchOptions
+    from pipeline.artifacts import open_folder
+    from pipeline.export.load import reload_parts
+    from pipeline.runners.torch_runner import TorchOptions, TorchRunner
 
     options = TorchOptions(
         dtype=TORCH_TYPES[contender.precision],  # type: ignore[arg-type]
@@ -45,7 +46,12 @@ def _open_torch(contender: Contender) -> dict[str, Runner]:
         threads=contender.threads,
         compiled=contender.kind == "compile",
     )
-    return dict(open_torch_parts(Path(contender.folder), options))
+    folder = open_folder(contender.folder)
+    export = folder.require("export", "make it with `pipeline run MODEL -o DIR`")
+    return {
+        part.name: TorchRunner(part.module, tuple(part.inputs), part.outputs, options)
+        for part in reload_parts(export.facts, folder.path).parts
+    }
 
 
 def prepared(runner: Runner, feeds: Mapping[str, np.ndarray]) -> Callable[[], None]:

@@ -16,15 +16,17 @@ BUDGET_S = 0.15
 TYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 
-def measure_peaks(precision: str, device: str, working_set_bytes: int) -> Peaks:
+def measure_peaks(precision: str, device: str, threads: int, working_set_bytes: int) -> Peaks:
     """Return the best matrix product and the best copy seen.
 
     Args:
         precision: Type of the product.
         device: "cpu" or "cuda".
+        threads: As the contenders have.
         working_set_bytes: Read plus written by the copy: as much as the model touches, so that
             a model that lives in a cache is held against the bandwidth of that cache.
     """
+    torch.set_num_threads(threads)
     dtype = TYPES.get(precision, torch.float32)
     wait: Callable[[], Any] = torch.cuda.synchronize if device == "cuda" else lambda: None
     flops = 0.0

@@ -15,6 +15,7 @@ from pipeline.errors import EnvironmentMissingError, PipelineError, UsageError
 from pipeline.perf.contender import Contender, Job
 
 LAST_WORDS = 2000
+LARGEST_COPY = 1 << 30
 
 
 class RemoteWorker:
@@ -61,6 +62,23 @@ class RemoteWorker:
         ]
         return series
 
+    def probe(self, jobs: Sequence[Job]) -> dict[str, Any]:
+        """Return the machine's peaks as this process measures them; see `probes`.
+
+        The copy's working set is what the model touches: its weights and a job's inputs.
+        """
+        files = [Path(file) for file in self.contender.files.values()]
+        weights = sum(path.stat().st_size for f in files for path in _with_weights(f))
+        inputs = max((Path(job.feeds).stat().st_size for job in jobs), default=0)
+        size = min(max(weights // max(1, len(files)) + inputs, 1 << 16), LARGEST_COPY)
+        return self._ask({"do": "probe", "bytes": size})
+
+    def profile(self, job: str, constructs: Mapping[str, str]) -> dict[str, float]:
+        """Return milliseconds per call by construct, from a profiled session of its own."""
+        answer = self._ask({"do": "profile", "job": job, "constructs": dict(constructs)})
+        times: dict[str, float] = answer["times"]
+        return times
+
     def close(self) -> None:
         """Drop the model, keep the process."""
         self.peak_rss_bytes = int(self._ask({"do": "close"})["peak_rss_bytes"])
@@ -105,6 +123,13 @@ class RemoteWorker:
             where=self.contender.folder,
             fix="Leave this contender out, or run it alone to see why.",
         )
+
+
+def _with_weights(graph: Path) -> list[Path]:
+    """Return a graph and the weight files beside it that it names."""
+    text = graph.read_bytes() if graph.stat().st_size < LARGEST_COPY else b""
+    beside = [path for path in graph.parent.glob("*.data") if path.name.encode() in text]
+    return [graph, *beside]
 
 
 def _environment(threads: int) -> dict[str, str]:

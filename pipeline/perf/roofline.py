@@ -8,7 +8,7 @@ writes; a lookup counts the rows it touches, a pure relabelling of a tensor coun
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING
@@ -156,7 +156,7 @@ def total(costs: Iterable[Cost]) -> dict[str, Cost]:
     return dict(sorted(sums.items(), key=lambda item: -item[1].flops))
 
 
-def limits(costs: Sequence[Cost], peaks: Peaks) -> dict[str, Json]:
+def limits(costs: Collection[Cost], peaks: Peaks) -> dict[str, Json]:
     """Return the table of the report: per construct and in total, with the least time."""
     least: dict[str, float] = {}
     for cost in costs:
@@ -180,9 +180,10 @@ def limits(costs: Sequence[Cost], peaks: Peaks) -> dict[str, Json]:
     }
 
 
-def count(facts: Facts, model: ir.Model, sizes: Mapping[str, int]) -> tuple[list[Cost], int]:
-    """Return the cost of every operator at these sizes, and how many could not be counted."""
-    costs, unknown = [], 0
+def count(facts: Facts, model: ir.Model, sizes: Mapping[str, int]) -> tuple[dict[str, Cost], int]:
+    """Return each node's cost at these sizes by name, and how many could not be counted."""
+    costs: dict[str, Cost] = {}
+    unknown = 0
     for node in model.graph.all_nodes():
         outputs = [tensor_of(facts, value, sizes) for value in node.outputs if value.name]
         inputs = [None if v is None else tensor_of(facts, v, sizes) for v in node.inputs]
@@ -195,7 +196,8 @@ def count(facts: Facts, model: ir.Model, sizes: Mapping[str, int]) -> tuple[list
             for name, attribute in node.attributes.items()
             if isinstance(attribute.value, int | float)
         }
-        costs.append(node_cost(node.op_type, inputs, known, numbers))
+        name = node.name or f"node {len(costs)}"
+        costs[name] = node_cost(node.op_type, inputs, known, numbers)
     return costs, unknown
 
 

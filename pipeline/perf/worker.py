@@ -13,6 +13,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,10 @@ class Workbench:
             return self._open()
         if what == "time":
             return {"series": self._time(command["job"], command["calls"])}
+        if what == "probe":
+            return self._probe(command["bytes"])
+        if what == "profile":
+            return {"times": self._profile(command["job"], command["constructs"])}
         assert what == "close", what
         return self._close()
 
@@ -92,6 +97,23 @@ class Workbench:
             return {"first": [float(gaps[0])], "next": [float(np.mean(gaps[1:]))]}
 
         return call
+
+    def _probe(self, size_bytes: int) -> dict[str, Any]:
+        from pipeline.perf.probes import measure_peaks
+
+        assert self.contender is not None
+        about = self.contender
+        return vars(measure_peaks(about.precision, about.device, about.threads, size_bytes))
+
+    def _profile(self, name: str, constructs: Mapping[str, str]) -> dict[str, float]:
+        from pipeline.perf.profile import profile_graph
+
+        assert self.contender is not None
+        job = self.jobs[name]
+        with np.load(job.feeds) as stored:
+            feeds = dict(stored)
+        file = Path(self.contender.files[job.part])
+        return profile_graph(file, feeds, self.contender.threads, constructs)
 
     def _close(self) -> dict[str, Any]:
         for runner in self.parts.values():

@@ -44,6 +44,7 @@ class OrtOptions:
         settings: None reads the file beside the graph.
         save_optimized: Where to write the graph after the runtime's own rewriting.
         check_assignment: Record which provider took each node, for `describe`.
+        profile: Prefix of the file the runtime writes its times per node to.
     """
 
     device: Device = "cpu"
@@ -52,6 +53,7 @@ class OrtOptions:
     settings: SessionSettings | None = None
     save_optimized: Path | None = None
     check_assignment: bool = True
+    profile: Path | None = None
 
 
 class OrtRunner:
@@ -138,6 +140,10 @@ class OrtRunner:
             text["nodes"] = ", ".join(f"{name}: {n}" for name, n in sorted(counts.items()))
         return text
 
+    def end_profile(self) -> str:
+        """Stop profiling and return the path of the file written."""
+        return str(self._session.end_profiling())
+
     def close(self) -> None:
         """Release the session."""
         self._session = None
@@ -219,6 +225,9 @@ def _session_options(options: OrtOptions, settings: SessionSettings) -> ort.Sess
         made.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
     if settings.flush_denormals:
         made.add_session_config_entry("session.set_denormal_as_zero", "1")
+    if options.profile is not None:
+        made.enable_profiling = True
+        made.profile_file_prefix = str(options.profile)
     if options.save_optimized is not None:
         made.optimized_model_filepath = str(options.save_optimized)
     return made

@@ -4,7 +4,7 @@ from pipeline.perf.probes import best_s, measure_peaks
 
 
 def test_peaks_are_plausible():
-    peaks = measure_peaks("fp32", "cpu", 1 << 20)
+    peaks = measure_peaks("fp32", "cpu", 1, 1 << 20)
     assert 1e8 < peaks.flops < 1e15
     assert 1e8 < peaks.bytes < 1e14
     assert peaks.working_set_bytes == 1 << 20

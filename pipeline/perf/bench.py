@@ -1,0 +1,186 @@
+"""One measurement from start to end: processes up, turns taken, results worked out."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pipeline.artifacts import Artifact
+from pipeline.errors import EnvironmentMissingError
+from pipeline.graph.onnx_files import load_model
+from pipeline.perf.clock import Plan, measure
+from pipeline.perf.contender import Contender, Job
+from pipeline.perf.contenders import (
+    BASELINES,
+    default_threads,
+    file_contenders,
+    folder_contenders,
+)
+from pipeline.perf.jobs import generation_job, part_jobs, part_sizes
+from pipeline.perf.limits import roofline_rows
+from pipeline.perf.options import PerfOptions
+from pipeline.perf.own_optimizer import optimize_with_runtime
+from pipeline.perf.remote import RemoteWorker
+from pipeline.perf.result import latencies, load_average, machine_warnings, overall, ratios
+from pipeline.types import Progress
+
+PART = "model"
+
+
+def measure_folder(
+    options: PerfOptions, folder: Path, artifacts: Mapping[str, Artifact], progress: Progress
+) -> dict[str, Any]:
+    """Return the result of measuring everything a folder holds."""
+    facts = artifacts["export"].facts
+    others = {name: made.facts for name, made in artifacts.items() if name != "export"}
+    threads = options.threads or default_threads()
+    made, left = folder_contenders(folder, facts, others, options.against, threads)
+    with tempfile.TemporaryDirectory() as temp:
+        made = [_with_own_optimizer(contender, Path(temp), progress) for contender in made]
+        jobs: list[Job] = []
+        for part, about in facts["parts"].items():
+            model = load_model(folder / about["file"])
+            plans = list(part_sizes(about, options.batch, options.seq))
+            jobs += part_jobs(part, model, plans, Path(temp))
+        length = (options.seq or (32,))[0]
+        text = generation_job(facts, options.tokens, length, Path(temp))
+        jobs += [text] if text is not None else []
+        return _measure(options, made, jobs, left, BASELINES, progress)
+
+
+def measure_files(options: PerfOptions, progress: Progress) -> dict[str, Any]:
+    """Return the result of measuring files against the first of them.
+
+    Raises:
+        EnvironmentMissingError: one of them cannot run here; it was named, so that matters.
+    """
+    from pipeline.perf.jobs_files import file_jobs
+
+    threads = options.threads or default_threads()
+    made = file_contenders(options.models, PART, threads)
+    with tempfile.TemporaryDirectory() as temp:
+        jobs = file_jobs(options.models, PART, options.batch, options.seq, Path(temp))
+        result = _measure(options, made, jobs, {}, (made[0].name,), progress)
+    for contender in result["contenders"]:
+        if contender["skipped"]:
+            raise EnvironmentMissingError(contender["skipped"], where=contender["name"])
+    return result
+
+
+def _with_own_optimizer(contender: Contender, temp: Path, progress: Progress) -> Contender:
+    """Return the contender with ONNX Runtime's own fusions applied, if that is what it is."""
+    if contender.name != "ort-optimizer":
+        return contender
+    files = {}
+    for part, file in contender.files.items():
+        progress.step(f"ONNX Runtime's own optimizer on {part}")
+        target = temp / f"{part}.ort-optimizer.onnx"
+        optimize_with_runtime(Path(file), target)
+        files[part] = str(target)
+    return replace(contender, files=files)
+
+
+def _measure(
+    options: PerfOptions,
+    contenders: Sequence[Contender],
+    jobs: Sequence[Job],
+    left: Mapping[str, str],
+    baselines: Sequence[str],
+    progress: Progress,
+) -> dict[str, Any]:
+    load = load_average()
+    skipped = dict(left)
+    plan = Plan(options.sessions, options.rounds, options.turn_ms / 1e3)
+    with ExitStack() as stack:
+        workers = _start(contenders, jobs, skipped, stack, progress)
+        peaks = [workers[0].probe(jobs)] if options.roofline and workers else []
+        samples = measure(
+            workers,
+            [job.name for job in jobs],
+            plan,
+            lambda done, total: progress.step("measuring in turns", done, total),
+        )
+        peaks += [workers[0].probe(jobs)] if peaks else []
+        rows = latencies(samples, jobs)
+        roofline = roofline_rows(workers, jobs, rows, peaks, progress) if peaks else []
+        about = [_about(worker) for worker in workers]
+    compared = ratios(samples, jobs, baselines)
+    means = [overall(compared, w.name, base) for w in workers for base in baselines]
+    kept = [mean for mean in means if mean is not None]
+    absent = [
+        {"name": name, "kind": "", "skipped": why, "describe": {}} for name, why in skipped.items()
+    ]
+    gate = _gate(options.min_speedup, compared)
+    return {
+        "passed": not gate,
+        "gate": gate,
+        "plan": vars(plan),
+        "threads": contenders[0].threads,
+        "jobs": [_job(job) for job in jobs],
+        "contenders": [*about, *absent],
+        "results": rows,
+        "ratios": compared,
+        "overall": kept,
+        "roofline": roofline,
+        "warnings": machine_warnings(options.sessions, load),
+    }
+
+
+def _start(
+    contenders: Sequence[Contender],
+    jobs: Sequence[Job],
+    skipped: dict[str, str],
+    stack: ExitStack,
+    progress: Progress,
+) -> list[RemoteWorker]:
+    """Return the processes of the contenders that can run here; note why the others cannot."""
+    workers = []
+    for contender in contenders:
+        progress.step(f"starting {contender.name}", len(workers), len(contenders))
+        worker = RemoteWorker(contender, jobs)
+        stack.callback(worker.stop)
+        try:
+            worker.open()
+            worker.close()
+            workers.append(worker)
+        except EnvironmentMissingError as err:
+            skipped[contender.name] = f"{err.what} {err.fix}".strip()
+    return workers
+
+
+def _about(worker: RemoteWorker) -> dict[str, Any]:
+    contender = worker.contender
+    return {
+        "name": contender.name,
+        "kind": contender.kind,
+        "precision": contender.precision,
+        "device": contender.device,
+        "threads": contender.threads,
+        "describe": worker.describe,
+        "load_s": worker.load_s,
+        "peak_rss_bytes": worker.peak_rss_bytes,
+        "skipped": "",
+    }
+
+
+def _job(job: Job) -> dict[str, Any]:
+    tokens = job.generation["tokens"] if job.generation is not None else None
+    return {"name": job.name, "part": job.part, "sizes": dict(job.sizes), "tokens": tokens}
+
+
+def _gate(least: float | None, compared: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return what misses the demanded speedup over the first baseline, in words."""
+    if least is None:
+        return []
+    first = compared[0]["baseline"] if compared else ""
+    return [
+        f"{row['contender']} on {row['job']}: {row['low'] or 0:.2f} times {first} at worst, "
+        f"{least:g} was demanded"
+        for row in compared
+        if row["baseline"] == first and row["contender"] not in BASELINES
+        if (row["low"] or 0.0) < least
+    ]

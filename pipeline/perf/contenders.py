@@ -1,0 +1,97 @@
+"""Who takes part: what a folder holds and what it is held against, or files that were named."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from pipeline.errors import UsageError
+from pipeline.perf.contender import Contender
+from pipeline.runners.open import ENGINE_SUFFIXES
+
+EXPORTED = "exported"
+BASELINES = ("eager", EXPORTED)
+
+
+def default_threads() -> int:
+    """Return the physical cores this process may use."""
+    return max(1, min(psutil.cpu_count(logical=False) or 1, len(os.sched_getaffinity(0))))
+
+
+def folder_contenders(
+    folder: Path,
+    exported: Mapping[str, Any],
+    others: Mapping[str, Mapping[str, Any]],
+    against: Sequence[str],
+    threads: int,
+) -> tuple[list[Contender], dict[str, str]]:
+    """Return the contenders of a folder, and what was left out with the reason.
+
+    Args:
+        folder: The artifact folder.
+        exported: Facts of the export artifact.
+        others: Stage name -> facts of the optimize and build-engine artifacts.
+        against: Names from `options.AGAINST`.
+        threads: Threads of every contender.
+    """
+    graphs = {part: str(folder / about["file"]) for part, about in exported["parts"].items()}
+    made: list[Contender] = []
+    left: dict[str, str] = {}
+    for name in against:
+        kind = {"eager": "eager", "compile": "compile", "openvino": "openvino"}.get(name, "ort")
+        label = EXPORTED if name == "ort" else name
+        made.append(Contender(label, kind, graphs, str(folder), threads=threads))  # type: ignore[arg-type]
+    for stage, facts in sorted(others.items(), key=lambda item: not item[0].startswith("opt")):
+        verb, _, variant = stage.partition(".")
+        target, _, precision = variant.rpartition("-")
+        files = {part: str(folder / about["file"]) for part, about in facts["parts"].items()}
+        if verb == "build-engine":
+            label = f"engine {variant}"
+            made.append(
+                Contender(label, "tensorrt", files, str(folder), precision, "cuda", threads)
+            )
+        elif target.startswith("tensorrt"):
+            left[variant] = "made for the TensorRT builder; what runs is the engine"
+        else:
+            device = "cuda" if target == "ort-cuda" else "cpu"
+            made.append(
+                Contender(variant, "ort", files, str(folder), precision, device, threads)  # type: ignore[arg-type]
+            )
+    return made, left
+
+
+def file_contenders(files: Sequence[Path], part: str, threads: int) -> list[Contender]:
+    """Return contenders for files that were named, told apart by as much of their path as needed.
+
+    Raises:
+        UsageError: a file is missing, of another kind, or named twice.
+    """
+    made = []
+    for path, name in zip(files, distinct_names(files), strict=True):
+        if not path.is_file() or path.suffix not in (".onnx", *ENGINE_SUFFIXES):
+            raise UsageError(
+                f"{path} is no graph or engine that can be measured",
+                where=str(path),
+                fix="name .onnx and .plan files, or one artifact folder",
+            )
+        kind = "ort" if path.suffix == ".onnx" else "tensorrt"
+        resolved = {part: str(path.resolve())}
+        made.append(Contender(name, kind, resolved, str(path.parent), threads=threads))  # type: ignore[arg-type]
+    return made
+
+
+def distinct_names(files: Sequence[Path]) -> list[str]:
+    """Return the file names, with folders in front where names repeat.
+
+    Raises:
+        UsageError: the same file twice.
+    """
+    for depth in range(1, 1 + max(len(path.parts) for path in files)):
+        names = ["/".join(path.parts[-depth:]) for path in files]
+        if len(set(names)) == len(names):
+            return names
+    raise UsageError("the same file is named twice", where=str(files[0]))

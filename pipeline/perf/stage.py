@@ -1,0 +1,86 @@
+"""The perf stage: a folder's variants against the usual ways, or files against a file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from pipeline.artifacts import Artifact, StageContext, digest_json, open_folder, run_stage
+from pipeline.errors import UsageError
+from pipeline.perf.options import PerfOptions
+from pipeline.types import SILENT, Json, Progress
+
+RESULT = "perf/perf.json"
+ELSEWHERE = ("models", "output")
+
+
+def measure_perf(options: PerfOptions, progress: Progress = SILENT) -> Artifact:
+    """Return the measurement: summaries in the facts, raw samples in `perf/perf.json`.
+
+    Raises:
+        UsageError: nothing to compare, or files that cannot be measured.
+        EnvironmentMissingError: a file that was named cannot run here.
+    """
+    first = options.models[0]
+    if not first.is_dir():
+        return _files(options, progress)
+    if len(options.models) > 1:
+        raise UsageError(
+            "a folder is measured by itself",
+            where=str(options.models[1]),
+            fix="name one folder, or only files",
+        )
+    folder = open_folder(first)
+    parents = {"export": folder.require("export", "make it with `pipeline run MODEL -o DIR`")}
+    for name in folder.stages():
+        if name.startswith(("optimize.", "build-engine.")):
+            parents[name] = folder.require(name, f"run `{name.partition('.')[0]}` again")
+
+    def produce(context: StageContext) -> Mapping[str, Any]:
+        from pipeline.perf.bench import measure_folder
+
+        result = measure_folder(options, folder.path, parents, progress)
+        text = json.dumps(result, ensure_ascii=False, allow_nan=False)
+        context.path(RESULT).write_text(text, encoding="utf-8")
+        return {"file": RESULT, **summary(result)}
+
+    return run_stage(folder, "perf", _recipe(options), parents, produce)
+
+
+def summary(result: Mapping[str, Any]) -> dict[str, Json]:
+    """Return the result without its raw samples."""
+    short = {name: value for name, value in result.items() if name != "results"}
+    rows = [{k: v for k, v in row.items() if k != "samples"} for row in result["results"]]
+    return {**short, "results": rows}
+
+
+def _files(options: PerfOptions, progress: Progress) -> Artifact:
+    from pipeline.perf.bench import measure_files
+
+    if len(options.models) < 2:
+        raise UsageError(
+            "one file has nothing to be compared with",
+            where=str(options.models[0]),
+            fix="name a second file, or an artifact folder",
+        )
+    result = measure_files(options, progress)
+    if options.output is not None:
+        options.output.parent.mkdir(parents=True, exist_ok=True)
+        options.output.write_text(json.dumps(result, ensure_ascii=False), encoding="utf-8")
+    return Artifact(
+        folder=options.models[0].parent,
+        stage="perf",
+        key="",
+        digest=digest_json(result),
+        facts={**summary(result), "result": result},
+    )
+
+
+def _recipe(options: PerfOptions) -> dict[str, Json]:
+    import platform
+
+    plain = {k: v for k, v in asdict(options).items() if k not in ELSEWHERE}
+    recipe: dict[str, Json] = {k: list(v) if isinstance(v, tuple) else v for k, v in plain.items()}
+    return {**recipe, "machine": platform.node() and platform.machine()}

@@ -1,0 +1,154 @@
+"""Runs a TensorRT plan behind the shape every runner has.
+
+Tensors can stay on the GPU between calls (`run_resident`), as a KV cache must. No GPU, no driver
+or other bindings than the plan's are refused with the reason in words.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from types import ModuleType, TracebackType
+from typing import Any
+
+import numpy as np
+
+from pipeline import tensorrt_api
+from pipeline.errors import EnvironmentMissingError, UsageError
+from pipeline.runners.cuda_driver import Cuda, CudaError
+from pipeline.runners.tensorrt_engine import DeviceTensor, Engine, EngineError
+
+_ELSEWHERE = "`pipeline pack DIR` makes a bundle that verifies the engine on a GPU machine"
+
+
+class TensorrtRunner:
+    """One plan, ready to run.
+
+    Args:
+        path: The plan.
+        backend: `auto` tries what is installed, full TensorRT first where a GPU answers.
+        cuda_graph: Replay repeated shapes as one captured graph.
+        runtime_cache: Where TensorRT-RTX keeps kernels compiled for this GPU; a file named
+            after the plan in the user's cache folder when None.
+        cuda: Stands in for the GPU in tests.
+
+    Raises:
+        EnvironmentMissingError: No driver, no bindings, or a plan for another GPU or release.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        backend: str = "auto",
+        cuda_graph: bool = False,
+        runtime_cache: Path | None = None,
+        cuda: Any = None,
+    ) -> None:
+        self.path, self.cuda_graph = path, cuda_graph
+        self.cuda = cuda if cuda is not None else _gpu(path)
+        self.flavour = tensorrt_api.choose(backend)
+        self._trt: ModuleType = tensorrt_api.load(self.flavour)
+        cache = runtime_cache or _cache_file(path)
+        try:
+            self._engine = Engine(path, self._trt, self.cuda, cuda_graph, cache)
+        except EngineError as err:
+            raise EnvironmentMissingError(
+                str(err),
+                where=str(path),
+                fix=f"a plan runs on the GPUs and the {self.flavour} release it was built for; "
+                "build it again with what is installed here",
+            ) from err
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """Return the names `run` expects, in order."""
+        return self._engine.inputs
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """Return the names `run` gives back, in order."""
+        return self._engine.outputs
+
+    def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return every output; floating inputs are converted to the engine's own type.
+
+        Raises:
+            UsageError: A missing input, or a shape no profile covers.
+        """
+        found = self.run_resident(feeds, ())
+        return {n: t for n, t in found.items() if isinstance(t, np.ndarray)}
+
+    def run_resident(
+        self, feeds: Mapping[str, np.ndarray | DeviceTensor], keep: Collection[str]
+    ) -> dict[str, np.ndarray | DeviceTensor]:
+        """Return every output, those in `keep` as tensors that stay on the GPU.
+
+        Raises:
+            UsageError: A missing input, or a shape no profile covers.
+        """
+        try:
+            return self._engine.run({n: self._fitted(n, f) for n, f in feeds.items()}, keep)
+        except (EngineError, CudaError) as err:
+            raise UsageError(str(err), where=str(self.path)) from err
+
+    def _fitted(self, name: str, feed: np.ndarray | DeviceTensor) -> np.ndarray | DeviceTensor:
+        wanted = self._engine.dtypes.get(name)
+        if isinstance(feed, DeviceTensor) or wanted is None or feed.dtype == wanted:
+            return feed
+        if feed.dtype.kind in "fV" and wanted.kind in "fV":
+            return feed.astype(wanted)
+        return feed
+
+    def release(self, tensor: DeviceTensor) -> None:
+        """Take back a kept output for reuse."""
+        self._engine.release(tensor)
+
+    def fetch(self, tensor: DeviceTensor) -> np.ndarray:
+        """Return a kept output's contents."""
+        return self._engine.fetch(tensor)
+
+    def describe(self) -> dict[str, str]:
+        """Return what really runs."""
+        gpu = tensorrt_api.find_gpu()
+        floats = {str(d) for d in self._engine.dtypes.values() if d.kind in "fV"}
+        return {
+            "runtime": self.flavour,
+            "version": str(self._trt.__version__),
+            "device": gpu.name if gpu else "unknown",
+            "driver": gpu.driver if gpu else "unknown",
+            "precision": ", ".join(sorted(floats)) or "none",
+            "cuda_graph": "on" if self.cuda_graph else "off",
+        }
+
+    def close(self) -> None:
+        """Save compiled kernels and release the GPU's memory."""
+        self._engine.close()
+
+    def __enter__(self) -> TensorrtRunner:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the runner."""
+        self.close()
+
+
+def _gpu(path: Path) -> Cuda:
+    try:
+        return Cuda()
+    except CudaError as err:
+        raise EnvironmentMissingError(
+            f"an engine runs only on an NVIDIA GPU: {err}", where=str(path), fix=_ELSEWHERE
+        ) from err
+
+
+def _cache_file(path: Path) -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "pipeline" / "runtime" / f"{path.stem}.cache"
