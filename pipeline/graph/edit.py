@@ -32,11 +32,12 @@ def register(graph: ir.Graph, emit: Emitter) -> None:
     """Make the constants the new nodes use initializers of the outermost graph."""
     for value in emit.constants:
         if value.graph is None and any(True for _ in value.uses()):
-            value.name = f"pipeline.const.{len(graph.initializers)}.{id(value):x}"
-            graph.initializers[value.name] = value
+            graph.register_initializer(value)
 
 
 def _take_over(graph: ir.Graph, old: ir.Value, new: ir.Value, facts: Facts) -> None:
+    if old is new:
+        return
     new.type = new.type or old.type
     if new.shape is None:
         new.shape = old.shape

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +14,26 @@ if TYPE_CHECKING:
 Operand = ir.Value | np.ndarray | int | float | None
 
 
+class Shared:
+    """What the replacements of one model share: names not yet taken, and equal constants.
+
+    Args:
+        taken: Names of values already in the model.
+    """
+
+    def __init__(self, taken: Iterable[str] = ()) -> None:
+        self.taken = set(taken)
+        self.constants: dict[tuple[object, ...], ir.Value] = {}
+
+    def name(self, hint: str) -> str:
+        """Return a name nobody has, and take it."""
+        number = len(self.taken)
+        while (name := f"pipeline.{hint}.{number}") in self.taken:
+            number += 1
+        self.taken.add(name)
+        return name
+
+
 class Emitter:
     """Collects the nodes of one replacement; the graph is untouched until `commit`.
 
@@ -22,7 +42,7 @@ class Emitter:
         like: The node whose metadata (module path) the new nodes inherit.
         rule: The lowering's name, recorded on every node it makes.
         sources: Values that are available everywhere (graph inputs), to read sizes from.
-        pool: Constants made for other sites, shared by contents.
+        shared: Names in use, and constants made for other sites.
     """
 
     def __init__(
@@ -31,10 +51,10 @@ class Emitter:
         like: ir.Node,
         rule: str,
         sources: Sequence[ir.Value] = (),
-        pool: dict[tuple[object, ...], ir.Value] | None = None,
+        shared: Shared | None = None,
     ) -> None:
         self.facts, self.like, self.rule, self.sources = facts, like, rule, tuple(sources)
-        self.pool = {} if pool is None else pool
+        self.shared = Shared() if shared is None else shared
         self.nodes: list[ir.Node] = []
         self.constants: list[ir.Value] = []
 
@@ -58,6 +78,8 @@ class Emitter:
             {k: v for k, v in self.like.metadata_props.items() if k != "pipeline.rule"}
         )
         node.metadata_props["pipeline.rule"] = self.rule
+        for value in node.outputs:
+            value.name = self.shared.name(self.rule)
         self.nodes.append(node)
         self.facts.add(node)
         return tuple(node.outputs)
@@ -80,10 +102,10 @@ class Emitter:
     def const(self, array: np.ndarray) -> ir.Value:
         """Return a constant holding the array; equal constants are one value."""
         key = (array.dtype.str, array.shape, array.tobytes())
-        value = self.pool.get(key)
+        value = self.shared.constants.get(key)
         if value is None:
-            value = self.pool[key] = ir.Value(
-                name=None,
+            value = self.shared.constants[key] = ir.Value(
+                name=self.shared.name("constant"),
                 type=ir.TensorType(ir.DataType.from_numpy(array.dtype)),
                 shape=ir.Shape(array.shape),
                 const_value=ir.tensor(np.ascontiguousarray(array).reshape(array.shape)),

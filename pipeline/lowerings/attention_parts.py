@@ -15,11 +15,6 @@ from pipeline.graph.relayout import relayout, shape_operand
 from pipeline.graph.views import Axes, Axis, View, axis_size
 
 
-def operand(emit: Emitter, view: View, axes: Axes) -> ir.Value:
-    """Return an operand with its axes grouped as asked; axes it lacks are repeated."""
-    return relayout(emit, view, axes)
-
-
 def packed(site: AttentionSite, emit: Emitter) -> tuple[ir.Value, ir.Value, ir.Value]:
     """Return queries, keys and values as [batch, length, heads * size]."""
     b, kv = site.batch, site.kv_heads
@@ -51,6 +46,24 @@ def row_scaled(site: AttentionSite, emit: Emitter, query: ir.Value) -> ir.Value:
 def put_back(site: AttentionSite, emit: Emitter, result: ir.Value, axes: Axes) -> ir.Value:
     """Return the result, whose axes are `axes`, in the layout of the value it replaces."""
     return relayout(emit, View(result, axes, axes), site.out.axes)
+
+
+def without_empty_rows(
+    emit: Emitter, result: ir.Value, mask: ir.Value | None, kind: ir.DataType
+) -> ir.Value:
+    """Return zeros in rows whose every key is masked, the result elsewhere.
+
+    Args:
+        emit: Receives the nodes.
+        result: [batch, heads, rows, value size].
+        mask: A float mask, [batch or 1, heads or 1, rows, keys].
+        kind: Its type.
+    """
+    assert mask is not None
+    top = emit.one("ReduceMax", [mask, emit.ints([3])], {"keepdims": 1})
+    limit = emit.const(np.asarray(lowest(kind) / 16, dtype=kind.numpy()))
+    zero = emit.const(np.asarray(0.0, dtype=kind.numpy()))
+    return emit.one("Where", [emit.one("Less", [top, limit]), zero, result])
 
 
 def lowest(kind: ir.DataType) -> float:

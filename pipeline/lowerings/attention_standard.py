@@ -10,22 +10,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import onnx_ir as ir
 
 from pipeline.graph.emit import Emitter
 from pipeline.graph.recognise.attention.site import AttentionSite
 from pipeline.graph.sites import Refusal
+from pipeline.graph.views import axis_size
 from pipeline.lowerings.attention_parts import (
     MaskBuilder,
     packed,
     per_head,
     put_back,
     row_scaled,
+    without_empty_rows,
 )
 from pipeline.lowerings.attention_sink import with_sink
 from pipeline.lowerings.base import Exactness
-from pipeline.graph.views import axis_size
 
 PLAIN_CAP = "a soft-capped Attention is 5 to 6 times slower than plain nodes on this target"
 
@@ -41,7 +41,7 @@ class FuseAttentionStandard:
     fuse_all: bool = False
     name: str = "fuse_attention_standard"
     construct: str = "attention"
-    targets: frozenset[str] = frozenset({"onnx", "ort-cpu"})
+    targets: frozenset[str] = frozenset({"onnx", "ort-cpu", "ort-cuda"})
     opset: int = 23
     source: str = "https://onnx.ai/onnx/operators/onnx__Attention.html"
     exact: Exactness = "rounding"
@@ -78,18 +78,6 @@ class FuseAttentionStandard:
         axes = (site.batch, site.rows, site.heads + site.value_size)
         if not rank3:
             axes4 = (site.batch, site.heads, site.rows, site.value_size)
-            result = _guarded(emit, outputs[0], mask, kind) if guard else outputs[0]
+            result = without_empty_rows(emit, outputs[0], mask, kind) if guard else outputs[0]
             return (put_back(site, emit, result, axes4), *outputs[1:])
         return (put_back(site, emit, outputs[0], axes), *outputs[1:])
-
-
-def _guarded(
-    emit: Emitter, result: ir.Value, mask: ir.Value | None, kind: ir.DataType
-) -> ir.Value:
-    """Return zeros in rows whose every key is masked, the result elsewhere."""
-    assert mask is not None
-    top = emit.one("ReduceMax", [mask, emit.ints([3])], {"keepdims": 1})
-    low = -3.0e4 if kind == ir.DataType.FLOAT16 else -1.0e38
-    limit = emit.const(np.asarray(low, dtype=kind.numpy()))
-    zero = emit.const(np.asarray(0.0, dtype=kind.numpy()))
-    return emit.one("Where", [emit.one("Less", [top, limit]), zero, result])

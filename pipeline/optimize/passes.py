@@ -15,7 +15,9 @@ from pipeline.graph.recognise.rotary_repair import find_rotary_repairs
 from pipeline.graph.recognise.softmax import find_softmaxes
 from pipeline.lowerings.activation_quick_gelu import FuseQuickGelu
 from pipeline.lowerings.activation_standard import FuseGelu, FuseSwish
+from pipeline.lowerings.attention_cuda import FuseAttentionCuda
 from pipeline.lowerings.attention_standard import FuseAttentionStandard
+from pipeline.lowerings.attention_tensorrt import FuseAttentionTensorrt
 from pipeline.lowerings.base import Lowering
 from pipeline.lowerings.norm_residual import FuseSkipLayerNorm, FuseSkipRmsNorm
 from pipeline.lowerings.norm_standard import FuseLayerNorm, FuseRmsNorm
@@ -57,7 +59,11 @@ def lowerings_for(target: str, *, fuse_all: bool = False) -> dict[str, tuple[Low
             FuseSkipLayerNorm(fuse_all=fuse_all, target=target),
             FuseSkipRmsNorm(),
         ),
-        "attention": (FuseAttentionStandard(fuse_all=fuse_all, target=target),),
+        "attention": (
+            FuseAttentionTensorrt(),
+            FuseAttentionCuda(),
+            FuseAttentionStandard(fuse_all=fuse_all, target=target),
+        ),
     }
     return {kind: tuple(x for x in found if target in x.targets) for kind, found in known.items()}
 

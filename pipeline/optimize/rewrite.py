@@ -9,7 +9,7 @@ from typing import Any
 import onnx_ir as ir
 
 from pipeline.graph.edit import commit
-from pipeline.graph.emit import Emitter
+from pipeline.graph.emit import Emitter, Shared
 from pipeline.graph.facts import Facts
 from pipeline.graph.regions import RegionError, cut
 from pipeline.graph.relayout import LayoutError
@@ -76,7 +76,12 @@ class Rewriter:
     prover: Prover | None
     progress: Progress = SILENT
     outcomes: list[Outcome] = field(default_factory=list)
-    pool: dict[tuple[object, ...], ir.Value] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Read which names are taken and which inputs sizes can be read from."""
+        self._shared = Shared(names_of(self.model.graph))
+        inputs = self.model.graph.inputs
+        self._sources = [v for v in inputs if v.name not in self.model.graph.initializers]
 
     def run(self, passes: Sequence[Pass]) -> list[Outcome]:
         """Run the passes in order; return every candidate's outcome."""
@@ -107,11 +112,7 @@ class Rewriter:
     def _try(
         self, lowering: Lowering[Any], graph: ir.Graph, site: Site
     ) -> Outcome | Refusal | None:
-        emit = Emitter(
-            self.facts, site.anchor, lowering.name,
-            sources=[v for v in self.model.graph.inputs if v not in self.model.graph.initializers.values()],
-            pool=self.pool,
-        )  # fmt: skip
+        emit = Emitter(self.facts, site.anchor, lowering.name, self._sources, self._shared)
         try:
             result = lowering.lower(site, emit)
         except LayoutError as error:
@@ -176,3 +177,12 @@ def graphs_of(graph: ir.Graph) -> Iterator[ir.Graph]:
             elif attribute.type == ir.AttributeType.GRAPHS:
                 for inner in attribute.as_graphs():
                     yield from graphs_of(inner)
+
+
+def names_of(graph: ir.Graph) -> Iterator[str]:
+    """Yield the names of all values of a graph and the graphs in it."""
+    for one in graphs_of(graph):
+        yield from (value.name or "" for value in one.inputs)
+        yield from one.initializers
+        for node in one:
+            yield from (value.name or "" for value in node.outputs)

@@ -1,0 +1,97 @@
+"""softmax(scale * Q K^T + mask) V  ->  Attention(Mul(Q, scale), K, V, float mask), scale = 1.
+
+Source: ONNX Attention, opset 23, as TensorRT's parser takes it.
+Exact: rounding only.
+Applies when: values are as wide as keys and there is no soft-cap: the parser has neither. Each
+attention scales its queries by a node of its own, since two attentions that share keys under an
+implicit scale crash the builder. Past and new tokens stay concatenated outside: the parser takes
+one output only. Boolean masks become float masks, which cost no extra kernels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+
+from pipeline.graph.emit import Emitter
+from pipeline.graph.recognise.attention.site import AttentionSite
+from pipeline.graph.relayout import relayout
+from pipeline.graph.sites import Refusal
+from pipeline.graph.views import axis_size
+from pipeline.lowerings.attention_parts import (
+    MaskBuilder,
+    put_back,
+    row_scaled,
+    without_empty_rows,
+)
+from pipeline.lowerings.attention_sink import with_sink
+from pipeline.lowerings.base import Exactness
+
+
+@dataclass(frozen=True)
+class FuseAttentionTensorrt:
+    """Lowers attention to the form of ai.onnx Attention that TensorRT builds."""
+
+    name: str = "fuse_attention_tensorrt"
+    construct: str = "attention"
+    targets: frozenset[str] = frozenset({"tensorrt", "tensorrt-rtx"})
+    opset: int = 23
+    source: str = "https://onnx.ai/onnx/operators/onnx__Attention.html"
+    exact: Exactness = "rounding"
+
+    def lower(self, site: AttentionSite, emit: Emitter) -> tuple[ir.Value, ...] | Refusal:
+        """Return the result, and the present keys and values where the site has a cache."""
+        if refusal := _lacking(site):
+            return refusal
+        q = relayout(emit, site.q, (site.batch, site.heads, site.rows, site.size))
+        q = row_scaled(site, emit, q)
+        k, v, present = _keys_and_values(site, emit)
+        kind = emit.facts.dtype(q) or ir.DataType.FLOAT
+        scale = emit.const(np.asarray(site.scale, dtype=kind.numpy()))
+        q = emit.one("Mul", [q, scale])
+        mask = MaskBuilder(site, emit, kind, boolean=False, finite=True).build()
+        if site.sink is not None:
+            k, v, mask = with_sink(site, emit, k, v, mask, kind, rank3=False)
+        attrs: dict[str, object] = {"scale": 1.0}
+        if site.causal:
+            attrs["is_causal"] = 1
+        result = emit.one("Attention", [q, k, v, mask], attrs)
+        if site.zero_rows and mask is not None:
+            result = without_empty_rows(emit, result, mask, kind)
+        axes = (site.batch, site.heads, site.rows, site.value_size)
+        return (put_back(site, emit, result, axes), *present)
+
+
+def _lacking(site: AttentionSite) -> Refusal | None:
+    """Return what the parser lacks for this site, None when it takes it."""
+    size, value_size = axis_size(site.size), axis_size(site.value_size)
+    reason, remedy = "", ""
+    if site.cap:
+        reason = f"TensorRT's parser takes no soft-cap (here {site.cap:g})"
+        remedy = "leave it: the written-out form builds as separate kernels"
+    elif size != value_size:
+        reason = f"TensorRT's parser wants values as wide as keys, here {value_size} and {size}"
+        remedy = "give keys and values the same head size"
+    elif site.causal and (site.mask or site.cache is not None):
+        reason = "TensorRT's parser takes causal masking or a mask, not both"
+    if not reason:
+        return None
+    return Refusal("attention", site.anchor, "Attention for TensorRT", 5, 5, reason, remedy=remedy)
+
+
+def _keys_and_values(
+    site: AttentionSite, emit: Emitter
+) -> tuple[ir.Value, ir.Value, tuple[ir.Value, ...]]:
+    """Return all keys and values as [batch, kv heads, keys, size], and the cache's new state."""
+    cache, kv = site.cache, site.kv_heads
+    layouts = [(site.batch, kv, site.new_keys, size) for size in (site.size, site.value_size)]
+    new = [relayout(emit, x, axes) for x, axes in zip((site.k, site.v), layouts, strict=True)]
+    if cache is None:
+        return new[0], new[1], ()
+    present = [cache.present_key, cache.present_value]
+    if cache.present_key.producer() is site.anchor:
+        pasts = (cache.past_key, cache.past_value)
+        present = [emit.one("Concat", [p, n], {"axis": 2}) for p, n in zip(pasts, new, strict=True)]
+    return present[0], present[1], tuple(present)
