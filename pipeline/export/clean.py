@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -197,8 +197,12 @@ def _values(model: ir.Model) -> Iterable[ir.Value]:
         yield from node.outputs
 
 
-def name_sizes(model: ir.Model, axes: Mapping[str, Mapping[int, str]]) -> None:
-    """Give inputs and outputs the sizes named in `axes`, and intermediate shapes the same names.
+def name_sizes(
+    model: ir.Model,
+    axes: Mapping[str, Mapping[int, str]],
+    outputs: Mapping[str, Sequence[int | str]],
+) -> None:
+    """Give inputs the sizes named in `axes`, outputs their shapes, and what lies between the same.
 
     Sizes an exporter invented and that no axis explains are dropped from intermediate shapes.
     """
@@ -213,12 +217,14 @@ def name_sizes(model: ir.Model, axes: Mapping[str, Mapping[int, str]]) -> None:
     for value in _values(model):
         if value.shape is not None and not value.is_initializer():
             value.shape = ir.Shape([_renamed(dim, known) for dim in value.shape])
-    for value in (*model.graph.inputs, *model.graph.outputs):
+    for value in model.graph.inputs:
         if value.shape is not None:
             dims: list[Any] = list(value.shape)
             for axis, expression in axes.get(value.name or "", {}).items():
                 dims[axis] = expression
             value.shape = ir.Shape(dims)
+    for value in model.graph.outputs:
+        value.shape = ir.Shape(outputs[value.name or ""])
 
 
 def _renamed(dim: Any, known: Mapping[str, str]) -> int | str | None:

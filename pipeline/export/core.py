@@ -15,7 +15,7 @@ from pipeline.export.prove import (
     Probe,
     compute_probe,
     first_line,
-    output_axes,
+    output_shapes,
     probe_sizes,
     prove_part,
 )
@@ -104,7 +104,7 @@ def _attempt(
         models[part.name] = _trace(exporter, part, opset)
     transpose_by_reference(models.values())
     for part in parts:
-        name_sizes(models[part.name], {**part.axes, **output_axes(part, probes[part.name])})
+        name_sizes(models[part.name], part.axes, output_shapes(part, probes[part.name]))
     written = write_weights(
         models.values(), folder, lambda done, total: progress.step("writing weights", done, total)
     )

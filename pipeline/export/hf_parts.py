@@ -35,7 +35,7 @@ def model_parts(model: Any, task: str, kv_cache: KvCache, capacity: int | None) 
     """Return what is exported of the model, the encoder first where there are two halves."""
     if task == "text-generation":
         if kv_cache == "none":
-            return [_single(model, task, ("logits",), use_cache=False)]
+            return [_uncached_decoder(model)]
         part = decoder_part(model)
         return [static_decoder_part(model, part, capacity) if kv_cache == "static" else part]
     if task in SEQ2SEQ and getattr(model.config, "is_encoder_decoder", False):
@@ -43,33 +43,39 @@ def model_parts(model: Any, task: str, kv_cache: KvCache, capacity: int | None) 
     return [_single(model, task)]
 
 
-def _single(
-    model: Any, task: str, outputs: tuple[str, ...] | None = None, **fixed: Any
-) -> ExportPart:
+def _single(model: Any, task: str) -> ExportPart:
     """Return the whole model as one call."""
     inputs = model_inputs(model, task)
-    if outputs is None:
-        with torch.no_grad():
-            result = model(**inputs.tensors)
-        outputs = tuple(
-            name
-            for name, value in result.items()
-            if isinstance(value, torch.Tensor) and name not in NOT_OUTPUTS
-        )
-    module = wrappers.OneCall(model, list(inputs.tensors), outputs, **fixed)
+    with torch.no_grad():
+        result = model(**inputs.tensors)
+    outputs = tuple(
+        name
+        for name, value in result.items()
+        if isinstance(value, torch.Tensor) and name not in NOT_OUTPUTS
+    )
+    module = wrappers.OneCall(model, list(inputs.tensors), outputs)
     names = free_names(outputs, inputs.tensors)
     return ExportPart("model", module, inputs.tensors, inputs.axes, inputs.dims, names)
 
 
-def decoder_inputs(model: Any) -> Inputs:
+def _uncached_decoder(model: Any) -> ExportPart:
+    """Return a decoder over all of its tokens at once."""
+    inputs = decoder_inputs(model, 0)
+    inputs.dims["seq"] = lengths(model)
+    module = wrappers.OneCall(model, list(inputs.tensors), ("logits",), use_cache=False)
+    return ExportPart("model", module, inputs.tensors, inputs.axes, inputs.dims, ("logits",))
+
+
+def decoder_inputs(model: Any, past: int = PAST) -> Inputs:
     """Return input_ids, attention_mask over past and new, and position_ids where taken."""
     inputs, config = Inputs(), model.config
+    total = "past + seq" if past else "seq"
     inputs.add("input_ids", example_ids(config, BATCH, LENGTH), axis_0="batch", axis_1="seq")
-    mask = torch.ones(BATCH, PAST + LENGTH, dtype=torch.int64)
+    mask = torch.ones(BATCH, past + LENGTH, dtype=torch.int64)
     mask[-1, :2] = 0  # padding on the left, as generation in batches has it
-    inputs.add("attention_mask", mask, axis_0="batch", axis_1="past + seq")
+    inputs.add("attention_mask", mask, axis_0="batch", axis_1=total)
     if "position_ids" in parameters(model):
-        positions = (mask.cumsum(-1) - 1).clamp(min=0)[:, PAST:]
+        positions = (mask.cumsum(-1) - 1).clamp(min=0)[:, past:]
         inputs.add("position_ids", positions, axis_0="batch", axis_1="seq")
     inputs.dims["seq"] = SizeRange(1, 1, lengths(model).max)
     return inputs

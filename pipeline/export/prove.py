@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.errors import ExportError
 from pipeline.export.exporters import plain_kernels
-from pipeline.export.parts import Axes, ExportPart, evaluate, example_sizes, resized
+from pipeline.export.parts import ExportPart, evaluate, example_sizes, resized
 
 if TYPE_CHECKING:
     import numpy as np
@@ -71,28 +71,28 @@ def compute_probe(part: ExportPart, sizes: Mapping[str, int]) -> Probe:
     return Probe(dict(sizes), inputs, dict(zip(part.outputs, outputs, strict=True)))
 
 
-def output_axes(part: ExportPart, probes: list[Probe]) -> Axes:
-    """Return output name -> axis -> size name or sum, read off the shapes of the probes.
+def output_shapes(part: ExportPart, probes: list[Probe]) -> dict[str, list[int | str]]:
+    """Return output name -> numbers, size names and sums, read off the shapes of the probes.
 
-    An axis that follows none of them gets a name of its own.
+    An axis that changes and follows no size gets a name of its own.
     """
     names = list(part.dims)
     sums = {e for axes in part.axes.values() for e in axes.values()}
     sums |= {f"{b} + {a}" for i, a in enumerate(names) for b in names[i + 1 :]}
     candidates = names + sorted(sums - set(names))
-    axes: Axes = {}
+    found: dict[str, list[int | str]] = {}
     for output in part.outputs:
         shapes = [probe.outputs[output].shape for probe in probes]
-        for axis, lengths in enumerate(zip(*shapes, strict=True)):
-            if len(set(lengths)) == 1:
-                continue
-            wanted = [
-                c
-                for c in candidates
-                if all(evaluate(c, p.sizes) == n for p, n in zip(probes, lengths, strict=True))
-            ]
-            axes.setdefault(output, {})[axis] = wanted[0] if wanted else f"{output}_{axis}"
-    return axes
+        found[output] = [
+            lengths[0]
+            if len(set(lengths)) == 1
+            else next(
+                (c for c in candidates if [evaluate(c, p.sizes) for p in probes] == [*lengths]),
+                f"{output}_{axis}",
+            )
+            for axis, lengths in enumerate(zip(*shapes, strict=True))
+        ]
+    return found
 
 
 def prove_part(path: Path, part: ExportPart, probes: list[Probe]) -> float:

@@ -27,7 +27,9 @@ def test_a_sharded_checkpoint_and_its_files(tmp_path):
     put(
         tmp_path,
         config__json=CONFIG,
-        model__safetensors__index__json={"weight_map": {"a": "a.safetensors", "b": "a.safetensors"}},
+        model__safetensors__index__json={
+            "weight_map": {"a": "a.safetensors", "b": "a.safetensors"}
+        },
         a__safetensors=safetensors_bytes(),
         tokenizer__json={},
     )

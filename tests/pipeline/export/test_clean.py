@@ -55,7 +55,7 @@ def cleaned(request):
     export = {"dynamo": export_dynamo, "torchscript": export_torchscript}[request.param]
     model = clean_model(export(part, 20), part.prefix)
     transpose_by_reference([model])
-    name_sizes(model, {**part.axes, "logits": {0: "batch", 1: "seq"}})
+    name_sizes(model, part.axes, {"logits": ["batch", "seq", 11]})
     return model, part.module.model
 
 

@@ -12,7 +12,7 @@ from pipeline.export.parts import ExportPart, SizeRange, example_sizes
 from pipeline.export.prove import (
     _difference,
     compute_probe,
-    output_axes,
+    output_shapes,
     probe_sizes,
     to_numpy,
 )
@@ -49,12 +49,13 @@ def test_every_size_takes_its_smallest_and_two_more_values():
         assert len(values - {traced[name]}) >= 2
 
 
-def test_output_axes_are_read_off_the_shapes():
+def test_output_shapes_are_read_off_the_shapes():
     part = a_part(Grow(), ("both", "sum", "twice"))
     probes = [compute_probe(part, sizes) for sizes in probe_sizes(part)]
-    assert output_axes(part, probes) == {
-        "both": {0: "batch", 1: "past + seq"},
-        "twice": {0: "batch", 1: "twice_1"},
+    assert output_shapes(part, probes) == {
+        "both": ["batch", "past + seq", 3],
+        "sum": [3],
+        "twice": ["batch", "twice_1", 3],
     }
 
 
