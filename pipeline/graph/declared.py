@@ -10,7 +10,6 @@ import onnx_ir as ir
 from pipeline.graph.dims import Dim
 from pipeline.graph.shapes.call import Info
 
-
 _OPEN = Dim.of("$")  # a declared size that says nothing
 
 

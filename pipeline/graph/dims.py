@@ -12,19 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import Any
 
+from pipeline.graph.monomials import Atom, Monomial, atoms_of, divided, order_of, times, weight_of
 from pipeline.graph.signs import is_nonnegative
 
 __all__ = ["ONE", "ZERO", "Atom", "Dim", "is_nonnegative", "product"]
 
-Atom: TypeAlias = "str | tuple[str, Dim, Dim]"
-Monomial: TypeAlias = "tuple[tuple[Atom, int], ...]"
 MOST_TERMS = 1024  # a longer product stays unexpanded
-
-
-def _order(atom: Atom) -> str:
-    return atom if isinstance(atom, str) else f"~{atom[0]}({atom[1]},{atom[2]})"
 
 
 class Dim:
@@ -35,7 +30,7 @@ class Dim:
     def __init__(self, terms: Mapping[Monomial, int]) -> None:
         kept = [(m, c) for m, c in terms.items() if c]
         if len(kept) > 1:
-            kept.sort(key=lambda t: (sum(p for _, p in t[0]), [(_order(a), p) for a, p in t[0]]))
+            kept.sort(key=lambda t: (sum(p for _, p in t[0]), [(order_of(a), p) for a, p in t[0]]))
         self._terms: tuple[tuple[Monomial, int], ...] = tuple(kept)
         self._hash = hash(self._terms)
         self._atoms: frozenset[Atom] | None = None
@@ -73,26 +68,14 @@ class Dim:
     def atoms(self) -> frozenset[Atom]:
         """Every named size and every atom it depends on, also those inside atoms."""
         if self._atoms is None:
-            found: set[Atom] = set()
-            for monomial, _ in self._terms:
-                for atom, _power in monomial:
-                    found.add(atom)
-                    if not isinstance(atom, str):
-                        found |= atom[1].atoms | atom[2].atoms
-            self._atoms = frozenset(found)
+            self._atoms = atoms_of(self._terms)
         return self._atoms
 
     @property
     def weight(self) -> int:
         """How much there is to it: names, numbers and atoms, also those inside atoms."""
         if not self._weight:
-            total = 1
-            for monomial, c in self._terms:
-                total += 1 + c.bit_length() // 64
-                for atom, power in monomial:
-                    inside = 0 if isinstance(atom, str) else atom[1].weight + atom[2].weight
-                    total += power + inside
-            self._weight = total
+            self._weight = weight_of(self._terms)
         return self._weight
 
     def without(self, monomial: Monomial) -> Dim:
@@ -135,7 +118,7 @@ class Dim:
         terms: dict[Monomial, int] = {}
         for left, a in self._terms:
             for right, b in other._terms:
-                product = _times(left, right)
+                product = times(left, right)
                 terms[product] = terms.get(product, 0) + a * b
         return Dim(terms)
 
@@ -156,7 +139,7 @@ class Dim:
         monomial, coefficient = divisor._terms[0]
         terms: dict[Monomial, int] = {}
         for mine, c in self._terms:
-            rest = _without(mine, monomial)
+            rest = divided(mine, monomial)
             if rest is None or c % coefficient:
                 return None
             terms[rest] = c // coefficient
@@ -170,7 +153,7 @@ class Dim:
             if not rest._terms:
                 return quotient
             mine, c = rest._terms[-1]
-            left = _without(mine, lead)
+            left = divided(mine, lead)
             if left is None or c % coefficient:
                 return None
             step = Dim({left: c // coefficient})
@@ -268,7 +251,7 @@ class Dim:
             return "0"
         parts = []
         for monomial, coefficient in self._terms:
-            factors = [_order(a).lstrip("~") + (f"^{p}" if p > 1 else "") for a, p in monomial]
+            factors = [order_of(a).lstrip("~") + (f"^{p}" if p > 1 else "") for a, p in monomial]
             if coefficient != 1 or not factors:
                 factors.insert(0, str(coefficient))
             parts.append("*".join(factors))
@@ -276,23 +259,6 @@ class Dim:
 
     def __repr__(self) -> str:
         return f"Dim({self})"
-
-
-def _times(left: Monomial, right: Monomial) -> Monomial:
-    powers = dict(left)
-    for atom, power in right:
-        powers[atom] = powers.get(atom, 0) + power
-    return tuple(sorted(powers.items(), key=lambda t: _order(t[0])))
-
-
-def _without(monomial: Monomial, factor: Monomial) -> Monomial | None:
-    powers = dict(monomial)
-    for atom, power in factor:
-        left = powers.get(atom, 0) - power
-        if left < 0:
-            return None
-        powers[atom] = left
-    return tuple(sorted(((a, p) for a, p in powers.items() if p), key=lambda t: _order(t[0])))
 
 
 def _substituted(atom: Atom, values: Mapping[Any, Dim]) -> Dim:

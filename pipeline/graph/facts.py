@@ -15,13 +15,11 @@ import onnx_ir as ir
 
 from pipeline.graph.declared import declared_info
 from pipeline.graph.dims import Dim
-from pipeline.graph.shapes.call import INTS_LIMIT, UNKNOWN, Call, Dims, Info, Outer, Unifier
-from pipeline.graph.shapes.consts import constant_node_value, info_of_array
-from pipeline.graph.shapes.evaluate import evaluate_node, is_deterministic
+from pipeline.graph.shapes.call import Call, Outer
+from pipeline.graph.shapes.consts import Constants, stored, tensor_info
+from pipeline.graph.shapes.info import UNKNOWN, Dims, Info
 from pipeline.graph.shapes.table import TABLE
-
-FOLD_LIMIT = 2**20  # most elements of a constant that is computed rather than stored
-FOLD_BUDGET = 2**28  # most bytes of such constants held at a time
+from pipeline.graph.shapes.unify import Unifier
 
 
 class Facts(Outer):
@@ -44,9 +42,7 @@ class Facts(Outer):
         self.unifier = Unifier(assume)
         self._model = model
         self._infos: dict[ir.Value, Info] = {}
-        self._foldable: set[ir.Value] = set()
-        self._values: dict[ir.Value, np.ndarray | None] = {}
-        self._spent = 0
+        self._constants = Constants(self._infos, model.opset_imports)
         self._declared = declared_info(model.graph)
         self._infer_graph(model.graph)
         if self.unifier.bindings:
@@ -87,16 +83,14 @@ class Facts(Outer):
         """Return a constant's value, reading it from disk if it is a weight; None if it varies."""
         if value is None:
             return None
-        tensor = _stored(value)
+        tensor = stored(value)
         if tensor is not None:
             return None if tensor.dtype == ir.DataType.STRING else tensor.numpy()
-        return self.small_const(value)
+        return self._constants.value(value)
 
     def is_const(self, value: ir.Value | None) -> bool:
         """Return whether `const` would find a value, without reading or computing it."""
-        return value is not None and (
-            _stored(value) is not None or value in self._foldable or self._ints_const(value)
-        )
+        return value is not None and (stored(value) is not None or self._constants.has(value))
 
     def scalar(self, value: ir.Value | None) -> float | None:
         """Return the number a constant holds if all its elements are one number, else None.
@@ -109,7 +103,7 @@ class Facts(Outer):
             if info.ints is not None and info.ints and len(set(info.ints)) == 1:
                 number = info.ints[0].const
                 return None if number is None else float(number)
-            array = self._scalar_array(value)
+            array = self._constants.one_element(value)
             if array is not None:
                 return float(array.reshape(-1)[0])
             producer = value.producer()
@@ -125,8 +119,7 @@ class Facts(Outer):
     def forget(self, value: ir.Value) -> None:
         """Drop what is known of a value that leaves the graph."""
         self._infos.pop(value, None)
-        self._values.pop(value, None)
-        self._foldable.discard(value)
+        self._constants.forget(value)
 
     def replaced(self, old: ir.Value, new: ir.Value) -> None:
         """Carry what is known of one value over to the value that takes its place."""
@@ -141,10 +134,10 @@ class Facts(Outer):
             return UNKNOWN
         info = self._infos.get(value)
         if info is None:
-            tensor = _stored(value)
+            tensor = stored(value)
             if tensor is None:
                 return UNKNOWN
-            info = self._infos[value] = _tensor_info(tensor)
+            info = self._infos[value] = tensor_info(tensor)
         if not self.unifier.bindings:
             return info
         resolve = self.unifier.resolve
@@ -152,23 +145,7 @@ class Facts(Outer):
 
     def small_const(self, value: ir.Value) -> np.ndarray | None:
         """Return the value of a constant that is small, None if it is large or varies."""
-        if value in self._values:
-            return self._values[value]
-        tensor = _stored(value)
-        if tensor is not None:
-            small = tensor.size <= FOLD_LIMIT and tensor.dtype != ir.DataType.STRING
-            found = tensor.numpy() if small else None
-        elif self._ints_const(value):
-            found = self._ints_array(value)
-        elif value in self._foldable:
-            found = self._computed(value)
-        else:
-            found = None
-            producer = value.producer()
-            if producer is not None and producer.op_type == "Constant":
-                found = constant_node_value(producer)
-        self._values[value] = found
-        return found
+        return self._constants.value(value)
 
     def infer_body(self, graph: ir.Graph, inputs: Sequence[Info]) -> list[Info]:
         """Infer a subgraph; equalities found inside it bind only there."""
@@ -209,7 +186,8 @@ class Facts(Outer):
             info = self.unifier.bounded(outputs[i]) if i < len(outputs) else UNKNOWN
             self._infos[value] = self._refined(value, info)
             self.unifier.seen(info.shape)
-        self._mark_constants(node, domain)
+        if not domain:
+            self._constants.mark(node)
 
     def _refined(self, value: ir.Value, info: Info) -> Info:
         """Return the inferred facts, with what the file declares where they are silent."""
@@ -233,101 +211,8 @@ class Facts(Outer):
             return None
         return tuple(self.unifier.fresh() if _is_open(d) else d for d in shape)
 
-    def _mark_constants(self, node: ir.Node, domain: str) -> None:
-        if domain or not is_deterministic(node):
-            return
-        for value in node.inputs:
-            if value is not None and not self._small_and_fixed(value):
-                return
-        for value in node.outputs:
-            shape = self._infos[value].shape
-            sizes = [d.const for d in shape] if shape is not None else [None]
-            total = 1
-            for size in sizes:
-                total = FOLD_LIMIT + 1 if size is None else total * size
-            if total <= FOLD_LIMIT:
-                self._foldable.add(value)
-
-    def _small_and_fixed(self, value: ir.Value) -> bool:
-        if value in self._foldable or self._ints_const(value):
-            return True
-        tensor = _stored(value)
-        return tensor is not None and tensor.size <= FOLD_LIMIT
-
-    def _ints_const(self, value: ir.Value) -> bool:
-        info = self._infos.get(value)
-        if info is None or info.ints is None or info.dtype is None:
-            return False
-        return all(d.is_const for d in info.ints)
-
-    def _ints_array(self, value: ir.Value) -> np.ndarray | None:
-        info = self._infos[value]
-        if info.ints is None or info.dtype is None or info.shape is None:
-            return None
-        numbers = [d.const or 0 for d in info.ints]
-        try:
-            array = np.array(numbers, dtype=info.dtype.numpy())
-        except OverflowError:
-            return None
-        return array.reshape([d.const or 0 for d in info.shape])
-
-    def _computed(self, value: ir.Value) -> np.ndarray | None:
-        """Compute a foldable value; an explicit stack, since chains may be long."""
-        stack = [value]
-        while stack:
-            top = stack[-1]
-            node = top.producer()
-            if node is None or top in self._values:
-                stack.pop()
-                continue
-            missing = [
-                v
-                for v in node.inputs
-                if v is not None and v in self._foldable and v not in self._values
-                and not self._ints_const(v)
-            ]
-            if missing:
-                stack.extend(missing)
-                continue
-            self._compute(node)
-            stack.pop()
-        return self._values.get(value)
-
-    def _compute(self, node: ir.Node) -> None:
-        inputs = [None if v is None else self.small_const(v) for v in node.inputs]
-        known = all((a is None) == (v is None) for a, v in zip(inputs, node.inputs, strict=True))
-        version = self._model.opset_imports.get(node.domain, 1)
-        affordable = known and self._spent < FOLD_BUDGET
-        results = evaluate_node(node, inputs, version) if affordable else None
-        self._spent += sum(a.nbytes for a in results or ())
-        for i, output in enumerate(node.outputs):
-            self._values[output] = results[i] if results is not None and i < len(results) else None
-
-    def _scalar_array(self, value: ir.Value) -> np.ndarray | None:
-        tensor = _stored(value)
-        if tensor is not None and tensor.size != 1:
-            return None
-        array = self.small_const(value)
-        return array if array is not None and array.size == 1 and array.dtype != object else None
-
 
 _VIEWS = frozenset({"Identity", "Cast", "Expand", "Unsqueeze", "Squeeze", "Reshape", "CastLike"})
-
-
-def _stored(value: ir.Value) -> ir.TensorProtocol | None:
-    """Return the tensor of an initializer that no caller can override, or of one still to be.
-
-    A value without a producer outside any graph is a constant a lowering has just made.
-    """
-    fixed = value.is_initializer() or (value.graph is None and value.producer() is None)
-    return value.const_value if fixed and not value.is_graph_input() else None
-
-
-def _tensor_info(tensor: ir.TensorProtocol) -> Info:
-    dims = [int(d) for d in tensor.shape.numpy()]
-    if tensor.size <= INTS_LIMIT and tensor.dtype != ir.DataType.STRING:
-        return info_of_array(tensor.numpy(), tensor.dtype)
-    return Info(tuple(Dim.of(d) for d in dims), tensor.dtype)
 
 
 def _is_open(dim: Dim) -> bool:

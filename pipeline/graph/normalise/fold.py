@@ -72,9 +72,8 @@ def simplify_targets(draft: Draft) -> int:
     count = 0
     for graph in draft.graphs():
         for node in list(graph):
-            if node.op_type != "Reshape" or node.domain or ("allowzero" in node.attributes and (
-                node.attributes["allowzero"].as_int()
-            )):
+            zero = node.attributes.get("allowzero")
+            if node.op_type != "Reshape" or node.domain or (zero is not None and zero.as_int()):
                 continue
             target = node.inputs[1]
             if target is None or draft.facts.is_const(target):

@@ -229,11 +229,13 @@ def _rounded_quotient(call: Call, division: ir.Node) -> Dims | None:
 
 
 UNARY = (
-    "Abs Acos Acosh Asin Asinh Atan Atanh Celu Cos Cosh Elu Erf Exp Gelu HardSigmoid HardSwish "
-    "Hardmax LeakyRelu Log LogSoftmax Mish Reciprocal Relu Selu Shrink Sigmoid Sign Sin Sinh "
-    "Softmax Softplus Softsign Sqrt Swish Tan Tanh ThresholdedRelu BitwiseNot PRelu "
-    "LpNormalization MeanVarianceNormalization Bernoulli CumSum Trilu ReverseSequence CumProd"
-).split()
+    "Abs", "Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "Celu", "Cos", "Cosh", "Elu", "Erf",
+    "Exp", "Gelu", "HardSigmoid", "HardSwish", "Hardmax", "LeakyRelu", "Log", "LogSoftmax",
+    "Mish", "Reciprocal", "Relu", "Selu", "Shrink", "Sigmoid", "Sign", "Sin", "Sinh", "Softmax",
+    "Softplus", "Softsign", "Sqrt", "Swish", "Tan", "Tanh", "ThresholdedRelu", "BitwiseNot",
+    "PRelu", "LpNormalization", "MeanVarianceNormalization", "Bernoulli", "CumSum", "Trilu",
+    "ReverseSequence", "CumProd",
+)  # fmt: skip
 
 TABLE: dict[str, Infer] = {
     **dict.fromkeys(UNARY, same_as_input),

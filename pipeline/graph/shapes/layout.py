@@ -9,7 +9,6 @@ import numpy as np
 from pipeline.graph.dims import ONE, ZERO, Dim, product
 from pipeline.graph.shapes.call import (
     INTS_LIMIT,
-    UNKNOWN,
     Call,
     Dims,
     Infer,
@@ -272,22 +271,6 @@ def _pad(call: Call) -> Sequence[Info]:
     return [Info(tuple(dims), x.dtype)]
 
 
-def _depth_to_space(call: Call) -> Sequence[Info]:
-    x, block = call.info(0), call.int_attr("blocksize", 1)
-    if x.shape is None or len(x.shape) != 4:
-        return [UNKNOWN]
-    n, c, h, w = x.shape
-    return [Info((n, c // (block * block), h * block, w * block), x.dtype)]
-
-
-def _space_to_depth(call: Call) -> Sequence[Info]:
-    x, block = call.info(0), call.int_attr("blocksize", 1)
-    if x.shape is None or len(x.shape) != 4:
-        return [UNKNOWN]
-    n, c, h, w = x.shape
-    return [Info((n, c * (block * block), h // block, w // block), x.dtype)]
-
-
 TABLE: dict[str, Infer] = {
     "Reshape": _reshape,
     "Transpose": _transpose,
@@ -299,6 +282,4 @@ TABLE: dict[str, Infer] = {
     "Expand": _expand,
     "Tile": _tile,
     "Pad": _pad,
-    "DepthToSpace": _depth_to_space,
-    "SpaceToDepth": _space_to_depth,
 }

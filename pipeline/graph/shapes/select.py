@@ -261,9 +261,9 @@ def _reduced(op_type: str, ints: Dims | None) -> Dims | None:
 
 
 REDUCTIONS = (
-    "ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd "
-    "ReduceSum ReduceSumSquare"
-).split()
+    "ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceMax", "ReduceMean",
+    "ReduceMin", "ReduceProd", "ReduceSum", "ReduceSumSquare",
+)  # fmt: skip
 
 TABLE: dict[str, Infer] = {
     **dict.fromkeys(REDUCTIONS, _reduce),

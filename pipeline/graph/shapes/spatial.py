@@ -8,7 +8,7 @@ import numpy as np
 import onnx_ir as ir
 
 from pipeline.graph.dims import ONE, Dim, is_nonnegative
-from pipeline.graph.shapes.call import Call, Dims, Infer, Info, axis_of
+from pipeline.graph.shapes.call import UNKNOWN, Call, Dims, Infer, Info, axis_of
 
 
 def _window(
@@ -204,6 +204,22 @@ def _mel_weights(call: Call) -> Sequence[Info]:
     return [Info((rows, call.size(bins[0]) if bins else call.unifier.fresh()), dtype)]
 
 
+def _depth_to_space(call: Call) -> Sequence[Info]:
+    x, block = call.info(0), call.int_attr("blocksize", 1)
+    if x.shape is None or len(x.shape) != 4:
+        return [UNKNOWN]
+    n, c, h, w = x.shape
+    return [Info((n, c // (block * block), h * block, w * block), x.dtype)]
+
+
+def _space_to_depth(call: Call) -> Sequence[Info]:
+    x, block = call.info(0), call.int_attr("blocksize", 1)
+    if x.shape is None or len(x.shape) != 4:
+        return [UNKNOWN]
+    n, c, h, w = x.shape
+    return [Info((n, c * (block * block), h // block, w // block), x.dtype)]
+
+
 TABLE: dict[str, Infer] = {
     "Conv": _conv,
     "ConvInteger": _conv_integer,
@@ -211,6 +227,8 @@ TABLE: dict[str, Infer] = {
     "ConvTranspose": _conv_transpose,
     **dict.fromkeys(("AveragePool", "MaxPool", "LpPool"), _pool),
     **dict.fromkeys(("GlobalAveragePool", "GlobalMaxPool", "GlobalLpPool"), _global_pool),
+    "DepthToSpace": _depth_to_space,
+    "SpaceToDepth": _space_to_depth,
     "Resize": _resize,
     "Upsample": _upsample,
     "GridSample": _grid_sample,

@@ -148,9 +148,9 @@ def _bias_split_gelu(call: Call) -> Sequence[Info]:
 
 
 NORMS = (
-    "RMSNormalization GroupNormalization InstanceNormalization LRN RotaryEmbedding "
-    "SimplifiedLayerNormalization"
-).split()
+    "RMSNormalization", "GroupNormalization", "InstanceNormalization", "LRN", "RotaryEmbedding",
+    "SimplifiedLayerNormalization",
+)  # fmt: skip
 
 TABLE: dict[str, Infer] = {
     **dict.fromkeys(NORMS, same_as_input),

@@ -133,9 +133,8 @@ def check_value(
         if not same or False in [holds(d, n, sizes) for d, n in zip(ints, flat, strict=True)]:
             tally.wrong.append(f"{value.name}: contents {ints}, truly {flat}")
     constant = facts.const(value)
-    if constant is not None and not np.allclose(
-        constant, truth, rtol=1e-4, atol=1e-5, equal_nan=True  # float32 in another order
-    ):
+    loose = {"rtol": 1e-4, "atol": 1e-5}  # float32 summed in another order
+    if constant is not None and not np.allclose(constant, truth, **loose, equal_nan=True):
         tally.wrong.append(f"{value.name}: constant differs")
 
 
