@@ -129,30 +129,29 @@ def _function(source: Source, options: ExportOptions) -> LoadedParts:
 def _preset(source: Source, options: ExportOptions) -> LoadedParts:
     from models.errors import ModelError
     from models.presets import PRESETS
-    from pipeline.export.tokenizer import folder_writer, preset_generation
+    from pipeline.export.tokenizer import copier, preset_generation
 
     preset = PRESETS[source.name]
-    if options.task not in ("auto", preset.task):
+    task = preset.task if options.task == "auto" else options.task
+    if task not in preset.tasks:
         raise UsageError(
-            f"{source.name} is for {preset.task}",
-            where=f"--task {options.task}",
-            fix="leave it out",
+            f"{source.name} is not for {task}",
+            where="--task",
+            fix=f"leave it out, or choose one of: {', '.join(preset.tasks)}",
         )
+    dtype = "float32" if options.dtype == "auto" else options.dtype
     try:
-        model = preset.build(options.seed, options.checkpoint)
+        model = preset.build(options.seed, options.checkpoint, task, dtype)
     except ModelError as err:
         raise BadModelError(err.what, where=err.where, fix=err.fix) from err
     parts = [_from_preset(name, part) for name, part in preset.parts(model).items()]
-    if options.dtype not in ("auto", "float32"):
-        parts = [_cast(part, options.dtype) for part in parts]
-    parts = [_with_cache(part, model, options) for part in parts]
-    folder = options.checkpoint or preset.folder
+    parts = [_with_cache(_cast(part, dtype), model, options) for part in parts]
     return LoadedParts(
         tuple(parts),
-        preset.task,
+        task,
         random_weights=preset.random_weights and options.checkpoint is None,
         generation=preset_generation(model),
-        save_tokenizer=folder_writer(folder) if folder is not None else None,
+        save_tokenizer=copier(preset.tokenizer_files(options.checkpoint)),
     )
 
 

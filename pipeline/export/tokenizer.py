@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,6 @@ from pipeline.types import Json
 
 Writer = Callable[[Path], None]
 PREPROCESSOR = "preprocessor_config.json"
-OWN_FILES = ("tokenizer*", "special_tokens_map.json", "vocab*", "merges.txt", "*.jinja",
-             "added_tokens.json", "sentencepiece*")  # fmt: skip
 GENERATION = ("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id",
               "forced_bos_token_id", "forced_eos_token_id", "suppress_tokens",
               "begin_suppress_tokens", "max_length")  # fmt: skip
@@ -62,9 +60,8 @@ def _load(checkpoint: Checkpoint, options: ExportOptions) -> Any:
         ) from err
 
 
-def folder_writer(folder: Path) -> Writer | None:
-    """Return what copies the tokenizer's files of a folder as they are, None without any."""
-    files = sorted({f for kind in OWN_FILES for f in folder.glob(kind) if f.is_file()})
+def copier(files: Sequence[Path]) -> Writer | None:
+    """Return what copies these files as they are, None without any."""
     if not files:
         return None
 
