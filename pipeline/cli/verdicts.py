@@ -22,12 +22,37 @@ def parity_lines(facts: Mapping[str, Any]) -> list[str]:
     lines = [f"{_word(facts.get('passed'))}: compared with {facts.get('reference')}"]
     lines += [f"  {_candidate(entry)}" for entry in facts.get("candidates", ())]
     for entry in facts.get("generation", ()):
+        if entry["passed"] is None:
+            lines.append(f"  {entry['name']} generates nothing here: it was not run")
+            continue
         ties = f", {entry['near_ties']} at a near-tie" if entry.get("near_ties") else ""
         told = f"{entry['equal']} of {entry['texts']} texts token for token{ties}"
         lines.append(f"  {_word(entry['passed'])}: {entry['name']} generates {told}")
     if facts.get("bisect"):
         lines.append(f"  first tensor out of budget: {_flat(facts['bisect'])}")
     return lines + [f"  note: {note}" for note in facts.get("notes", ())]
+
+
+def perf_lines(facts: Mapping[str, Any]) -> list[str]:
+    """Return each job's medians, each ratio with its interval, and what makes them doubtful."""
+    lines = []
+    for job in facts.get("jobs", ()):
+        lines.append(f"{job['name']}:")
+        for row in facts["results"]:
+            if row["job"] == job["name"] and not row["series"]:
+                lines.append(f"  {row['contender']:<24} {row['latency']['median']:9.3f} ms")
+        lines += [f"  {_ratio(row)}" for row in facts["ratios"] if row["job"] == job["name"]]
+    for contender in facts.get("contenders", ()):
+        if contender["skipped"]:
+            lines.append(f"not run: {contender['name']}: {contender['skipped']}")
+    lines += [f"gate missed: {text}" for text in facts.get("gate", ())]
+    return lines + [f"note: {text}" for text in facts.get("warnings", ())]
+
+
+def _ratio(row: Mapping[str, Any]) -> str:
+    low, high = (f"{row[end]:.2f}" if row[end] is not None else "?" for end in ("low", "high"))
+    interval = f"{row['value']:.2f} [{low}, {high}]"
+    return f"{row['contender']} is {interval} times {row['baseline']}: {row['verdict']}"
 
 
 def _candidate(entry: Mapping[str, Any]) -> str:

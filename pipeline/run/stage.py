@@ -66,7 +66,7 @@ def steps_of(options: RunOptions) -> list[Step]:
         steps.append(_step("build-engine", options, source=place, output=place))
     steps += [
         _step("parity", options, reference=place),
-        _step("perf", options, contenders=(place,)),
+        _step("perf", options, models=(place,)),
         _step("report", options, folder=place),
     ]
     return [step for step in steps if step.stage not in options.skip]

@@ -1,0 +1,109 @@
+"""Every command hands its words to one function, and shows what comes back."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pipeline.artifacts.records import Artifact, FileRecord
+from pipeline.cli.app import COMMANDS, run
+from pipeline.cli.commands import (
+    build_engine,
+    doctor,
+    explain,
+    export,
+    optimize,
+    parity,
+    perf,
+    report,
+)
+from pipeline.cli.commands import run as run_command
+
+ARTIFACT = Artifact(
+    folder=Path("out"),
+    stage="stage",
+    key="k",
+    digest="d",
+    files=(FileRecord("onnx/a.onnx", "s", 1500),),
+    facts={"parts": {}, "passed": True, "jobs": [], "results": [], "ratios": []},
+)
+
+CASES = {
+    "export": (
+        ["export", "zh-en", "-o", "out", "--opset", "21"],
+        "pipeline.export.stage.export_model",
+        {"model": "zh-en", "output": Path("out"), "opset": 21},
+    ),
+    "optimize": (
+        ["optimize", "m.onnx", "-o", "o", "-t", "onnx", "--require", "attention=12,norm=all"],
+        "pipeline.optimize.stage.optimize_model",
+        {"model": Path("m.onnx"), "target": "onnx", "require": ("attention=12", "norm=all")},
+    ),
+    "build-engine": (
+        ["build-engine", "m.onnx", "-o", "m.plan", "--minShapes=x:1x2,y:1", "--noTF32"],
+        "pipeline.build_engine.stage.build_engines",
+        {"source": Path("m.onnx"), "min_shapes": ("x:1x2,y:1",), "tf32": False, "precision": ""},
+    ),
+    "parity": (
+        ["parity", "a.onnx", "b.onnx", "c.onnx", "--no-bisect", "--dim", "batch=3"],
+        "pipeline.parity.stage.compare_parity",
+        {"reference": Path("a.onnx"), "candidates": (Path("b.onnx"), Path("c.onnx")),
+         "bisect": False, "dims": ("batch=3",)},
+    ),
+    "perf": (
+        ["perf", "a.onnx", "b.onnx", "--batch", "1,8", "--batch", "16"],
+        "pipeline.perf.stage.measure_perf",
+        {"models": (Path("a.onnx"), Path("b.onnx")), "batch": (1, 8, 16)},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("words", "function", "expected"), CASES.values(), ids=CASES)
+def test_words_reach_the_function_as_options(monkeypatch, capsys, words, function, expected):
+    got = []
+
+    def stage(options, progress):
+        got.append(options)
+        return ARTIFACT
+
+    monkeypatch.setattr(function, stage)
+    assert run([*words, "--json"]) == 0
+    assert {name: getattr(got[0], name) for name in expected} == expected
+    assert json.loads(capsys.readouterr().out)["stage"] == "stage"
+
+
+def test_tf32_and_its_opposite_contradict_each_other(capsys):
+    assert run(["build-engine", "m.onnx", "-o", "x", "--tf32", "--noTF32"]) == 2
+    assert "contradict" in capsys.readouterr().err
+
+
+def test_explain_shows_what_it_found(monkeypatch, capsys):
+    found = {"target": "onnx", "parts": {}}
+    monkeypatch.setattr("pipeline.optimize.explain.explain_model", lambda options, _: found)
+    assert run(["explain", "m.onnx", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == found
+    assert run(["explain", "m.onnx"]) == 0
+    assert capsys.readouterr().out == "target onnx\n"
+
+
+def test_optimize_lists_its_lowerings(capsys):
+    assert run(["optimize", "--list", "--target", "onnx", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["lowerings"]
+    assert all(item["source"].startswith("http") and item["exact"] for item in found)
+
+
+@pytest.mark.parametrize("verdict", [True, False])
+def test_a_verdict_becomes_the_exit_code(monkeypatch, verdict):
+    artifact = Artifact(Path("out"), "parity", "k", "d", facts={"passed": verdict})
+    monkeypatch.setattr("pipeline.parity.stage.compare_parity", lambda options, _: artifact)
+    assert run(["parity", "out"]) == (0 if verdict else 1)
+
+
+def test_each_module_holds_the_command_of_its_name():
+    for module in (build_engine, doctor, explain, export, optimize, parity, perf, report):
+        name = module.__name__.rpartition(".")[2].replace("_", "-")
+        assert module.command.name == name
+        assert name in COMMANDS
+    assert run_command.command.name == "run"

@@ -1,0 +1,44 @@
+"""Sites in words: proofs, refusals with what broke and what to do, counts."""
+
+from __future__ import annotations
+
+from pipeline.cli.fusion import count_lines, explain_lines, lowering_lines
+
+FUSED = {
+    "construct": "attention", "path": "h.0.attn", "anchor": "Softmax_1", "state": "fused",
+    "form": "4 heads", "lowering": "fuse_attention_standard", "proof": {"error": 1.5e-6},
+}  # fmt: skip
+REFUSED = {
+    "construct": "norm", "path": "", "anchor": "Mean_7", "state": "refused", "form": "",
+    "lowering": "",
+    "refusal": {"nearest": "LayerNormalization", "step": 2, "steps": 5,
+                "reason": "epsilon is a tensor", "node": "Add Add_3", "remedy": "fold it"},
+}  # fmt: skip
+COUNTS = {"attention": {"fused": 1, "plain": 0, "refused": 0}, "rotary": {"fused": 0}}
+PART = {"sites": [FUSED, REFUSED], "counts": COUNTS, "nodes": {"before": 9, "after": 5}}
+
+
+def test_every_site_says_what_became_of_it():
+    assert explain_lines({"target": "ort-cpu", "parts": {"model": PART}}) == [
+        "target ort-cpu",
+        "model:",
+        "  fused    attention  h.0.attn  by fuse_attention_standard (4 heads), proof error 1.5e-06",
+        "  refused  norm       Mean_7",
+        "      nearest: LayerNormalization, step 2 of 5",
+        "      broke:   epsilon is a tensor  [Add Add_3]",
+        "      do:      fold it",
+        *count_lines({"model": PART}),
+    ]
+
+
+def test_counts():
+    assert count_lines({"model": PART}) == [
+        "  model: 9 nodes -> 5",
+        "    attention   1 fused",
+        "    rotary      none found",
+    ]
+
+
+def test_a_lowering_names_its_source():
+    item = {"name": "fuse_x", "construct": "norm", "exact": "bitwise", "source": "https://spec"}
+    assert lowering_lines([item]) == ["fuse_x  (norm, bitwise)", "    https://spec"]
