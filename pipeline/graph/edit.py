@@ -8,6 +8,7 @@ import onnx_ir as ir
 
 from pipeline.graph.emit import Emitter
 from pipeline.graph.facts import Facts
+from pipeline.graph.relayout import LayoutError, shape_operand
 from pipeline.graph.sites import Site
 
 
@@ -21,11 +22,34 @@ def commit(
     """
     position = site.outputs[0].producer()
     assert position is not None
+    sizes = _sizes_elsewhere(site, emit)
     register(graph, emit)
     graph.insert_before(position, emit.nodes)
+    for old, new in sizes:
+        ir.convenience.replace_all_uses_with(old, new)
     for old, new in zip(site.outputs, result, strict=True):
         _take_over(graph, old, new, facts)
     remove_dead(graph, site.nodes)
+
+
+def _sizes_elsewhere(site: Site, emit: Emitter) -> list[tuple[ir.Value, ir.Value]]:
+    """Compute from inputs what Shape nodes read off values that are about to disappear."""
+    found = []
+    inner = [value for node in site.nodes for value in node.outputs if value not in site.outputs]
+    for value in inner:
+        for node in list(value.consumers()):
+            dims = emit.facts.shape(value)
+            if node.op_type != "Shape" or dims is None or node.outputs[0].is_graph_output():
+                continue
+            start, end = (node.attributes.get(key) for key in ("start", "end"))
+            first = start.as_int() if start is not None else 0
+            last = end.as_int() if end is not None else len(dims)
+            try:
+                new = shape_operand(emit, dims[first:last], site.outputs[0])
+            except LayoutError:
+                continue
+            found.append((node.outputs[0], new))
+    return found
 
 
 def register(graph: ir.Graph, emit: Emitter) -> None:

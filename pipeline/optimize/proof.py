@@ -16,7 +16,6 @@ import onnx_ir as ir
 
 from pipeline.errors import PipelineError
 from pipeline.graph.regions import Region
-from pipeline.judge import Judge
 from pipeline.optimize.proof_inputs import assignments, feeds_for
 
 STYLES = ("plain", "holes", "masked-rows", "large")
@@ -73,6 +72,8 @@ class Prover:
 
 
 def _prove(region: Region, zero: frozenset[str]) -> Certificate:
+    from pipeline.judge import Judge  # torch, which a run without proofs does not need
+
     reference = _Reference(region)
     noise = Judge(region.before, "float32")
     runner = _Candidate(region.after)
@@ -103,6 +104,8 @@ class _Reference:
     """The original in float64, with the sizes and styles it can run on."""
 
     def __init__(self, region: Region) -> None:
+        from pipeline.judge import Judge
+
         self.region, self.judge, self.problem = region, Judge(region.before, "float64"), ""
         self._first: dict[str, np.ndarray] = {}
 
@@ -170,6 +173,8 @@ class _Candidate:
     """Runs the replacement in ONNX Runtime, or in the judge where it cannot run there."""
 
     def __init__(self, model: ir.Model) -> None:
+        from pipeline.judge import Judge
+
         self.failure = ""
         self.engine, self._judge, self._session = "judge float32", None, None
         try:

@@ -65,6 +65,7 @@ def _file_to_file(options: OptimizeOptions, output: Path, progress: Progress) ->
 
     model, fused = _optimized(options.model, options, progress)
     gates = check_gates(options.require, {"model": fused})
+    output.parent.mkdir(parents=True, exist_ok=True)
     save_model(model, output)
     settings = output.with_name(output.name + SESSION_SUFFIX)
     if fused.session:

@@ -45,7 +45,8 @@ def follow(probs: ir.Value, facts: Facts) -> Way:
     way = Way()
     value = probs
     for _ in range(MAX_STEPS):
-        users = list(value.consumers())
+        # what only asks for the size of the probabilities is answered from elsewhere
+        users = [node for node in value.consumers() if node.op_type != "Shape"]
         way.at = users[0] if users else value.producer()
         if value.is_graph_output():
             way.reason = "the probabilities are an output of the model"
