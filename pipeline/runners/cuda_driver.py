@@ -34,6 +34,7 @@ class Cuda:
         self._call("cuDeviceGet", ctypes.byref(handle), device)
         self._call("cuDevicePrimaryCtxRetain", ctypes.byref(context), handle)
         self._call("cuCtxSetCurrent", context)
+        self._device = handle
         stream = ctypes.c_void_p()
         self._call("cuStreamCreate", ctypes.byref(stream), 1)
         self.stream = int(stream.value or 0)
@@ -45,6 +46,12 @@ class Cuda:
             self._lib.cuGetErrorString(code, ctypes.byref(text))
             words = (text.value or b"unknown").decode(errors="replace")
             raise CudaError(f"{name} failed: {words} ({code})")
+
+    def name(self) -> str:
+        """Return the GPU's name."""
+        text = ctypes.create_string_buffer(128)
+        self._call("cuDeviceGetName", text, 128, self._device)
+        return text.value.decode(errors="replace")
 
     def allocate(self, size_bytes: int) -> int:
         """Return the address of new device memory."""

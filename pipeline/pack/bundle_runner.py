@@ -1,0 +1,293 @@
+#!/usr/bin/env python3
+"""Compare and time every graph and engine of this bundle, and write results.json.
+
+    python run.py [--only TEXT] [--rounds 5] [--seconds 1] [--cuda-graph] [-o results.json]
+
+Needs numpy, and onnxruntime for graphs, tensorrt or tensorrt_rtx for engines; what is missing is
+said and skipped. Exit codes: 0 everything that ran is right, 1 something is wrong, 3 nothing
+could run. Bring results.json back: `pipeline report DIR --with results.json`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import importlib
+import json
+import platform
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+Arrays = dict[str, np.ndarray]
+_QUIET_S = 0.1  # spinning threads of one runtime slow whichever comes next
+
+
+class CannotRunError(Exception):
+    """A candidate that this machine cannot run, and why."""
+
+
+@dataclass
+class Runner:
+    """One opened candidate."""
+
+    run: Callable[[Mapping[str, np.ndarray]], Arrays]
+    close: Callable[[], None]
+    device: str
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the bundle; return the exit code."""
+    options = _parse(arguments)
+    here = Path(__file__).resolve().parent
+    bundle = json.loads((here / "bundle.json").read_text())
+    check_files(here, bundle["files"])
+    results, opened = [], {}
+    for candidate in bundle["candidates"]:
+        if options.only and options.only not in candidate["name"]:
+            continue
+        record: dict[str, Any] = {"name": candidate["name"], "precision": candidate["precision"]}
+        results.append(record)
+        try:
+            runner = open_candidate(here, candidate, options.cuda_graph)
+            record |= {"ran": True, "device": runner.device}
+            record["cases"] = compare_all(here, bundle, candidate, runner)
+            record["right"] = all(c["right"] for c in record["cases"])
+            opened[candidate["name"]] = (candidate, runner)
+        except CannotRunError as err:
+            record |= {"ran": False, "reason": str(err)}
+        _say(_line(record))
+    time_all(here, bundle, opened, {r["name"]: r for r in results}, options)
+    for _candidate, runner in opened.values():
+        runner.close()
+    write(Path(options.output), bundle, results)
+    ran = [r for r in results if r["ran"]]
+    return 3 if not ran else int(not all(r["right"] for r in ran))
+
+
+def _parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--only", default="", help="candidates whose name holds this text")
+    parser.add_argument("--rounds", type=int, default=5, help="timing rounds, 0 for none")
+    parser.add_argument("--seconds", type=float, default=1.0, help="per candidate and round")
+    parser.add_argument("--cuda-graph", action="store_true", help="replay engines as CUDA graphs")
+    parser.add_argument("-o", "--output", default="results.json")
+    return parser.parse_args(arguments)
+
+
+def check_files(here: Path, files: Mapping[str, str]) -> None:
+    """Stop when a file is not what was packed: nothing measured on it would mean anything."""
+    for name, wanted in files.items():
+        with (here / name).open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+        if found != wanted:
+            raise SystemExit(f"{name} is damaged: sha256 {found}, packed as {wanted}")
+
+
+def open_candidate(here: Path, candidate: Mapping[str, Any], cuda_graph: bool) -> Runner:
+    """Return the candidate ready to run, or say why it cannot."""
+    if candidate["kind"] == "engine":
+        return open_engine(here / candidate["file"], candidate, cuda_graph)
+    return open_graph(here / candidate["file"], candidate)
+
+
+def open_graph(path: Path, candidate: Mapping[str, Any]) -> Runner:
+    """Open a graph in ONNX Runtime, on the provider that its target names, or not at all."""
+    ort = _import("onnxruntime", "graphs")
+    provider = (
+        "CUDAExecutionProvider" if candidate["target"] == "ort-cuda" else ("CPUExecutionProvider")
+    )
+    if provider not in ort.get_available_providers():
+        raise CannotRunError(f"this onnxruntime has no {provider}")
+    settings = ort.SessionOptions()
+    session_facts = candidate.get("session") or {}
+    if session_facts.get("denormals") == "flush":
+        settings.add_session_config_entry("session.set_denormal_as_zero", "1")
+    disabled = session_facts.get("disabled_optimizers") or []
+    try:
+        session = ort.InferenceSession(
+            str(path), settings, providers=[provider], disabled_optimizers=disabled
+        )
+    except Exception as err:
+        raise CannotRunError(f"onnxruntime refuses it: {_short(err)}") from err
+    if session.get_providers()[0] != provider:
+        raise CannotRunError(f"{provider} did not load; {session.get_providers()[0]} would run")
+    types = {i.name: _numpy_type(i.type) for i in session.get_inputs()}
+    names = [o.name for o in session.get_outputs()]
+
+    def run(feeds: Mapping[str, np.ndarray]) -> Arrays:
+        fed = {n: np.asarray(feeds[n]).astype(t, copy=False) for n, t in types.items()}
+        return dict(zip(names, session.run(names, fed), strict=True))
+
+    return Runner(run, lambda: None, f"onnxruntime {ort.__version__}, {provider}")
+
+
+def open_engine(path: Path, candidate: Mapping[str, Any], cuda_graph: bool) -> Runner:
+    """Load an engine with the bindings it was built with."""
+    cuda_driver = importlib.import_module("cuda_driver")
+    tensorrt_engine = importlib.import_module("tensorrt_engine")
+    try:
+        cuda = cuda_driver.Cuda()
+    except cuda_driver.CudaError as err:
+        raise CannotRunError(f"an engine runs only on an NVIDIA GPU: {err}") from err
+    trt = _import(candidate["flavour"].replace("-", "_"), "engines")
+    try:
+        engine = tensorrt_engine.Engine(path, trt, cuda, graphs=cuda_graph)
+    except tensorrt_engine.EngineError as err:
+        built = f"{candidate['flavour']} {candidate['version']}"
+        raise CannotRunError(f"{err} (built by {built}, here {trt.__version__})") from err
+
+    def run(feeds: Mapping[str, np.ndarray]) -> Arrays:
+        typed = {n: feeds[n].astype(engine.dtypes[n], copy=False) for n in engine.inputs}
+        found: Arrays = engine.run(typed)
+        return found
+
+    return Runner(run, engine.close, f"{candidate['flavour']} {trt.__version__}, GPU")
+
+
+def compare_all(
+    here: Path, bundle: Mapping[str, Any], candidate: Mapping[str, Any], runner: Runner
+) -> list[dict[str, Any]]:
+    """Return one record per case: errors of every output against float64, and the verdict."""
+    records = []
+    for case in bundle["cases"][candidate["part"]]:
+        feeds, wanted = dict(np.load(here / case["inputs"])), dict(np.load(here / case["outputs"]))
+        try:
+            found = runner.run(feeds)
+        except Exception as err:  # a runtime's own kinds of error: the case is wrong, not the tool
+            records.append({"case": case["name"], "right": False, "error": _short(err)})
+            continue
+        limits = case["limits"][candidate["precision"]]
+        outputs = {n: measure(found.get(n), wanted[n]) for n in wanted}
+        right = all(within(outputs[n], limits[n]) for n in wanted)
+        records.append({"case": case["name"], "right": right, "outputs": outputs})
+    return records
+
+
+def measure(found: np.ndarray | None, wanted: np.ndarray) -> dict[str, Any]:
+    """Return rms, 99.9 % quantile and maximum of the errors; `bad` counts what is lost."""
+    if found is None or found.shape != wanted.shape:
+        return {"bad": int(wanted.size), "shape": None if found is None else list(found.shape)}
+    given, finite = found.astype(np.float64), np.isfinite(wanted)
+    bad = int(np.count_nonzero(finite & ~np.isfinite(given)))
+    good = finite & np.isfinite(given)
+    errors = np.sort(np.abs(given[good] - wanted[good]))
+    if not errors.size:
+        return {"rms": 0.0, "quantile": 0.0, "max": 0.0, "bad": bad}
+    return {
+        "rms": float(np.sqrt(np.mean(errors**2))),
+        "quantile": float(errors[int(np.ceil(0.999 * errors.size)) - 1]),
+        "max": float(errors[-1]),
+        "bad": bad,
+    }
+
+
+def within(errors: Mapping[str, Any], limits: Mapping[str, float]) -> bool:
+    """Return whether nothing is lost and each figure keeps to its limit."""
+    return not errors["bad"] and all(errors[k] <= limits[k] for k in ("rms", "quantile", "max"))
+
+
+def time_all(
+    here: Path,
+    bundle: Mapping[str, Any],
+    opened: Mapping[str, tuple[Mapping[str, Any], Runner]],
+    records: Mapping[str, dict[str, Any]],
+    options: argparse.Namespace,
+) -> None:
+    """Add raw latency samples: rounds interleaved over the candidates, in changing order."""
+    names = list(opened)
+    for turn in range(options.rounds):
+        for name in names[turn % max(len(names), 1) :] + names[: turn % max(len(names), 1)]:
+            candidate, runner = opened[name]
+            if not records[name]["right"]:
+                continue
+            time.sleep(_QUIET_S)
+            for case in bundle["cases"][candidate["part"]]:
+                feeds = dict(np.load(here / case["inputs"]))
+                samples = _samples(runner, feeds, options.seconds)
+                kept = records[name].setdefault("latency_ms", {}).setdefault(case["name"], [])
+                kept.append(samples)
+        _say(f"timing round {turn + 1} of {options.rounds}")
+
+
+def _samples(runner: Runner, feeds: Mapping[str, np.ndarray], seconds: float) -> list[float]:
+    """Return latencies in ms, host to host, after a warm-up of a fifth of the time."""
+    warm_until = time.perf_counter() + seconds / 5
+    while time.perf_counter() < warm_until:
+        runner.run(feeds)
+    samples: list[float] = []
+    until = time.perf_counter() + seconds
+    while time.perf_counter() < until or len(samples) < 3:
+        start = time.perf_counter()
+        runner.run(feeds)
+        samples.append(round((time.perf_counter() - start) * 1e3, 5))
+    return samples
+
+
+def write(path: Path, bundle: Mapping[str, Any], results: list[dict[str, Any]]) -> None:
+    """Write what was measured, with the machine and the digest of the bundle it belongs to."""
+    machine = {
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "gpu": _gpu(),
+    }
+    content = {
+        "format": 1,
+        "bundle": bundle["digest"],
+        "artifacts": bundle["artifacts"],
+        "when": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "machine": machine,
+        "results": results,
+    }
+    path.write_text(json.dumps(content, indent=1) + "\n")
+    _say(f"wrote {path}")
+
+
+def _gpu() -> str:
+    try:
+        cuda = importlib.import_module("cuda_driver")
+        return str(cuda.Cuda().name())
+    except Exception:  # any reason at all means that there is none to name
+        return "none"
+
+
+def _import(module: str, purpose: str) -> Any:
+    try:
+        return importlib.import_module(module)
+    except ImportError as err:
+        raise CannotRunError(f"{purpose} need {module}: {_short(err)}") from err
+
+
+def _numpy_type(text: str) -> np.dtype[Any]:
+    names = {"float": "float32", "double": "float64", "float16": "float16"}
+    inner = text.removeprefix("tensor(").removesuffix(")")
+    try:
+        return np.dtype(names.get(inner, inner))
+    except TypeError as err:
+        raise CannotRunError(f"numpy has no {inner}") from err
+
+
+def _short(err: BaseException) -> str:
+    text = " ".join(str(err).split())
+    return text if len(text) < 200 else text[:197] + "..."
+
+
+def _line(record: Mapping[str, Any]) -> str:
+    if not record["ran"]:
+        return f"{record['name']}: not run, {record['reason']}"
+    return f"{record['name']}: {'right' if record['right'] else 'WRONG'} on {record['device']}"
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

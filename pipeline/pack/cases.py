@@ -1,0 +1,76 @@
+"""Inputs for a bundle, what they must give in float64, and how far each precision may be off."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+import onnx_ir as ir
+import torch
+
+from pipeline.errors import BadModelError
+from pipeline.inputs import InputMaker, Style
+from pipeline.judge.interpreter import Judge
+from pipeline.pack.bundle_runner import measure
+from pipeline.types import Json
+
+_STYLES: tuple[Style, ...] = ("plain", "padded", "plain")
+_JUDGES = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
+_ULP = {"fp32": 2.0**-23, "fp16": 2.0**-10, "bf16": 2.0**-7}
+_FACTORS = {"rms": 2.0, "quantile": 2.0, "max": 8.0}
+_FLOOR_ULPS = 4.0
+_SMALL_SAMPLE = 4.0
+
+
+def write_cases(
+    model: ir.Model, part: str, count: int, seed: int, precisions: Iterable[str], folder: Path
+) -> list[Json]:
+    """Write inputs and float64 outputs under `folder/cases`; return their records.
+
+    The limit of each figure is what rounding every step to the precision costs on the same
+    inputs, times 2 (rms and 99.9 % quantile) or 8 (maximum), at least 4 ulp of the values.
+
+    Raises:
+        BadModelError: The graph gives NaN everywhere: nothing could be compared.
+    """
+    maker = InputMaker(model)
+    reference = Judge(model, "float64")
+    records: list[Json] = []
+    (folder / "cases").mkdir(exist_ok=True)
+    for index in range(count):
+        style = _STYLES[index % len(_STYLES)]
+        feeds = maker.make(maker.dims(index), seed + index, style)
+        wanted = _arrays(reference.run(feeds))
+        if not any(np.isfinite(array).any() for array in wanted.values()):
+            raise BadModelError(f"{part}: every output is NaN in float64", where=f"case {index}")
+        name = f"{part}-{index}"
+        paths = {"inputs": f"cases/{name}.inputs.npz", "outputs": f"cases/{name}.outputs.npz"}
+        np.savez(folder / paths["inputs"], **feeds)  # type: ignore[arg-type]
+        np.savez(folder / paths["outputs"], **wanted)  # type: ignore[arg-type]
+        limits: dict[str, Json] = {}
+        for precision in sorted(set(precisions) & _JUDGES.keys()):
+            found = _arrays(Judge(model, _JUDGES[precision]).run(feeds))
+            limits[precision] = {n: _limits(found[n], wanted[n], precision) for n in wanted}
+        records.append({"name": name, "style": style, **paths, "limits": limits})
+    return records
+
+
+def _arrays(tensors: Mapping[str, torch.Tensor]) -> dict[str, np.ndarray]:
+    return {n: t.to(torch.float64).numpy() if t.is_floating_point() else t.numpy()
+            for n, t in tensors.items()}  # fmt: skip
+
+
+def _limits(found: np.ndarray, wanted: np.ndarray, precision: str) -> dict[str, Json]:
+    """Return the largest rms, quantile and maximum allowed on one output."""
+    noise = measure(found, wanted)
+    size = measure(np.zeros_like(wanted), wanted)
+    widened = 1 + _SMALL_SAMPLE / math.sqrt(max(1, wanted.size))
+    limits: dict[str, Json] = {}
+    for key, factor in _FACTORS.items():
+        scale = factor * (widened if key != "max" else 1.0)
+        limits[key] = max(scale * noise[key], _FLOOR_ULPS * _ULP[precision] * size[key])
+    if wanted.size < 1000:
+        limits["quantile"] = limits["max"]
+    return limits

@@ -1,0 +1,134 @@
+"""`pipeline pack`: one tar with everything a machine without this toolkit needs."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tarfile
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.artifacts import Folder, digest_file, digest_json, open_folder
+from pipeline.errors import FolderError
+from pipeline.graph.onnx_files import load_model
+from pipeline.pack.cases import write_cases
+from pipeline.pack.contents import Candidate, files_of, find_candidates
+from pipeline.pack.options import PackOptions
+from pipeline.types import SILENT, Json, Progress
+
+_HERE = Path(__file__).resolve().parent
+_RUNNERS = _HERE.parent / "runners"
+_SCRIPTS = {
+    "run.py": _HERE / "bundle_runner.py",
+    "cuda_driver.py": _RUNNERS / "cuda_driver.py",
+    "tensorrt_engine.py": _RUNNERS / "tensorrt_engine.py",
+}
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A written bundle.
+
+    Attributes:
+        path: The tar file.
+        size_bytes: Its size.
+        candidates: Names of the graphs and engines in it.
+        cases: How many sets of inputs it holds.
+    """
+
+    path: Path
+    size_bytes: int
+    candidates: tuple[str, ...]
+    cases: int
+
+
+def pack_folder(options: PackOptions, progress: Progress = SILENT) -> Bundle:
+    """Write the bundle of a folder and return what is in it.
+
+    Raises:
+        FolderError: The folder has no graphs, or files are missing or changed.
+    """
+    folder = open_folder(options.folder)
+    candidates, artifacts = find_candidates(folder, options.variants)
+    if not candidates:
+        raise FolderError(
+            "nothing here to pack", where=str(folder.path), fix="`pipeline run MODEL -o DIR` first"
+        )
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="pipeline-pack-", dir=options.output.parent) as name:
+        root = Path(name)
+        cases: dict[str, Json] = {
+            part: _cases(folder, part, candidates, options, root, progress)
+            for part in dict.fromkeys(c.part for c in candidates)
+        }
+        for target, source in _SCRIPTS.items():
+            shutil.copyfile(source, root / target)
+        packed = sorted({f for c in candidates for f in files_of(folder.path, c)})
+        content: dict[str, Json] = {
+            "format": 1,
+            "artifacts": {a.stage: a.digest for a in artifacts},
+            "candidates": [c.to_json() for c in candidates],
+            "cases": cases,
+            "files": {f: digest_file(folder.path / f) for f in packed},
+        }
+        content["digest"] = digest_json(content)
+        (root / "bundle.json").write_text(json.dumps(content, indent=1) + "\n")
+        progress.step(f"writing {options.output.name}")
+        _write(options.output, root, folder.path, packed)
+    return Bundle(
+        options.output,
+        options.output.stat().st_size,
+        tuple(c.name for c in candidates),
+        options.cases * len(cases),
+    )
+
+
+def _cases(
+    folder: Folder,
+    part: str,
+    candidates: Iterable[Candidate],
+    options: PackOptions,
+    root: Path,
+    progress: Progress,
+) -> list[Json]:
+    """The reference is what the part's first graph means: the exported one where it is there."""
+    mine = [c for c in candidates if c.part == part]
+    graph = next((c.file for c in mine if c.target == "onnx"), None) or next(
+        (c.file for c in mine if c.kind == "graph" and c.precision == "fp32"), None
+    )
+    if graph is None:
+        exported = folder.stage("export")
+        if exported is None or part not in exported.facts.get("parts", {}):
+            raise FolderError(
+                f"{part}: no float32 graph to take the right answers from",
+                where=str(folder.path),
+                fix="pack the exported graph too",
+            )
+        graph = exported.facts["parts"][part]["file"]
+    progress.step(f"{part}: computing the right answers in float64")
+    model = load_model(folder.path / graph)
+    precisions = {c.precision for c in mine}
+    return write_cases(model, part, options.cases, options.seed, precisions, root)
+
+
+def _write(output: Path, root: Path, folder: Path, packed: Iterable[str]) -> None:
+    """Write the tar under another name and rename it; equal contents give equal bytes."""
+    stem = output.stem
+    made = sorted(p.relative_to(root).as_posix() for p in root.rglob("*") if p.is_file())
+    part = output.with_name(f".{output.name}.{os.getpid()}.part")
+    try:
+        with tarfile.open(part, "w", format=tarfile.PAX_FORMAT) as tar:
+            for name, home in [*((n, root) for n in made), *((n, folder) for n in packed)]:
+                tar.add(home / name, f"{stem}/{name}", recursive=False, filter=_plain)
+        os.replace(part, output)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _plain(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+    entry.mtime, entry.uid, entry.gid, entry.uname, entry.gname = 0, 0, 0, "", ""
+    entry.mode = 0o755 if entry.name.endswith("run.py") else 0o644
+    return entry
