@@ -31,7 +31,12 @@ Config = TypeVar("Config")
 
 
 def build(
-    preset: Preset, seed: int, checkpoint: Path | None, task: str, dtype: str
+    preset: Preset,
+    seed: int,
+    checkpoint: Path | None,
+    task: str,
+    dtype: str,
+    spool: Path | None = None,
 ) -> nn.Module:
     """Return the preset's model in eval mode; see Preset.build."""
     if task not in preset.tasks:
@@ -46,7 +51,7 @@ def build(
     make = _FAMILIES[preset.family]
     model, tensors = make(preset.sizes, folder, task)
     if tensors is None:
-        model = fill_seeded(model, seed, _DTYPES[dtype])
+        model = fill_seeded(model, seed, _DTYPES[dtype], spool)
     else:
         assert folder is not None
         cast = {name: tensor.to(_DTYPES[dtype]) for name, tensor in tensors.items()}

@@ -67,6 +67,7 @@ class Preset:
         checkpoint: Path | None = None,
         task: str | None = None,
         dtype: str = "float32",
+        spool: Path | None = None,
     ) -> nn.Module:
         """Return the model in eval mode, without gradients.
 
@@ -75,6 +76,8 @@ class Preset:
             checkpoint: A folder whose weights and configuration replace the preset's own.
             task: One of `tasks`; None means the first.
             dtype: Of the weights: float32, float16, bfloat16 or float64.
+            spool: A folder on a disk with room: big random weights lie there, mapped,
+                instead of in memory. The files vanish with the model.
 
         Raises:
             ModelError: The checkpoint is incomplete, unsafe or of another family, or the task is
@@ -82,7 +85,7 @@ class Preset:
         """
         from models.families import build
 
-        return build(self, seed, checkpoint, task or self.task, dtype)
+        return build(self, seed, checkpoint, task or self.task, dtype, spool)
 
     def parts(self, model: nn.Module) -> dict[str, Part]:
         """Return what is exported of `model`, by part: `model`, or `encoder` and `decoder`."""

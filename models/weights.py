@@ -5,13 +5,18 @@ A model is built on the meta device first, so that 7B parameters cost nothing un
 
 from __future__ import annotations
 
+import os
+import tempfile
 import zlib
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from models.errors import ModelError
+
+SPOOLED_BYTES = 16 << 20  # smaller tensors are not worth a file
 
 
 def build_empty(make: Callable[[], nn.Module]) -> nn.Module:
@@ -35,11 +40,34 @@ def seeded_tensor(name: str, like: Tensor, seed: int, dtype: torch.dtype) -> Ten
     return values.mul_(0.02).to(dtype)
 
 
-def fill_seeded(model: nn.Module, seed: int, dtype: torch.dtype = torch.float32) -> nn.Module:
-    """Give every parameter of `model` its seeded values, one parameter at a time; return it."""
+def fill_seeded(
+    model: nn.Module,
+    seed: int,
+    dtype: torch.dtype = torch.float32,
+    spool: Path | None = None,
+) -> nn.Module:
+    """Give every parameter of `model` its seeded values, one parameter at a time; return it.
+
+    With `spool`, a folder, the big ones lie in files there instead of in memory.
+    """
     for name, parameter in list(model.named_parameters()):
-        _set(model, name, seeded_tensor(name, parameter, seed, dtype))
+        values = seeded_tensor(name, parameter, seed, dtype)
+        if spool is not None and values.nbytes >= SPOOLED_BYTES:
+            values = _spooled(values, spool)
+        _set(model, name, values)
     return model
+
+
+def _spooled(values: Tensor, folder: Path) -> Tensor:
+    """Return the values mapped from a file that is deleted at once: its space goes with them."""
+    handle, name = tempfile.mkstemp(dir=folder, prefix=".tmp-weights-")
+    os.close(handle)
+    try:
+        size = values.numel()
+        mapped = torch.from_file(name, shared=True, size=size, dtype=values.dtype)
+        return mapped.copy_(values.flatten()).reshape(values.shape)
+    finally:
+        os.unlink(name)
 
 
 def fill(model: nn.Module, tensors: Mapping[str, Tensor], where: str) -> nn.Module:

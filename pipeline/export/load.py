@@ -140,8 +140,9 @@ def _preset(source: Source, options: ExportOptions) -> LoadedParts:
             fix=f"leave it out, or choose one of: {', '.join(preset.tasks)}",
         )
     dtype = "float32" if options.dtype == "auto" else options.dtype
+    spool = options.output if options.output.is_dir() else None
     try:
-        model = preset.build(options.seed, options.checkpoint, task, dtype)
+        model = preset.build(options.seed, options.checkpoint, task, dtype, spool)
     except ModelError as err:
         raise BadModelError(err.what, where=err.where, fix=err.fix) from err
     parts = [_from_preset(name, part) for name, part in preset.parts(model).items()]

@@ -184,7 +184,7 @@ def open_graph(path: Path, dtype: str) -> Run:
     options.enable_cpu_mem_arena = False
     # Else every Cast of a float16 weight runs first and all of them lie in memory at once.
     options.execution_order = ort.ExecutionOrder.PRIORITY_BASED
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # failures are raised, not printed
     session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
     present = {value.name for value in session.get_inputs()}
