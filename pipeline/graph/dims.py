@@ -252,9 +252,9 @@ class Dim:
         parts = []
         for monomial, coefficient in self._terms:
             factors = [order_of(a).lstrip("~") + (f"^{p}" if p > 1 else "") for a, p in monomial]
-            if coefficient != 1 or not factors:
-                factors.insert(0, str(coefficient))
-            parts.append("*".join(factors))
+            if abs(coefficient) != 1 or not factors:
+                factors.insert(0, str(abs(coefficient)))
+            parts.append(("-" if coefficient < 0 else "") + "*".join(factors))
         return " + ".join(parts).replace("+ -", "- ")
 
     def __repr__(self) -> str:

@@ -14,7 +14,13 @@ Terms: TypeAlias = "tuple[tuple[Monomial, int], ...]"
 
 def order_of(atom: Atom) -> str:
     """Return the text atoms are sorted by, names before everything else."""
-    return atom if isinstance(atom, str) else f"~{atom[0]}({atom[1]},{atom[2]})"
+    if isinstance(atom, str):
+        return atom
+    kind, left, right = atom
+    if kind == "//":
+        above, below = (f"({x})" if len(x.terms) > 1 else str(x) for x in (left, right))
+        return f"~({above} // {below})"
+    return f"~{kind}({left}, {right})"
 
 
 def times(left: Monomial, right: Monomial) -> Monomial:

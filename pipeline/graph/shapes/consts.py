@@ -88,10 +88,10 @@ class Constants:
             if value is not None and not self._small_and_fixed(value):
                 return
         for value in node.outputs:
-            total = 1
-            for dim in self.infos[value].shape or (Dim.of("?"),):
+            shape, total = self.infos[value].shape, 1
+            for dim in shape or ():
                 total *= FOLD_LIMIT + 1 if dim.const is None else dim.const
-            if total <= FOLD_LIMIT and self.infos[value].shape is not None:
+            if shape is not None and total <= FOLD_LIMIT:
                 self._foldable.add(value)
 
     def value(self, value: ir.Value) -> np.ndarray | None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import onnx_ir as ir
 
 from pipeline.graph.dims import Dim
-from pipeline.graph.shapes.call import UNKNOWN, Call, Infer, Info
+from pipeline.graph.shapes.call import UNKNOWN, Call, Dims, Infer, Info
 
 INT64, BOOL = ir.DataType.INT64, ir.DataType.BOOL
 
@@ -34,25 +34,49 @@ def _if(call: Call) -> Sequence[Info]:
     return [_merged(call, a, b) for a, b in zip(left, right, strict=False)]
 
 
-def _stable(call: Call, body: ir.Graph, fixed: list[Info], states: list[Info]) -> list[Info]:
-    """Return the body's outputs, once its states keep their shape from one turn to the next."""
-    skip = 1 if call.node.op_type == "Loop" else 0
-    for _ in range(3):
-        if call.node.op_type == "Loop":
-            outputs = call.outer.infer_body(body, [*fixed, *states])
-        else:
-            outputs = call.outer.infer_body(body, [*states, *fixed])
+def _body_outputs(
+    call: Call, body: ir.Graph, fixed: list[Info], states: list[Info]
+) -> tuple[list[Info], list[Info]]:
+    """Return the states after all turns, and the body's other outputs in one turn.
+
+    A size that changes from one turn to the next is left open; after a few tries, so is the rank.
+    """
+    loop = call.node.op_type == "Loop"
+    skip, varying = int(loop), set[Dim]()
+    for attempt in range(4):
+        inputs = [*fixed, *states] if loop else [*states, *fixed]
+        outputs = call.outer.infer_body(body, inputs)
         after = outputs[skip : skip + len(states)]
-        merged = [
-            _merged(call, a, b)._replace(ints=None if a.ints != b.ints else a.ints)
-            for a, b in zip(states, after, strict=False)
-        ]
-        if merged == states or len(merged) != len(states):
-            return outputs
-        states[:] = merged
-    states[:] = [Info(None, s.dtype) for s in states]
-    inputs = [*fixed, *states] if call.node.op_type == "Loop" else [*states, *fixed]
-    return call.outer.infer_body(body, inputs)
+        if len(after) < len(states):
+            break
+        kept = [_kept(call, a, b, varying) for a, b in zip(states, after, strict=True)]
+        if kept == states:
+            break
+        states = kept if attempt < 2 else [Info(None, s.dtype) for s in kept]
+    final = [
+        Info(_reopened(call, s.shape, varying), s.dtype) if s.shape is not None else s
+        for s in states
+    ]
+    return final, outputs[skip + len(states) :]
+
+
+def _kept(call: Call, before: Info, after: Info, varying: set[Dim]) -> Info:
+    """Return what holds in every turn, given one turn's start and end."""
+    dtype = before.dtype if before.dtype == after.dtype else None
+    if before.shape is None or after.shape is None or len(before.shape) != len(after.shape):
+        return Info(None, dtype)
+    dims = []
+    for a, b in zip(before.shape, after.shape, strict=True):
+        if a != b and a not in varying:
+            a = call.unifier.fresh()
+            varying.add(a)
+        dims.append(a)
+    return Info(tuple(dims), dtype)
+
+
+def _reopened(call: Call, shape: Dims, varying: set[Dim]) -> Dims:
+    """Return the shape after the last turn: what varies by turn has yet another size then."""
+    return tuple(call.unifier.fresh() if d in varying else d for d in shape)
 
 
 def _loop(call: Call) -> Sequence[Info]:
@@ -61,14 +85,14 @@ def _loop(call: Call) -> Sequence[Info]:
         return [UNKNOWN] * len(call.node.outputs)
     states = [call.info(i)._replace(ints=None) for i in range(2, len(call.node.inputs))]
     fixed = [Info((), INT64), Info((), BOOL)]
-    outputs = _stable(call, body, fixed, states)
+    final, rest = _body_outputs(call, body, fixed, states)
     trips = call.known_ints(0)
     endless = call.has(1) or trips is None or any(s[0] == "?" for s in trips[0].symbols)
     scanned = []
-    for each in outputs[1 + len(states) :]:
+    for each in rest:
         count = call.unifier.fresh() if endless or trips is None else trips[0].maximum(0)
         scanned.append(Info(None if each.shape is None else (count, *each.shape), each.dtype))
-    return [*states, *scanned]
+    return [*final, *scanned]
 
 
 def _scan(call: Call) -> Sequence[Info]:
@@ -88,11 +112,10 @@ def _scan(call: Call) -> Sequence[Info]:
         axis = axes[i] % len(x.shape)
         length = x.shape[axis] if length is None else call.unifier.unify(length, x.shape[axis])
         fixed.append(Info((*x.shape[:axis], *x.shape[axis + 1 :]), x.dtype))
-    outputs = _stable(call, body, fixed, states)
-    scanned = outputs[state_count:]
+    final, scanned = _body_outputs(call, body, fixed, states)
     places = call.ints_attr("scan_output_axes") or [0] * len(scanned)
     pairs = zip(scanned, places, strict=False)
-    return [*states, *(_stacked(call, each, length, axis) for each, axis in pairs)]
+    return [*final, *(_stacked(call, each, length, axis) for each, axis in pairs)]
 
 
 def _stacked(call: Call, each: Info, length: Dim | None, axis: int) -> Info:

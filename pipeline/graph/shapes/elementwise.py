@@ -212,8 +212,8 @@ def _round(call: Call) -> Sequence[Info]:
     ints = x.ints
     value = call.node.inputs[0]
     producer = None if value is None else value.producer()
-    if ints is None and producer is not None and producer.op_type == "Div":
-        ints = _rounded_quotient(call, producer)
+    if producer is not None and producer.op_type == "Div":
+        ints = _rounded_quotient(call, producer) or ints
     return [Info(x.shape, x.dtype, ints)]
 
 

@@ -19,6 +19,7 @@ import onnx_ir as ir
 
 from pipeline.graph.normalise import normalise
 from pipeline.graph.onnx_files import load_model
+from tests.pipeline.graph.check_facts import feed_sets
 
 
 def run(model: onnx.ModelProto, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
@@ -54,9 +55,7 @@ def check(folder: Path, opset: int | None) -> tuple[str, bool]:
     proto = ir.to_proto(model)
     onnx.checker.check_model(proto)
     worst, ran = 0.0, 0
-    for each in sorted(folder.glob("*.npz")):
-        stored = np.load(each)
-        feeds = {k.removeprefix("in:"): stored[k] for k in stored if not k.startswith("out:")}
+    for feeds in feed_sets(folder):
         try:
             expected = run(original, feeds)
         except RuntimeError:
