@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import signal
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline.build_engine.request import Heard, ParserRow
 from pipeline.build_engine.rules import RULES, Kind
@@ -56,11 +56,13 @@ def diagnose(heard: Heard, exit_code: int, stderr: str) -> Diagnosis:
             f"the plan could not be written: {heard.failure}", "free some space", "build"
         )
     lines = [text for severity, text in heard.log if severity in _BAD]
-    lines = [t for t in lines if not _DRIVER_ECHO.search(t)] or lines
-    texts = [_RowText(row) for row in heard.parser]
-    found = _first_match([*(t.text for t in texts), heard.failure, *lines, stderr])
+    kept = [k for k in map(_without_echo, lines) if k]
     if heard.parser:
-        return _of_parser(heard.parser, found, lines)
+        rows = [replace(row, text=_without_echo(row.text)) for row in heard.parser]
+        texts = [f"{row.code} {row.operator}: {row.text}" for row in rows]
+        return _of_parser(rows, _first_match([*texts, *kept]), kept)
+    lines = kept or lines
+    found = _first_match([heard.failure, *lines, stderr])
     if found is not None:
         return found
     said = _short(lines[0] if lines else stderr)
@@ -72,11 +74,9 @@ def diagnose(heard: Heard, exit_code: int, stderr: str) -> Diagnosis:
     )
 
 
-class _RowText:
-    """A parser row as one line, the way rules expect it."""
-
-    def __init__(self, row: ParserRow) -> None:
-        self.text = f"{row.code} {row.operator}: {row.text}"
+def _without_echo(text: str) -> str:
+    """Return the text without the driver's complaint that follows every other error here."""
+    return "\n".join(line for line in text.splitlines() if not _DRIVER_ECHO.search(line))
 
 
 def _of_parser(

@@ -11,7 +11,11 @@ from pathlib import Path
 
 import onnx_ir as ir
 
-from pipeline.build_engine.preflight_attention import check_attention, check_shared_operands
+from pipeline.build_engine.preflight_attention import (
+    check_attention,
+    check_rotary,
+    check_shared_operands,
+)
 from pipeline.build_engine.preflight_types import check_types
 from pipeline.build_engine.seen import Finding, Seen
 from pipeline.errors import BadModelError
@@ -47,6 +51,7 @@ def preflight(seen: Seen, targets: Sequence[str], folder: Path | None = None) ->
         lambda: _check_operators(seen),
         lambda: check_attention(seen),
         lambda: check_shared_operands(seen),
+        lambda: check_rotary(seen),
         lambda: check_types(seen, targets),
         lambda: _check_external(seen.model, folder),
     ]

@@ -70,6 +70,21 @@ def _head_sizes(
     return k[-1] // heads, v[-1] // heads
 
 
+def check_rotary(seen: Seen) -> Iterator[Finding]:
+    """Yield rotary embeddings whose cache has batch 1 while the input's batch may be larger."""
+    for node in seen.nodes:
+        if node.op_type != "RotaryEmbedding" or node.domain not in ("", "ai.onnx"):
+            continue
+        given, cache = seen.shape(node.inputs[0]), seen.shape(node.inputs[1])
+        if given and cache and len(cache) == 3 and cache[0] == 1 and given[0] != 1:
+            yield seen.finding(
+                "error",
+                node,
+                f"RotaryEmbedding with a cache of batch 1 on an input of batch {given[0]}",
+                "`pipeline optimize --target tensorrt` repairs it",
+            )
+
+
 def check_shared_operands(seen: Seen) -> Iterator[Finding]:
     """Yield attentions that share queries or keys behind one scaling: the builder crashes there.
 

@@ -61,6 +61,9 @@ RULES: tuple[Rule, ...] = (
     _rule(r"not supported by a dedicated kernel",
           "an attention has no dedicated kernel and decomposition is off",
           "drop --require-fused-attention, or use --precision fp16 (head size 9..256)", "build"),
+    _rule(r"(?P<which>cos|sin)Cache has batch size 1 but must have the same batch size",
+          "RotaryEmbedding's {which} cache has batch 1 and its input does not",
+          "`pipeline optimize --target tensorrt` repairs it"),
     # dtypes against targets
     _rule(r"Cannot compile for target\(s\) (?P<targets>[\w, ]+?), because the model contains "
           r"HW-specific datatypes: (?P<types>\w+)",

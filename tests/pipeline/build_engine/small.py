@@ -61,6 +61,14 @@ def attention(
     return save(path, [node], inputs, {o: t for o in outs if o})
 
 
+def rotary(path: Path) -> Path:
+    """Write a RotaryEmbedding whose cache has batch 1."""
+    t = T.FLOAT16
+    feeds = {"x": (t, (2, 2, 8, 16)), "c": (t, (1, 8, 8)), "s": (t, (1, 8, 8))}
+    node = h.make_node("RotaryEmbedding", ["x", "c", "s"], ["y"], name="the_node")
+    return save(path, [node], feeds, {"y": t})
+
+
 def weight(name: str, shape: Sequence[int], dtype: str = "fp32") -> onnx.TensorProto:
     """Return a small constant matrix."""
     values = np.random.default_rng(0).standard_normal(shape).astype(np.float32) * 0.1

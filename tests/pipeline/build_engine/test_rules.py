@@ -46,6 +46,10 @@ REFUSED_BY_PARSER = {
         "causal and masked",
     ),
     "value size": (lambda p: small.attention(p, v=(1, 2, 8, 24)), "different head sizes"),
+    "rotary cache of batch 1": (
+        lambda p: small.rotary(p),
+        "batch 1",
+    ),
     "unknown operator": (node("Nonsense", "x", domain="my.own"), "no such operator"),
     "contrib operator": (
         node("SkipLayerNormalization", "x z w", domain="com.microsoft"),
