@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-
-import onnx_ir as ir
 
 from pipeline import errors
 from pipeline.graph.dims import Dim
 from pipeline.graph.facts import Facts
 from pipeline.inputs.roles import Role
+from pipeline.inputs.size_kinds import SizeKind, channels_of, key_length, size_kinds
 
 # Sizes per class of dim and variant; each class differs between variants, and between two
 # names of one class, so that swapped dims cannot go unnoticed.
-_CHOICES: dict[str, tuple[int, ...]] = {
+_CHOICES: dict[SizeKind, tuple[int, ...]] = {
     "batch": (2, 3, 1, 2),
     "sequence": (8, 5, 6, 11),
     "past": (3, 5, 0, 1),
     "image": (224, 192, 256, 224),
     "samples": (4000, 4480, 5120, 4000),
     "frames": (96, 128, 64, 96),
+    "channels": (3, 3, 3, 3),
 }
-_SHIFT = {"sequence": 3, "past": 2, "image": 0, "frames": 32, "samples": 320}
+_SHIFT: dict[SizeKind, int] = {
+    "batch": 0,
+    "channels": 0,
+    "sequence": 3,
+    "past": 2,
+    "image": 0,
+    "frames": 32,
+    "samples": 320,
+}
 
 
 @dataclass(frozen=True)
@@ -51,15 +59,19 @@ class Sizes:
     def __init__(self, facts: Facts, roles: Sequence[Role]) -> None:
         self._roles = roles
         self._names = _declared_names(facts, roles)
-        self._classes = _classes(roles)
+        self._kinds: dict[str, SizeKind] = size_kinds(facts, roles)
         total = key_length(facts, roles)
         self.relations = [
             *(Relation(a, b, True) for a, b in facts.equalities),
             *(Relation(a, b, False) for a, b in facts.assumed),
-            *_mask_lengths(roles, self._classes, total),
+            *_channels(facts, roles),
+            *_mask_lengths(roles, self._kinds, total),
         ]
-        self.sequences = {s for s, kind in self._classes.items() if kind == "sequence"}
-        self.pasts = {s for s, kind in self._classes.items() if kind == "past"}
+        self.images = {
+            name
+            for name, dim in self._names.items()
+            if any(dim == Dim.of(s) and kind == "image" for s, kind in self._kinds.items())
+        }
 
     def choose(
         self, pins: Mapping[str, int] | None = None, variant: int = 0, *, short: bool = False
@@ -74,14 +86,42 @@ class Sizes:
         Raises:
             UsageError: a pin names no dim of an input, or pins contradict each other.
         """
-        known = self._pinned(pins or {})
+        pins = pins or {}
+        for shrink in range(4):
+            known = self._filled(pins, variant, shrink, short)
+            try:
+                self._check(known, pins)
+                return known
+            except errors.UsageError:
+                # A table or a frozen size may be smaller than what we like to choose.
+                if shrink == 3:
+                    raise
+        raise AssertionError("the last round returns or raises")
+
+    def free(self) -> set[str]:
+        """Return the names that can be chosen; the other sizes follow from them."""
+        chosen: list[str] = []
+        self._filled({}, 0, 0, False, chosen)
+        return {n for n, dim in self._names.items() if any(dim == Dim.of(s) for s in chosen)}
+
+    def _filled(
+        self,
+        pins: Mapping[str, int],
+        variant: int,
+        shrink: int,
+        short: bool,
+        chosen: list[str] | None = None,
+    ) -> dict[str, int]:
+        known = self._pinned(pins)
         for symbol in self._order():
-            self._deduce(known, pins or {})
+            self._deduce(known, pins)
             if symbol not in known:
-                one = short and symbol in self.sequences
-                known[symbol] = 1 if one else self._default(symbol, variant)
-        self._deduce(known, pins or {})
-        self._check(known, pins or {})
+                one = short and self._kinds[symbol] == "sequence"
+                size = self._default(symbol, variant)
+                known[symbol] = 1 if one else max(size >> shrink, min(size, 1))
+                if chosen is not None:
+                    chosen.append(symbol)
+        self._deduce(known, pins)
         return known
 
     def named(self, sizes: Mapping[str, int]) -> dict[str, int]:
@@ -115,9 +155,9 @@ class Sizes:
             str(side)
             for relation in self.relations
             for side, other in ((relation.left, relation.right), (relation.right, relation.left))
-            if str(side) in self._classes and len(other.symbols) > 1
+            if str(side) in self._kinds and len(other.symbols) > 1
         }
-        return sorted(self._classes, key=lambda symbol: symbol in defined)
+        return sorted(self._kinds, key=lambda symbol: symbol in defined)
 
     def _deduce(self, known: dict[str, int], pins: Mapping[str, int]) -> None:
         """Fill in symbols that a relation, or the name of a sum, leaves no choice for."""
@@ -130,7 +170,7 @@ class Sizes:
                     {name: Dim.of(size) for name, size in known.items()}
                 )
                 solved = _solved(difference)
-                if solved is not None and solved[0] in self._classes and solved[1] >= 0:
+                if solved is not None and solved[0] in self._kinds and solved[1] >= 0:
                     known[solved[0]] = solved[1]
                     progress = True
 
@@ -149,12 +189,12 @@ class Sizes:
                 )
 
     def _default(self, symbol: str, variant: int) -> int:
-        kind = self._classes[symbol]
+        kind = self._kinds[symbol]
         choices = _CHOICES[kind]
         size = choices[variant % len(choices)]
         if kind == "batch" or symbol.startswith("$"):
             return size  # unnamed dims of one class are most likely the same
-        peers = [s for s, other in self._classes.items() if other == kind and s[0] != "$"]
+        peers = [s for s, other in self._kinds.items() if other == kind and s[0] != "$"]
         return size + _SHIFT[kind] * peers.index(symbol) if size else 0
 
 
@@ -195,89 +235,13 @@ def _declared_names(facts: Facts, roles: Sequence[Role]) -> dict[str, Dim]:
     return names
 
 
-def _classes(roles: Sequence[Role]) -> dict[str, str]:
-    """Return what kind of size each symbol is, by where it stands."""
-    found: dict[str, str] = {}
-    for role in roles:
-        for axis, dim in enumerate(role.shape):
-            for symbol in sorted(dim.symbols):
-                alone = dim == Dim.of(symbol)
-                if symbol not in found or (alone and found[symbol] == "sequence"):
-                    found[symbol] = found.get(symbol) or _class(role, axis)
-    return found
-
-
-def _class(role: Role, axis: int) -> str:
-    rank, fixed = len(role.shape), [dim.is_const for dim in role.shape]
-    if axis == 0 and rank > 1:
-        return "batch"
-    if role.kind != "floats":
-        return "batch" if axis == 0 and role.kind in ("lengths",) else "sequence"
-    if rank == 4 and axis >= 2:
-        if axis == 2 and fixed[3] and not fixed[2] and not _feeds(role.value, _CONVOLUTIONS):
-            return "past"
-        return "image"
-    if _feeds(role.value, _CONVOLUTIONS):
-        return "samples" if rank == 2 else "frames"
-    return "sequence"
-
-
-_CONVOLUTIONS = frozenset({"Conv", "ConvTranspose", "Resize", "AveragePool", "MaxPool"})
-_THROUGH = frozenset(
-    {"Unsqueeze", "Squeeze", "Reshape", "Transpose", "Cast", "Identity", "Pad", "Sub", "Div",
-     "Mul", "Add", "InstanceNormalization", "LayerNormalization"}
-)  # fmt: skip
-
-
-def _feeds(value: ir.Value, kinds: Iterable[str], depth: int = 6) -> bool:
-    """Return whether an input reaches such a node through nothing but preparation."""
-    level = [value]
-    for _ in range(depth):
-        following: list[ir.Value] = []
-        for here in level:
-            for usage in here.uses():
-                if usage.node.op_type in kinds:
-                    return True
-                if usage.node.op_type in _THROUGH:
-                    following.extend(usage.node.outputs)
-        level = following
-    return False
-
-
-def key_length(facts: Facts, roles: Sequence[Role]) -> Dim | None:
-    """Return the key length of attention over a cache: a past plus what is new, None without.
-
-    It is the last dim of the scores; no operator ties a mask's own length to it, since masks
-    reach scores by indexing.
-    """
-    found: dict[Dim, None] = {}
-    pasts = {
-        s
-        for role in roles
-        for i, d in enumerate(role.shape)
-        for s in d.symbols
-        if _class(role, i) == "past"
-    }
-    graph = roles[0].value.graph if roles else None
-    for node in graph or ():
-        if node.op_type == "Softmax":
-            shape = facts.shape(node.inputs[0])
-            dim = shape[-1] if shape else None
-        elif node.op_type == "Attention" and len(node.outputs) > 1:
-            shape = facts.shape(node.outputs[1])
-            dim = shape[2] if shape and len(shape) == 4 else None
-        elif node.op_type == "Concat" and node.inputs[0] is not None:
-            shape = facts.shape(node.outputs[0]) if node.inputs[0].is_graph_input() else None
-            dim = shape[2] if shape and len(shape) == 4 else None
-        else:
-            continue
-        if dim is not None and len(dim.symbols) > 1 and dim.symbols & pasts:
-            found[dim] = None
-    return next(iter(found), None)
+def _channels(facts: Facts, roles: Sequence[Role]) -> list[Relation]:
+    found = ((role, channels_of(facts, role)) for role in roles)
+    return [Relation(role.shape[1], size, True) for role, size in found if size is not None]
 
 
 def _mask_lengths(
-    roles: Sequence[Role], classes: Mapping[str, str], total: Dim | None
+    roles: Sequence[Role], kinds: Mapping[str, SizeKind], total: Dim | None
 ) -> list[Relation]:
     """Return what ties the lengths only masks have: the keys they mask."""
     others = {s for role in roles if role.kind != "mask" for d in role.shape for s in d.symbols}
@@ -292,7 +256,7 @@ def _mask_lengths(
         # Without a cache a mask is as long as the tokens.
         tokens = [r.shape[-1] for r in roles if r.kind == "ids" and len(r.shape) == 2]
         total = tokens[0] if tokens else None
-    batches = [Dim.of(s) for s, kind in classes.items() if kind == "batch"]
+    batches = [Dim.of(s) for s, kind in kinds.items() if kind == "batch"]
     return [
         *(Relation(dim, total, False) for dim in lengths if total is not None),
         *(Relation(batches[0], other, False) for other in batches[1:]),

@@ -10,9 +10,11 @@ import onnx_ir as ir
 from pipeline import errors
 from pipeline.graph.dims import Dim
 from pipeline.graph.facts import Facts
+from pipeline.inputs.images import accepted_sides
 from pipeline.inputs.masks import STYLES, Style, positions, visible
 from pipeline.inputs.roles import Role, role_of
-from pipeline.inputs.sizes import Sizes, key_length
+from pipeline.inputs.size_kinds import key_length
+from pipeline.inputs.sizes import Sizes
 
 _LARGE = 300.0  # its square does not fit float16
 # What exporters fill masks with: the lowest value of the type.
@@ -51,6 +53,8 @@ class InputMaker:
         self.roles = [role_of(value, facts) for value in values]
         self.sizes = Sizes(facts, self.roles)
         self._total = key_length(facts, self.roles)
+        self._model = model
+        self._sides: list[int] = []
 
     def make(
         self, dims: Mapping[str, int] | None = None, seed: int = 0, style: Style = "plain"
@@ -60,12 +64,26 @@ class InputMaker:
             raise errors.UsageError(
                 f"unknown style of inputs {style!r}", fix=f"one of {', '.join(STYLES)}"
             )
-        sizes = self.sizes.choose(dims, short=style == "length-1")
+        pins = self._with_sides(dict(dims or {}), 0)
+        sizes = self.sizes.choose(pins, short=style == "length-1")
         return _Draw(self.roles, self._total, sizes, seed, style).arrays()
 
     def dims(self, variant: int) -> dict[str, int]:
         """Return sizes by name; see `choose_dims`."""
-        return self.sizes.named(self.sizes.choose(variant=variant))
+        pins = self._with_sides({}, variant)
+        return self.sizes.named(self.sizes.choose(pins, variant))
+
+    def _with_sides(self, pins: dict[str, int], variant: int) -> dict[str, int]:
+        """Return the pins with free image sides at a size the graph runs with."""
+        free = sorted(self.sizes.images - pins.keys())
+        if not free:
+            return pins
+        self._sides = self._sides or accepted_sides(self._model, self._probe, 2)
+        return {**dict.fromkeys(free, self._sides[-1 if variant % 2 else 0]), **pins}
+
+    def _probe(self, side: int) -> dict[str, np.ndarray]:
+        sizes = self.sizes.choose(dict.fromkeys(self.sizes.images, side), 2)
+        return _Draw(self.roles, self._total, sizes, 0, "plain").arrays()
 
 
 def synthesize(
