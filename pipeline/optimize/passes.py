@@ -7,18 +7,22 @@ from typing import Any
 
 from pipeline.errors import UsageError
 from pipeline.graph.recognise.activation import find_activations
+from pipeline.graph.recognise.activation_bias import find_bias_gelus
 from pipeline.graph.recognise.attention import find_attention
+from pipeline.graph.recognise.embedding import find_embeddings
 from pipeline.graph.recognise.norm import find_norms
 from pipeline.graph.recognise.norm_residual import find_residual_norms
 from pipeline.graph.recognise.rotary import find_rotaries
 from pipeline.graph.recognise.rotary_repair import find_rotary_repairs
 from pipeline.graph.recognise.softmax import find_softmaxes
+from pipeline.lowerings.activation_bias import FuseBiasGelu
 from pipeline.lowerings.activation_quick_gelu import FuseQuickGelu
 from pipeline.lowerings.activation_standard import FuseGelu, FuseSwish
 from pipeline.lowerings.attention_cuda import FuseAttentionCuda
 from pipeline.lowerings.attention_standard import FuseAttentionStandard
 from pipeline.lowerings.attention_tensorrt import FuseAttentionTensorrt
 from pipeline.lowerings.base import Lowering
+from pipeline.lowerings.embedding_norm import FuseEmbeddingNorm
 from pipeline.lowerings.norm_residual import FuseSkipLayerNorm, FuseSkipRmsNorm
 from pipeline.lowerings.norm_standard import FuseLayerNorm, FuseRmsNorm
 from pipeline.lowerings.rotary_repair import RepairRotaryBatch
@@ -55,6 +59,8 @@ def lowerings_for(target: str, *, fuse_all: bool = False) -> dict[str, tuple[Low
         "activation": (FuseGelu(), FuseQuickGelu(), FuseSwish()),
         "rotary": (FuseRotary(),),
         "rotary-repair": (RepairRotaryBatch(),),
+        "embedding": (FuseEmbeddingNorm(fuse_all=fuse_all, target=target),),
+        "bias-gelu": (FuseBiasGelu(),),
         "residual-norm": (
             FuseSkipLayerNorm(fuse_all=fuse_all, target=target),
             FuseSkipRmsNorm(),
@@ -94,7 +100,9 @@ def plan_for(target: str, disable: tuple[str, ...] = (), *, fuse_all: bool = Fal
         Pass("rotary", find_rotaries, kept["rotary"]),
         Pass("rotary-repair", find_rotary_repairs, kept["rotary-repair"]),
         Pass("attention", find_attention, kept["attention"]),
-        # residual sums last: they need norms that are operators already
+        # what joins operators comes last: embeddings before residual sums, which they end with
+        Pass("embedding", find_embeddings, kept["embedding"]),
+        Pass("bias-gelu", find_bias_gelus, kept["bias-gelu"]),
         Pass("residual-norm", find_residual_norms, kept["residual-norm"]),
     )
     session = _CPU_SESSION if target == "ort-cpu" else {}
