@@ -34,7 +34,7 @@ def relayout(emit: Emitter, view: View, target: Axes) -> ir.Value:
     value, units = _transposed(emit, value, units, wanted)
     absent = [factor for factor in wanted if factor not in held]
     if absent:
-        value, units = _expanded(emit, view, value, units, wanted, set(absent))
+        value, units = _expanded(emit, view, value, units, target, set(absent))
     return _grouped(emit, view, value, units, target)
 
 
@@ -82,18 +82,18 @@ def _expanded(
     view: View,
     value: ir.Value,
     units: list[Axis],
-    wanted: list[Factor],
+    target: Axes,
     absent: set[Factor],
 ) -> tuple[ir.Value, list[Axis]]:
     """Insert the factors the source lacks, first as axes of 1, then repeated."""
+    unit_of = {factor: i for i, unit in enumerate(units) for factor in unit}
     full: list[Axis] = []
-    run: list[Factor] = []
-    for factor in wanted:
-        if run and (factor in absent) != (run[-1] in absent):
-            full.append(tuple(run))
-            run = []
-        run.append(factor)
-    full.append(tuple(run))
+    held: tuple[int, int] | None = None
+    for place, axis in enumerate(target):
+        for factor in axis:
+            key = (place, unit_of.get(factor, -1))
+            full = [*full[:-1], (*full[-1], factor)] if key == held else [*full, (factor,)]
+            held = key
     ones = [ONE if unit[0] in absent else axis_size(unit) for unit in full]
     value = _regroup(emit, view, value, [axis_size(u) for u in units], ones)
     sizes = [axis_size(unit) if unit[0] in absent else ONE for unit in full]
@@ -137,10 +137,11 @@ def reshape_to(
             spec.append(0)
         else:
             spec.append(None)
-    if spec.count(None) <= 1:
-        numbers = [-1 if n is None else n for n in spec]
-        return emit.one("Reshape", [value, emit.ints(numbers)])
-    return emit.one("Reshape", [value, shape_operand(emit, list(sizes), source)])
+    left = [i for i, number in enumerate(spec) if number is None]
+    if left:  # the one that is hardest to compute is inferred
+        spec[max(left, key=lambda i: (_find_axis(emit, sizes[i], source) is None, -i))] = -1
+    dims = [sizes[i] if n is None else Dim.of(n) for i, n in enumerate(spec)]
+    return emit.one("Reshape", [value, shape_operand(emit, dims, source)])
 
 
 def shape_operand(emit: Emitter, sizes: Sequence[Dim], source: ir.Value) -> ir.Value:

@@ -26,7 +26,7 @@ class Way:
         masks: Conditions that zero probabilities after the softmax.
         dropped: How many trailing keys a Slice drops (the sink's).
         reason: Why the product was not reached.
-        at: The node where the way ended.
+        at: The node where the way ended, None where nobody reads the probabilities further.
     """
 
     layout: list[ir.Node] = field(default_factory=list)
@@ -47,7 +47,7 @@ def follow(probs: ir.Value, facts: Facts) -> Way:
     for _ in range(MAX_STEPS):
         # what only asks for the size of the probabilities is answered from elsewhere
         users = [node for node in value.consumers() if node.op_type != "Shape"]
-        way.at = users[0] if users else value.producer()
+        way.at = users[0] if users else None
         if value.is_graph_output():
             way.reason = "the probabilities are an output of the model"
             return way
