@@ -81,6 +81,8 @@ def _add(
     raw, bad = differences(given, wanted)
     seen = spread(raw)
     errors.append(Errors(seen.count, seen.rms, seen.quantile, seen.max, bad))
+    if case.style in AMPLIFYING:
+        return
     counts = histogram(raw, size.rms)
     found.histograms[name] = found.histograms.get(name, np.zeros_like(counts)) + counts
 

@@ -99,7 +99,7 @@ def summary(result: Mapping[str, Any]) -> dict[str, Json]:
         "reference": result["reference"],
         "candidates": candidates,
         "generation": [
-            {name: entry[name] for name in ("name", "passed", "texts", "equal", "near_ties")}
+            {k: entry.get(k) for k in ("name", "passed", "skipped", "texts", "equal", "near_ties")}
             for entry in (generation or {"candidates": []})["candidates"]
         ],
         "bisect": result["bisect"],

@@ -138,7 +138,7 @@ def _start(
     progress: Progress,
 ) -> list[RemoteWorker]:
     """Return the processes of the contenders that can run here; note why the others cannot."""
-    workers = []
+    workers: list[RemoteWorker] = []
     for contender in contenders:
         progress.step(f"starting {contender.name}", len(workers), len(contenders))
         worker = RemoteWorker(contender, jobs)

@@ -31,7 +31,7 @@ class Plan:
     sessions: int = 6
     rounds: int = 5
     turn_s: float = 0.04
-    fewest: int = 2
+    fewest: int = 1
     most: int = 100
     quiet_s: float = QUIET_S
 

@@ -36,7 +36,7 @@ def part_sizes(
     new, past = _cache_dims(facts)
     others = [name for name in dims if not _is_batch(name) and name not in (new, past)]
     typical = dims[others[0] if others else past or new]["opt"] if (others or new) else TYPICAL
-    seen = []
+    seen: list[tuple[str, dict[str, int]]] = []
     for batch in batches:
         for length in lengths or (typical,):
             for kind, fixed in _kinds(dims, new, past, length, alone=not others):
@@ -77,7 +77,7 @@ def part_jobs(
     folder: Path,
 ) -> list[Job]:
     """Return the jobs of one part, their inputs written into the folder."""
-    jobs = []
+    jobs: list[Job] = []
     for kind, sizes in plans:
         shown = " ".join(f"{name}={size}" for name, size in sizes.items())
         name = " ".join(filter(None, (part, kind, shown)))

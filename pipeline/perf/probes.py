@@ -12,7 +12,7 @@ import torch
 from pipeline.perf.roofline import Peaks
 
 GEMM_SIZES = (256, 512, 1024)
-BUDGET_S = 0.15
+BUDGET_S = 0.1
 TYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 
@@ -26,21 +26,35 @@ def measure_peaks(precision: str, device: str, threads: int, working_set_bytes: 
         working_set_bytes: Read plus written by the copy: as much as the model touches, so that
             a model that lives in a cache is held against the bandwidth of that cache.
     """
-    torch.set_num_threads(threads)
     dtype = TYPES.get(precision, torch.float32)
     wait: Callable[[], Any] = torch.cuda.synchronize if device == "cuda" else lambda: None
-    flops = 0.0
-    for size in GEMM_SIZES if device == "cpu" else (4096,):
-        left = torch.randn(size, size, device=device).to(dtype)
-        right = torch.randn(size, size, device=device).to(dtype)
-        out = torch.empty_like(left)
-        best = best_s(functools.partial(torch.mm, left, right, out=out), wait)
-        flops = max(flops, 2.0 * size**3 / best)
+    flops = rate = 0.0
+    # Few threads as well: where others keep a core busy, all of them wait for the last one.
+    for count in sorted({1, threads}):
+        torch.set_num_threads(count)
+        flops = max(flops, *(_product(n, dtype, device, wait) for n in _sizes(device)))
+        rate = max(rate, _copy(working_set_bytes, device, wait))
+    return Peaks(flops, rate, precision, working_set_bytes)
+
+
+def _sizes(device: str) -> tuple[int, ...]:
+    return GEMM_SIZES if device == "cpu" else (4096,)
+
+
+def _product(size: int, dtype: torch.dtype, device: str, wait: Callable[[], object]) -> float:
+    """Return FLOPs per second of a square matrix product."""
+    left = torch.randn(size, size, device=device).to(dtype)
+    right = torch.randn(size, size, device=device).to(dtype)
+    out = torch.empty_like(left)
+    return 2.0 * size**3 / best_s(functools.partial(torch.mm, left, right, out=out), wait)
+
+
+def _copy(working_set_bytes: int, device: str, wait: Callable[[], object]) -> float:
+    """Return bytes read plus written per second by a copy."""
     source = torch.ones(max(1024, working_set_bytes // 8), dtype=torch.float32, device=device)
     target = torch.empty_like(source)
     moved = 2.0 * source.numel() * source.element_size()
-    copy = best_s(lambda: target.copy_(source), wait)
-    return Peaks(flops, moved / copy, precision, working_set_bytes)
+    return moved / best_s(lambda: target.copy_(source), wait)
 
 
 def best_s(call: Callable[[], object], wait: Callable[[], object]) -> float:

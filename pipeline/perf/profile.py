@@ -14,7 +14,8 @@ from pipeline.runners.ort_runner import OrtOptions, OrtRunner
 
 CALLS = 10
 OPS = {
-    "attention": ("FusedMatMul", "Softmax", "Attention", "MultiHeadAttention", "GroupQueryAttention"),
+    "attention": ("FusedMatMul", "Softmax", "Attention", "MultiHeadAttention",
+                  "GroupQueryAttention"),
     "linear": ("MatMul", "Gemm", "MatMulNBits", "DynamicQuantizeMatMul", "Conv"),
     "norm": ("LayerNormalization", "RMSNormalization", "SimplifiedLayerNormalization",
              "SkipLayerNormalization", "SkipSimplifiedLayerNormalization"),

@@ -50,6 +50,6 @@ def test_nobody_always_follows_the_same_neighbour():
     assert len(followers) == 6
 
 
-@pytest.mark.parametrize(("ms", "calls"), [(0.001, 100), (1.0, 40), (15.0, 3), (900.0, 2)])
+@pytest.mark.parametrize(("ms", "calls"), [(0.001, 100), (1.0, 40), (15.0, 3), (900.0, 1)])
 def test_calls_per_turn(ms, calls):
     assert Plan().calls(ms) == calls

@@ -1,0 +1,1 @@
+"""Report: everything that was made and measured, on one page; the only place that formats."""

@@ -1,0 +1,22 @@
+"""What `pipeline report` can be told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class ReportOptions:
+    """Everything that decides a report.
+
+    Attributes:
+        folder: The artifact folder to report on.
+        with_results: Results that a bundle of `pipeline pack` measured on another machine; they
+            are kept in the folder and appear in this and every later report.
+        output: Where to put report.html, report.md and data.json; the folder itself when absent.
+    """
+
+    folder: Path
+    with_results: tuple[Path, ...] = ()
+    output: Path | None = None

@@ -1,0 +1,122 @@
+"""The document as an HTML page and as markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.report.document import (
+    Badge,
+    Bar,
+    Block,
+    Cell,
+    Code,
+    Details,
+    Heading,
+    Pre,
+    Section,
+    Table,
+    Text,
+    kind,
+)
+
+TEMPLATES = Path(__file__).with_name("templates")
+BREAK_AFTER = ".:/_-"
+
+
+@dataclass(frozen=True)
+class Page:
+    """Everything on the page.
+
+    Attributes:
+        facts: One-line facts under the title.
+        notes: What must be read before anything else.
+        cards: Verdicts, see `pipeline.report.verdicts`.
+        written: Date and time.
+    """
+
+    title: str
+    facts: Sequence[str]
+    notes: Sequence[Text]
+    cards: Sequence[Mapping[str, str]]
+    sections: Sequence[Section]
+    written: str
+    version: str
+
+
+def to_html(page: Page) -> str:
+    """Return one self-contained HTML file."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup, escape
+
+    def breakable(text: str) -> Markup:
+        """Allow a line break after each separator of a path or a dotted name."""
+        escaped = str(escape(text))
+        for mark in BREAK_AFTER:
+            escaped = escaped.replace(mark, f"{mark}<wbr>")
+        return Markup(escaped)  # noqa: S704 - escaped above
+
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals["kind_of"] = kind
+    environment.filters["breakable"] = breakable
+    style = (TEMPLATES / "style.css").read_text(encoding="utf-8")
+    template = environment.get_template("page.html.j2")
+    return template.render(page=page, style=Markup(style))  # noqa: S704 - our own file
+
+
+def to_markdown(page: Page) -> str:
+    """Return the page as markdown; plots are left to the HTML."""
+    lines = [f"# {page.title}", "", " · ".join(page.facts), ""]
+    lines += [f"> {note.text}\n" for note in page.notes]
+    rows = [[card["title"], card["value"], card["detail"]] for card in page.cards]
+    lines += [_table(("question", "verdict", "detail"), rows), ""]
+    for section in page.sections:
+        lines += [f"## {section.title}", "", section.lead, ""]
+        lines += [_block(block) for block in section.blocks]
+    lines.append(f"Written {page.written} by pipeline {page.version}.")
+    return "\n".join(lines) + "\n"
+
+
+def _block(block: Block) -> str:
+    if isinstance(block, Table):
+        columns = [name.lstrip(">") for name in block.columns]
+        rows = [[_plain(cell) for cell in row] for row in block.rows]
+        caption = f"\n{block.caption}\n" if block.caption else ""
+        return f"{_table(columns, rows)}\n{caption}"
+    if isinstance(block, Heading):
+        return f"### {block.text}\n"
+    if isinstance(block, Text):
+        return f"> {block.text}\n" if block.state else f"{block.text}\n"
+    if isinstance(block, Pre):
+        return f"```\n{block.text}\n```\n"
+    if isinstance(block, Details):
+        inside = "\n".join(_block(item) for item in block.blocks)
+        return f"<details><summary>{block.summary}</summary>\n\n{inside}\n</details>\n"
+    return ""
+
+
+def _plain(cell: Cell) -> str:
+    if isinstance(cell, Code):
+        return f"`{cell.text}`" if cell.text else ""
+    if isinstance(cell, Badge):
+        return f"**{cell.text}**" if cell.state == "bad" else cell.text
+    return cell.text if isinstance(cell, Bar) else cell
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    def line(cells: Sequence[str]) -> str:
+        return "| " + " | ".join(_escape(cell) for cell in cells) + " |"
+
+    rule = "|" + "|".join(" --- " for _ in columns) + "|"
+    return "\n".join([line(columns), rule, *(line(row) for row in rows)])
+
+
+def _escape(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")

@@ -1,0 +1,1 @@
+"""The page's sections; each turns the collected data into blocks."""

@@ -1,0 +1,240 @@
+"""Parity: each candidate's error against the error PyTorch itself makes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pipeline.report import numbers, plots
+from pipeline.report.document import (
+    Badge,
+    Bar,
+    Block,
+    Cell,
+    Code,
+    Details,
+    Figure,
+    Figures,
+    Heading,
+    Section,
+    Table,
+    Text,
+)
+
+PASSED, FAILED = Badge("passed", "good"), Badge("failed", "bad")
+NOT_RUN = Badge("not run", "open")
+OVER = "over"
+
+
+def parity_section(data: Mapping[str, Any]) -> Section | None:
+    """Return the section, None where nothing was compared."""
+    result = data["parity"]
+    if result is None:
+        return None
+    cases = sum(len(part["cases"]) for part in result["parts"].values())
+    lead = f"Reference: {result['reference']}, on {numbers.count(cases, 'case')}. {_rule(result)}"
+    blocks: list[Block] = [_overview(result), Figures(_histograms(result))]
+    if result["bisect"]:
+        blocks += [Heading("Where it departs"), _bisect(result["bisect"])]
+    if result["generation"]:
+        blocks += _generation(result["generation"])
+    blocks += [Text(note, "open") for note in result["notes"]]
+    for name, part in result["parts"].items():
+        blocks.append(Details(f"{name}: every output", [_outputs(part)]))
+        blocks.append(Details(f"{name}: checks that need no reference", [_checks(part)]))
+        blocks.append(Details(f"{name}: the {len(part['cases'])} cases", [_cases(part)]))
+    return Section("parity", "Parity", lead, blocks)
+
+
+def _rule(result: Mapping[str, Any]) -> str:
+    rule = result["rule"]
+    if "rms" in rule:
+        return (
+            f"A candidate passes when its rms and 99.9 % error stay within {rule['rms']:g}× "
+            f"and its largest error within {rule['max']:g}× what PyTorch itself shows in the same "
+            f"precision on the same inputs, with a floor of {rule['floor_ulps']:g} ulp."
+        )
+    return (
+        f"An explicit tolerance replaced the derived budget: {rule['absolute']:g} absolute, "
+        f"{rule['relative']:g} of the largest value."
+    )
+
+
+def _overview(result: Mapping[str, Any]) -> Table:
+    rows: list[list[Cell]] = []
+    for part in result["parts"].values():
+        for entry in part["candidates"]:
+            rows.append(_candidate_row(entry))
+    columns = ("part", "candidate", "precision", "verdict", "budget used", "worst", ">κ", "ran in")
+    return Table(columns, rows, stack=True)
+
+
+def _candidate_row(entry: Mapping[str, Any]) -> list[Cell]:
+    head: list[Cell] = [entry["part"], Code(entry["name"]), entry["precision"]]
+    if entry["skipped"]:
+        return [*head, NOT_RUN, entry["skipped"], "", "", ""]
+    worst = max(entry["outputs"], key=_usage)
+    about = entry["describe"]
+    where = " ".join(
+        filter(None, (about.get("runtime"), about.get("version"), about.get("provider")))
+    )
+    return [
+        *head,
+        PASSED if entry["passed"] else FAILED,
+        _bar(worst["usage"]),
+        Code(worst["output"]),
+        numbers.number(worst["kappa"], 2),
+        where.replace("ExecutionProvider", ""),
+    ]
+
+
+def _usage(output: Mapping[str, Any]) -> float:
+    return float("inf") if output["usage"] is None else float(output["usage"])
+
+
+def _bar(share: float | None) -> Bar:
+    if share is None:
+        return Bar(1.5, OVER)
+    return Bar(share, numbers.percent(share))
+
+
+def _histograms(result: Mapping[str, Any]) -> list[Figure]:
+    """Return one figure per part: the output with most elements, all candidates of fp32 first."""
+    figures = []
+    for name, part in result["parts"].items():
+        ran = [entry for entry in part["candidates"] if not entry["skipped"]]
+        for precision in dict.fromkeys(entry["precision"] for entry in ran):
+            group = [entry for entry in ran if entry["precision"] == precision]
+            output = max(group[0]["outputs"], key=lambda o: o["errors"]["count"])["output"]
+            found = {e["name"]: o for e in group for o in e["outputs"] if o["output"] == output}
+            noise = next(iter(found.values()))["noise_histogram"]
+            svg = plots.error_histogram(
+                result["edges"], noise, {n: o["histogram"] for n, o in found.items()}
+            )
+            caption = f"{name}, {precision}: errors of {output} over all cases."
+            figures.append(Figure(svg, caption))
+    return figures
+
+
+def _outputs(part: Mapping[str, Any]) -> Table:
+    rows: list[list[Cell]] = []
+    for entry in part["candidates"]:
+        for output in entry["outputs"]:
+            errors, noise = output["errors"], output["noise"] or {}
+            rows.append(
+                [
+                    Code(entry["name"]),
+                    Code(output["output"]),
+                    PASSED if output["passed"] else FAILED,
+                    _bar(output["usage"]),
+                    numbers.number(errors["rms"]),
+                    numbers.number(noise.get("rms")),
+                    numbers.number(errors["quantile"]),
+                    numbers.number(errors["max"]),
+                    numbers.number(noise.get("max")),
+                    numbers.number(output["kappa"], 2),
+                    output["problem"] or output["worst_case"],
+                ]
+            )
+    columns = (
+        "candidate", "output", "verdict", "budget used", ">rms", ">PyTorch rms", ">99.9 %",
+        ">max", ">PyTorch max", ">κ", "worst case",
+    )  # fmt: skip
+    caption = "Errors in units of the rms of each output's values; κ is PyTorch's error in ulp."
+    return Table(columns, rows, caption)
+
+
+def _checks(part: Mapping[str, Any]) -> Table:
+    rows: list[list[Cell]] = []
+    for entry in part["candidates"]:
+        for check in entry["checks"]:
+            verdict = PASSED if check["passed"] else FAILED
+            if check["skipped"]:
+                verdict = Badge("not a property", "open")
+            rows.append(
+                [
+                    Code(entry["name"]),
+                    check["name"],
+                    Code(check["output"]),
+                    verdict,
+                    "to the last bit" if check["bitwise"] else numbers.number(check["errors"]["max"]),
+                    check["skipped"],
+                ]
+            )
+    return Table(("candidate", "check", "output", "verdict", ">largest difference", ""), rows)
+
+
+def _cases(part: Mapping[str, Any]) -> Table:
+    rows = [[c["style"], numbers.sizes(c["sizes"]), str(c["seed"])] for c in part["cases"]]
+    return Table(("style", "sizes", ">seed"), rows)
+
+
+def _bisect(places: Sequence[Mapping[str, Any]]) -> Table:
+    rows: list[list[Cell]] = []
+    for place in places:
+        rows.append(
+            [
+                place["part"],
+                Code(place["candidate"]),
+                place["stage"],
+                Code(place.get("tensor", "")),
+                Code(place.get("module", "")),
+                place.get("node", ""),
+                place.get("rewrite", "") or "none",
+            ]
+        )
+    columns = ("part", "candidate", "stage", "first tensor", "module", "node", "rewrite")
+    return Table(columns, rows, stack=True)
+
+
+def _generation(generation: Mapping[str, Any]) -> list[Block]:
+    rows: list[list[Cell]] = []
+    for entry in generation["candidates"]:
+        if entry["passed"] is None:
+            rows.append([Code(entry["name"]), NOT_RUN, entry["skipped"], "", "", "", ""])
+            continue
+        forced = entry["forced"]
+        rows.append(
+            [
+                Code(entry["name"]),
+                PASSED if entry["passed"] else FAILED,
+                f"{entry['equal']} of {entry['texts']}",
+                str(entry["near_ties"]),
+                str(entry["failed"]),
+                numbers.number(forced.get("kl_max")),
+                numbers.percent(forced.get("agreement"), 1),
+            ]
+        )
+    columns = (
+        "candidate", "verdict", ">equal", ">near-ties", ">diverged", ">KL, largest", ">same top token",
+    )  # fmt: skip
+    caption = (
+        f"{generation['texts']} texts generated greedily and compared token for token with "
+        "PyTorch in float64; KL in nats per position under teacher forcing."
+    )
+    samples = [[s["text"], s["output"]] for s in generation["samples"]]
+    return [
+        Heading("Generation"),
+        Table(columns, rows, caption, stack=True),
+        Table(("text", "generated, the same by all that passed"), samples, stack=True),
+        *_divergences(generation),
+    ]
+
+
+def _divergences(generation: Mapping[str, Any]) -> list[Block]:
+    rows: list[list[Cell]] = [
+        [
+            Code(entry["name"]),
+            found["text"],
+            str(found["step"]),
+            numbers.number(found["margin"]),
+            numbers.number(found["noise"]),
+            Badge("near-tie", "open") if found["near_tie"] else FAILED,
+        ]
+        for entry in generation["candidates"]
+        for found in entry.get("divergences", [])
+    ]
+    if not rows:
+        return []
+    columns = ("candidate", "text", ">step", ">logit margin", ">logit noise", "verdict")
+    return [Details("Where generations part", [Table(columns, rows)])]

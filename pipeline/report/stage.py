@@ -1,0 +1,106 @@
+"""The report: report.html, report.md and data.json beside the artifacts they describe."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline import __version__
+from pipeline.artifacts import Folder, digest_file, digest_json, open_folder
+from pipeline.report.collect import add_results, collect
+from pipeline.report.options import ReportOptions
+from pipeline.types import SILENT, Progress
+
+HTML, MARKDOWN, DATA = "report.html", "report.md", "data.json"
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was written.
+
+    Attributes:
+        html, markdown, data: The three files.
+        reused: Whether they were there already and still describe the folder.
+        passed: False when something on the page failed.
+    """
+
+    html: Path
+    markdown: Path
+    data: Path
+    reused: bool
+    passed: bool
+
+
+def write_report(options: ReportOptions, progress: Progress = SILENT) -> Report:
+    """Return the report on a folder, written now unless it is there and current.
+
+    Raises:
+        FolderError: the folder is not ours, damaged or unwritable.
+        UsageError: the results given are none.
+    """
+    folder = open_folder(options.folder)
+    for path in options.with_results:
+        add_results(folder, path)
+    place = options.output or folder.path
+    current = _current(place, key_of(folder))
+    if current is not None:
+        return current
+    progress.step("reading the artifacts")
+    data = {"key": key_of(folder), **collect(folder)}
+    progress.step("drawing the report")
+    return _write(place, data)
+
+
+def key_of(folder: Folder) -> str:
+    """Return the hash of everything the report is made from, its own code included."""
+    stages = {}
+    for name in folder.stages():
+        artifact = folder.stage(name)
+        stages[name] = artifact.digest if artifact is not None else ""
+    code = sorted(path for path in Path(__file__).parent.rglob("*") if path.is_file())
+    results = sorted((folder.path / "results").glob("*.json"))
+    sources = {path.name: digest_file(path) for path in [*code, *results] if path.suffix != ".pyc"}
+    return digest_json({"stages": stages, "sources": sources, "version": __version__})
+
+
+def passed(data: dict[str, Any]) -> bool:
+    """Return whether nothing on the page failed."""
+    verdicts = [stage["facts"].get("passed") for stage in data["stages"]]
+    broken = [claim for claim in data.get("claims") or [] if claim["state"] == "broken"]
+    return False not in verdicts and not broken
+
+
+def _current(place: Path, key: str) -> Report | None:
+    """Return the report that lies there if it was made from the same things."""
+    files = [place / name for name in (HTML, MARKDOWN, DATA)]
+    if not all(path.is_file() for path in files):
+        return None
+    try:
+        data = json.loads(files[2].read_text(encoding="utf-8"))
+    except ValueError:
+        return None
+    if not isinstance(data, dict) or data.get("key") != key:
+        return None
+    return Report(*files, reused=True, passed=passed(data))
+
+
+def _write(place: Path, data: dict[str, Any]) -> Report:
+    from pipeline.artifacts.digests import write_atomic
+    from pipeline.artifacts.folder import folder_errors
+    from pipeline.report.page import build_page
+    from pipeline.report.render import to_html, to_markdown
+
+    page = build_page(data, __version__)
+    texts = {
+        HTML: to_html(page),
+        MARKDOWN: to_markdown(page),
+        DATA: json.dumps(data, ensure_ascii=False, indent=1),  # last: its key vouches for the rest
+    }
+    with folder_errors(place):
+        place.mkdir(parents=True, exist_ok=True)
+        for name, text in texts.items():
+            write_atomic(place / name, text.encode())
+    files = [place / name for name in (HTML, MARKDOWN, DATA)]
+    return Report(*files, reused=False, passed=passed(data))
