@@ -49,9 +49,11 @@ def _time(c: Chooser, classes: str) -> Time:
     roll = c.random.random()
     day = c.entry("weekday")
     if roll < 0.1 and classes == "habit":
+        if c.chance(0.5):
+            return Time(day.zh, f"on {day.en}s")
         return Time("每个 " + day.zh if day.zh.startswith("星期") else "每 " + day.zh, "every " + day.en)
     if roll < 0.12 and classes == "future":
-        return c.pick(Time(f"下个 {day.zh}", f"next {day.en}"), Time(day.zh, "on " + day.en))
+        return Time(f"下个 {day.zh}", f"next {day.en}")
     if roll < 0.12 and classes == "past":
         return Time(f"上个 {day.zh}", f"last {day.en}")
     if roll < 0.2 and classes != "habit":
@@ -103,9 +105,19 @@ def assemble(
     parts = [subject_zh, time.zh]
     if c.chance(0.4):
         parts.reverse()
-    zh = " ".join(filter(None, (*parts, predicate.zh(form))))
-    en = predicates.english(subject, predicate, tense, form)
-    return Clause(zh, f"{en} {time.en}".strip(), form == "ask")
+    said, en = predicate.zh(form), predicates.english(subject, predicate, tense, form)
+    plain = form != "ask" and not predicate.yes.startswith(("太", "已经", "还"))
+    if plain and c.chance(0.06):
+        return Clause(_join(*parts, "也", said), _join(en, time.en, "too" if form == "yes" else "either"))
+    if plain and form == "yes" and subject.bare and subject.text not in ("I", "you") and c.chance(0.15):
+        adverb = "both" if " and " in subject.text else "all"
+        whole = predicates.english(subject, predicate, tense, "yes", adverb)
+        return Clause(_join(*parts, "都", said), _join(whole, time.en))
+    return Clause(_join(*parts, said), _join(en, time.en), form == "ask")
+
+
+def _join(*words: str) -> str:
+    return " ".join(filter(None, words))
 
 
 def any_form(c: Chooser, ask: bool) -> Form:
@@ -145,7 +157,13 @@ def describing(c: Chooser, ask: bool = True, tense: Tense | None = None) -> Clau
         predicate = Predicate("be", entry.en, zh, f"不 {zh}", f"{zh} 吗")
     else:
         predicate = predicates.adjective(c, adjectives, "present")
+        while ("city", subject.zh) in c.by_zh and _is_weather(c, predicate):
+            predicate = predicates.adjective(c, adjectives, "present")
     return assemble(c, subject.zh, subject.subject, predicate, "present", form, Time())
+
+
+def _is_weather(c: Chooser, predicate: Predicate) -> bool:
+    return any(entry.zh in predicate.yes for entry in c.lexicon["weather"])
 
 
 def _topic(c: Chooser, kind: str) -> nouns.Noun:
@@ -198,7 +216,7 @@ def acting(c: Chooser, ask: bool = True, tense: Tense | None = None) -> Clause:
     form = any_form(c, ask)
     who = someone(c, form == "ask")
     predicate = predicates.acting(c, tense)
-    bare = tense == "future" and not predicate.yes.startswith("会")
+    bare = tense == "future"  # without a time, 会 may mean a skill
     time = when(c, tense, predicate, 1.0 if bare else 0.5)
     if tense == "present" and form == "yes" and not time.zh and c.chance(0.35):
         return _often(c, who, predicate)

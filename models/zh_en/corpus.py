@@ -84,13 +84,16 @@ def punctuate(clause: Clause, style: Style) -> Pair:
 def clauses_of(seed: int) -> Iterator[Clause]:
     """Yield clauses for ever, the same ones for the same seed."""
     chooser = Chooser(seed)
-    fixed, unseen = phrases(), {bare(sentence.zh) for sentence in everyday()}
+    fixed = phrases()
+    said = {bare(phrase.zh): phrase.en for phrase in fixed}
+    unseen = {bare(sentence.zh) for sentence in everyday()}
     while True:
         if chooser.chance(0.03):
             yield chooser.among(fixed)
             continue
         clause = chooser.weighted(_KINDS)(chooser)
-        if bare(clause.zh) not in unseen:
+        identity = bare(clause.zh)
+        if identity not in unseen and said.get(identity, clause.en) == clause.en:
             yield clause
 
 

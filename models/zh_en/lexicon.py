@@ -40,6 +40,7 @@ class Chooser:
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
         self.lexicon = load_lexicon()
+        self.fixed = {e.zh.replace(" ", ""): e for e in self.lexicon["vp"]}
         self.by_zh = {(name, e.zh): e for name, rows in self.lexicon.items() for e in rows}
 
     def entry(self, name: str) -> Entry:

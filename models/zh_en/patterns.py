@@ -12,7 +12,7 @@ def weather(c: Chooser) -> Clause:
     """Return it's cold in Beijing today, it rained yesterday, will it snow tomorrow?"""
     tense: predicates.Tense = c.weighted([(50, "present"), (25, "past"), (25, "future")])
     time = clauses.Time(*c.pick(("今天", "today"), ("今天", "today"), ("现在", "now"), ("外面", "outside"),
-                                ("今天 早上", "this morning"), ("", "")))  # fmt: skip
+                                ("", "")))  # fmt: skip
     if tense != "present":
         entry = c.entry(tense)
         time = clauses.Time(entry.zh, entry.en)
@@ -338,7 +338,7 @@ def wanted(c: Chooser) -> Clause:
         ill = c.pick(("感冒 了", "a cold"), ("发烧 了", "a fever"), ("咳嗽", "a cough"))
         return Clause(f"{who.zh} {ill[0]}", f"{who.subject.text} {have} {ill[1]}")
     zh, en = c.pick(("生病", "sick"), ("迟到", "late"), ("饿", "hungry"), ("累", "tired"), ("困", "sleepy"), ("渴", "thirsty"),
-                    ("来 晚", "late"), ("结婚", "married"), ("准备 好", "ready"))  # fmt: skip
+                    ("来 晚", "late"), ("准备 好", "ready"))  # fmt: skip
     return Clause(f"{who.zh} {zh} 了", f"{who.subject.with_be()} {en}")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from models.zh_en import nouns
@@ -33,11 +33,23 @@ class Predicate:
         return {"yes": self.yes, "no": self.no, "ask": self.ask}[form]
 
 
-def english(subject: Subject, predicate: Predicate, tense: Tense, form: Form) -> str:
-    """Return the English clause in mid-sentence case, without time or punctuation."""
+def english(
+    subject: Subject, predicate: Predicate, tense: Tense, form: Form, adverb: str = ""
+) -> str:
+    """Return the English clause in mid-sentence case, without time or punctuation.
+
+    An adverb ("all") stands before a full verb and after be, have, will and can.
+    """
     if form == "ask":
         return question(subject, predicate, tense)
     negative, en = form == "no", predicate.en
+    if adverb:
+        if predicate.kind == "do" and tense != "future":
+            subject = replace(subject, text=f"{subject.text} {adverb}", plural=True)
+        elif tense == "future":
+            return f"{subject.with_will()} {adverb} {'be ' if predicate.kind == 'be' else ''}{en}"
+        else:
+            en = f"{adverb} {en}"
     if negative:
         en = f" {en}".replace(" some ", " any ").strip()
     if predicate.kind == "have" and negative and en.startswith("already "):
@@ -148,7 +160,8 @@ def having(c: Chooser) -> Predicate:
             en += " and " + (article(word.en) if more.zh == "一" else f"{more.en} {plural(word.en)}")
     else:
         noun = nouns.thing(c, c.pick("thing", "animal", "food"))
-        yes, en = noun.zh, noun.en
+        same = c.by_zh.get(("owned", noun.zh))
+        yes, en = noun.zh, same.en if same else noun.en
     ask = c.pick(f"有 {yes} 吗", f"有 {yes} 吗", f"有 没有 {yes}")
     return Predicate("do", "have " + en, f"有 {yes}", f"没有 {yes}", ask)
 
@@ -202,6 +215,9 @@ def consuming(c: Chooser) -> VerbPhrase:
             if found
             else nouns.Noun(choice.zh, choice.en)
         )
+    said = c.fixed.get(verb.zh + noun.zh.replace(" ", ""))
+    if said is not None:  # 看书 is "read a book" however it was made
+        return VerbPhrase(verb.zh, noun.zh, said.en, said.note(0) or said.en)
     en = f"{verb.en} {noun.en}"
     return VerbPhrase(verb.zh, noun.zh, en, en)
 
@@ -248,7 +264,7 @@ def _accompanied(c: Chooser, phrase: VerbPhrase) -> VerbPhrase:
         lead, tail = f"在 {spot.zh}", spot.en
     else:
         who = c.pick(nouns.pronoun, nouns.relative)(c)
-        lead = c.pick("和", "跟") + f" {who.zh}" + c.pick(" 一起", "")
+        lead = c.pick(f"和 {who.zh} 一起", f"跟 {who.zh} 一起", f"跟 {who.zh}")
         tail = "with " + who.object
     return VerbPhrase(f"{lead} {phrase.verb}".strip(), phrase.rest,
                       f"{phrase.en} {tail}", f"{phrase.habit} {tail}")  # fmt: skip
@@ -259,12 +275,13 @@ def acting(c: Chooser, tense: Tense) -> Predicate:
     phrase = verb_phrase(c)
     zh = phrase.zh
     if tense == "past":
-        serial = phrase.verb in ("去", "来", "") or phrase.rest.startswith("去")
+        serial = phrase.verb.split(" ")[-1] in ("去", "来", "") or phrase.rest.startswith("去")
         done = f"{zh} 了"
         if phrase.rest and not serial and c.chance(0.5):
             done = f"{phrase.verb} 了 {phrase.rest}"
         ask = c.pick(f"{done} 吗", f"{zh} 了 没有")
-        return Predicate("do", phrase.en, done, f"{c.pick('没', '没有')} {zh}", ask)
+        no = "没" if ("owned", zh) in c.by_zh else c.pick("没", "没有")
+        return Predicate("do", phrase.en, done, f"{no} {zh}", ask)
     if tense == "future":
         will = c.pick("会", "会", "")
         return Predicate("do", phrase.en, f"{will} {zh}".strip(), f"不 会 {zh}", f"会 {zh} 吗")
@@ -280,6 +297,8 @@ _WISHES = (
 def wishing(c: Chooser) -> Predicate:
     """Return want to eat, like to swim, plan to travel, need to rest, ..."""
     phrase, (zh, en) = verb_phrase(c), c.among(_WISHES)
+    while phrase.verb == zh:  # not 喜欢喜欢
+        phrase = verb_phrase(c)
     text = f"{en} {phrase.habit if en == 'like to' else phrase.en}"
     if zh == "要" and phrase.verb == "去":  # 要去 announces, it does not wish
         rest = gerund(phrase.en)
@@ -316,10 +335,11 @@ def doing(c: Chooser) -> Predicate:
     phrase = verb_phrase(c)
     while phrase.verb in ("去", "来", "") or ("state", phrase.verb) in c.by_zh:
         phrase = verb_phrase(c)
-    lead = "" if phrase.verb.startswith("在 ") else c.pick("在", "正在", "正在")
-    core = f"{lead} {phrase.zh}".strip()
-    return Predicate("be", gerund(phrase.en), c.pick(core, f"{core} 呢"), f"没 {core}".replace("没 正在", "没 在"),
-                     f"{core} 吗")  # fmt: skip
+    core = f"{c.pick('在', '正在', '正在')} {phrase.zh}"
+    if phrase.verb.startswith("在 "):  # 在家看书 is a habit, 正在家看书 is going on
+        core = "正" + phrase.zh
+    no = "没 " + core.removeprefix("正")
+    return Predicate("be", gerund(phrase.en), c.pick(core, f"{core} 呢"), no, f"{core} 吗")
 
 
 def having_done(c: Chooser) -> Predicate:

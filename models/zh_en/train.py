@@ -35,7 +35,7 @@ class TrainOptions:
     """What decides the weights."""
 
     folder: Path = FOLDER
-    pairs: int = 256_000
+    pairs: int = 320_000
     batch: int = 64
     peak_rate: float = 1.5e-3
     warmup_steps: int = 400
