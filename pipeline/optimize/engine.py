@@ -25,6 +25,8 @@ class Fused:
         facts: What is known of the optimized graph.
         outcomes: Every candidate, in the order of the passes.
         nodes_before, nodes_after: Counts of nodes, constants left out.
+        session: Runner settings that belong to the graph.
+        typing: What `--precision` did: islands, Casts, masks; empty when it was not asked for.
     """
 
     facts: Facts
@@ -32,6 +34,7 @@ class Fused:
     nodes_before: int
     nodes_after: int
     session: dict[str, Any] = field(default_factory=dict)
+    typing: dict[str, Any] = field(default_factory=dict)
 
     @property
     def counts(self) -> dict[str, dict[str, int]]:

@@ -49,6 +49,7 @@ def part_facts(fused: Fused) -> dict[str, Any]:
         "nodes": {"before": fused.nodes_before, "after": fused.nodes_after},
         "sites": [site_record(outcome) for outcome in fused.outcomes],
         "session": fused.session,
+        "typing": fused.typing,
     }
 
 

@@ -39,12 +39,25 @@ def type_model(
         UsageError: The precision cannot be typed.
     """
     if limits_of(precision) is None:
+        if not _has_low_types(model):
+            return TypingReport(precision)
         return type_graph(model, None, precision, None, keep_io)
     runs = list(feeds) or _synthetic(model, progress)
     progress.step(f"tracing ranges for {precision} on {len(runs)} runs")
     ranges = trace_ranges(model, runs)
     progress.step(f"typing the graph as {precision}")
     return type_graph(model, None, precision, ranges, keep_io)
+
+
+def _has_low_types(model: ir.Model) -> bool:
+    """Return whether anything is declared, or cast to, a type narrower than float32."""
+    low = {ir.DataType.FLOAT16, ir.DataType.BFLOAT16}
+    values = [*model.graph.inputs, *model.graph.initializers.values()]
+    for node in model.graph.all_nodes():
+        values.extend(node.outputs)
+        if node.op_type == "Cast" and ir.DataType(node.attributes.get_int("to", 1)) in low:
+            return True
+    return any(value.dtype in low for value in values)
 
 
 def _synthetic(model: ir.Model, progress: Progress) -> list[dict[str, np.ndarray]]:
