@@ -63,9 +63,14 @@ def _with(sizes: dict[str, int], rule: Sum | None) -> dict[str, int]:
 
 
 def _small(region: Region, sizes: Mapping[str, int]) -> bool:
+    """Whether all inputs have room for something, and none for too much."""
+    least = 0 if 0 in sizes.values() else 1
     for shape in region.shapes:
         dims = [_size(dim, sizes) for dim in shape]
-        if any(d is None or d < 0 for d in dims) or np.prod([d or 0 for d in dims]) > MAX_ELEMENTS:
+        known = [dim for dim in dims if dim is not None]
+        if len(known) < len(dims) or any(dim < least for dim in known):
+            return False
+        if np.prod(known, dtype=np.int64) > MAX_ELEMENTS:
             return False
     return True
 
