@@ -175,6 +175,8 @@ def _option(field: dataclasses.Field[Any], hint: Any, told: str, flag: Flag | No
     kind, several = (flag.type, _is_several(hint)) if flag.type else _click_type(hint)
     if not flag.split:
         kind = Whole()
+    elif flag.type and several:
+        kind = CommaList(flag.type)
     return click.Option(
         [*names, field.name],
         type=kind,

@@ -22,6 +22,7 @@ class Outcome:
         detail: Why, in words; empty if there is nothing to say.
         seconds: Wall time in this run.
         artifact: What it left, None if nothing.
+        passed: The stage's own verdict; None for a stage that judges nothing.
     """
 
     name: str
@@ -29,14 +30,7 @@ class Outcome:
     detail: str = ""
     seconds: float = 0.0
     artifact: Artifact | None = None
-
-    @property
-    def passed(self) -> bool | None:
-        """The stage's own verdict; None for a stage that judges nothing."""
-        if self.artifact is None:
-            return None
-        verdict = self.artifact.facts.get("passed")
-        return verdict if isinstance(verdict, bool) else None
+    passed: bool | None = None
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 from pipeline.artifacts import Artifact, Folder, open_folder
 from pipeline.artifacts.folder import RUN_LOCK
-from pipeline.artifacts.plan import WouldMake, planning
+from pipeline.artifacts.plan import WouldMake, is_planning, planning
 from pipeline.errors import EnvironmentMissingError
 from pipeline.run.options import RunOptions
 from pipeline.run.result import Outcome, RunResult
@@ -46,7 +46,7 @@ def run_pipeline(
     with planning() if dry_run else folder.lock(RUN_LOCK):
         outcomes = tuple(_work(steps, folder, progress))
     report = folder.path / "report.html"
-    wrote = any(item.name == "report" and item.status == "made" for item in outcomes)
+    wrote = any(item.name == "report" and item.status in ("made", "reused") for item in outcomes)
     return RunResult(folder.path, outcomes, report if wrote else None)
 
 
@@ -92,6 +92,8 @@ def _work(steps: list[Step], folder: Folder, progress: Progress) -> Iterator[Out
 
 def _call(step: Step, progress: Progress) -> Outcome:
     """Run one stage and say how it ended."""
+    if step.stage == "report" and is_planning():
+        return Outcome(step.name, "would make", "from whatever the folder then holds")
     progress.step(step.name)
     start = time.perf_counter()
     try:
@@ -101,9 +103,14 @@ def _call(step: Step, progress: Progress) -> Outcome:
     except EnvironmentMissingError as error:
         return Outcome(step.name, "not run", f"{error.what}; {error.fix}".rstrip("; "))
     artifact = made if isinstance(made, Artifact) else None
-    reused = artifact is not None and artifact.reused
-    seconds = time.perf_counter() - start
-    return Outcome(step.name, "reused" if reused else "made", "", seconds, artifact)
+    verdict = artifact.facts.get("passed") if artifact else made.passed
+    return Outcome(
+        step.name,
+        "reused" if made.reused else "made",
+        seconds=time.perf_counter() - start,
+        artifact=artifact,
+        passed=verdict if isinstance(verdict, bool) else None,
+    )
 
 
 def told(outcome: Outcome) -> str:
