@@ -15,6 +15,7 @@ from pipeline.cli.commands import (
     explain,
     export,
     optimize,
+    pack,
     parity,
     perf,
     report,
@@ -102,7 +103,7 @@ def test_a_verdict_becomes_the_exit_code(monkeypatch, verdict):
 
 
 def test_each_module_holds_the_command_of_its_name():
-    for module in (build_engine, doctor, explain, export, optimize, parity, perf, report):
+    for module in (build_engine, doctor, explain, export, optimize, pack, parity, perf, report):
         name = module.__name__.rpartition(".")[2].replace("_", "-")
         assert module.command.name == name
         assert name in COMMANDS
