@@ -261,7 +261,7 @@ def config_from_published(config: Mapping[str, object]) -> BaichuanConfig:
         "max_length": "model_max_length", "norm_eps": "rms_norm_eps",
         "bos_id": "bos_token_id", "eos_id": "eos_token_id",
     }  # fmt: skip
-    sizes = {ours: config[theirs] for ours, theirs in known.items() if config.get(theirs) is not None}
+    sizes = {ours: config[name] for ours, name in known.items() if config.get(name) is not None}
     rotary = config.get("max_position_embeddings") is not None
     sizes.setdefault("max_length", config.get("max_position_embeddings", 4096))
     return BaichuanConfig(**sizes, positions="rotary" if rotary else "alibi")  # type: ignore[arg-type]

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from models import baichuan, bert, gpt2, llama, llama_checkpoints
+from models import baichuan, bert, gpt2, llama_checkpoints
 from models.baichuan import Baichuan, BaichuanConfig
 from models.bert import BertConfig
 from models.checkpoints import read_json, read_weights

@@ -80,9 +80,9 @@ def _shards(folder: Path) -> list[Path]:
     found = sorted(folder.glob("consolidated.*.pth"))
     expected = [folder / f"consolidated.{index:02d}.pth" for index in range(len(found))]
     if not found or found != expected:
-        missing = next((path for path in expected if path not in found), folder / "consolidated.00.pth")
+        missing = next((path.name for path in expected if path not in found), "consolidated.00.pth")
         raise ModelError(
-            f"{missing.name} is missing beside {len(found)} other shards",
+            f"{missing} is missing beside {len(found)} other shards",
             where=str(folder),
             fix="download every consolidated.*.pth of the checkpoint",
         )
@@ -111,7 +111,8 @@ def _meta_config(
         vocab = merged["token.weight"].shape[0]
     if "token.weight" in merged and merged["token.weight"].shape[1] != width:
         raise ModelError(
-            f"the shards together are {merged['token.weight'].shape[1]} wide, params.json says {width}",
+            f"the shards together are {merged['token.weight'].shape[1]} wide, "
+            f"params.json says {width}",
             where=str(folder),
             fix="a shard is missing, or params.json belongs to another model",
         )
@@ -156,7 +157,7 @@ def config_from_hugging_face(config: Mapping[str, object]) -> LlamaConfig:
         "norm_eps": "rms_norm_eps", "tied": "tie_word_embeddings",
         "bos_id": "bos_token_id", "eos_id": "eos_token_id",
     }  # fmt: skip
-    sizes = {ours: config[theirs] for ours, theirs in known.items() if config.get(theirs) is not None}
+    sizes = {ours: config[name] for ours, name in known.items() if config.get(name) is not None}
     sizes.setdefault("kv_heads", sizes.get("heads", LlamaConfig.heads))
     sizes["rotary_base"] = float(str(rope.get("rope_theta", config.get("rope_theta", 10000.0))))
     return LlamaConfig(**sizes)  # type: ignore[arg-type]

@@ -192,9 +192,7 @@ def causal_parts(model: Gpt2 | Llama | Baichuan) -> dict[str, Part]:
     longest = config.max_length
     return {
         "model": Part(
-            module=AlibiPart(model)
-            if alibi and isinstance(model, Baichuan)
-            else CausalPart(model),
+            module=AlibiPart(model) if alibi and isinstance(model, Baichuan) else CausalPart(model),
             example_inputs=inputs | _example_cache(past, config.cache_shape, 5),
             dynamic_axes=axes
             | _axes(["attention_mask"], {0: "batch", 1: "past + sequence"})
@@ -210,7 +208,9 @@ def causal_parts(model: Gpt2 | Llama | Baichuan) -> dict[str, Part]:
     }
 
 
-def bert_parts(model: nn.Module, vocab: int, longest: int, outputs: tuple[str, ...]) -> dict[str, Part]:
+def bert_parts(
+    model: nn.Module, vocab: int, longest: int, outputs: tuple[str, ...]
+) -> dict[str, Part]:
     """Return the part `model` of an encoder with any of BERT's heads."""
     types = torch.zeros(3, 7, dtype=torch.int64)
     types[:, 4:] = 1

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from torch import nn
@@ -101,8 +101,15 @@ def _preset(
     return Preset(name, family, tasks, MappingProxyType(sizes), folder)
 
 
-_TINY = {"vocab": 97, "width": 32, "heads": 4, "layers": 2, "hidden": 64, "max_length": 64}
-_BIG = {"width": 1024, "heads": 16}
+_TINY: dict[str, Any] = {
+    "vocab": 97,
+    "width": 32,
+    "heads": 4,
+    "layers": 2,
+    "hidden": 64,
+    "max_length": 64,
+}
+_BIG: dict[str, Any] = {"width": 1024, "heads": 16}
 _ALL = (
     _preset("zh-en", "transformer", "translation", Path(__file__).parent / "zh_en"),
     _preset("transformer-base", "transformer", "translation"),

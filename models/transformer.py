@@ -45,10 +45,7 @@ class TransformerConfig:
     def __post_init__(self) -> None:
         """Raise ModelError where the heads do not divide the width."""
         if self.width % self.heads:
-            raise ModelError(
-                f"width {self.width} is not a multiple of heads {self.heads}",
-                fix="choose a width that the heads divide evenly",
-            )
+            raise ModelError(f"width {self.width} is not a multiple of heads {self.heads}")
 
 
 def padding_mask(attention_mask: Tensor) -> Tensor:
@@ -91,7 +88,7 @@ class MultiHeadAttention(nn.Module):
 
     def split(self, x: Tensor) -> Tensor:
         """Return x [B, L, W] cut into heads [B, H, L, D]."""
-        return x.unflatten(-1, (self.heads, self.head_width)).transpose(1, 2)
+        return x.view(x.shape[0], x.shape[1], self.heads, self.head_width).transpose(1, 2)
 
     def keys_values(self, x: Tensor) -> KeyValue:
         """Return the keys and values of x [B, L, W], each [B, H, L, D]."""
@@ -159,12 +156,16 @@ class AddNorm(nn.Module):
 
     def enter(self, x: Tensor) -> Tensor:
         """Return what the sublayer reads."""
-        return self.norm(x) if self.pre_norm else x
+        return self._normed(x) if self.pre_norm else x
 
     def leave(self, x: Tensor, y: Tensor) -> Tensor:
         """Return the block's stream x joined with the sublayer's output y."""
         total = x + self.dropout(y)
-        return total if self.pre_norm else self.norm(total)
+        return total if self.pre_norm else self._normed(total)
+
+    def _normed(self, x: Tensor) -> Tensor:
+        normed: Tensor = self.norm(x)
+        return normed
 
 
 class EncoderBlock(nn.Module):
@@ -256,11 +257,13 @@ class Transformer(nn.Module):
         x = self.source(ids)  # [B, S, W]
         for block in self.encoder:
             x = block(x, mask)
-        return self.encoder_norm(x)
+        memory: Tensor = self.encoder_norm(x)
+        return memory
 
     def cross_keys_values(self, memory: Tensor) -> list[KeyValue]:
         """Return each decoder block's keys and values of memory [B, S, W], made once per source."""
-        return [block.cross_attention.keys_values(memory) for block in self.decoder]
+        attentions = (block.get_submodule("cross_attention") for block in self.decoder)
+        return [a.keys_values(memory) for a in attentions if isinstance(a, MultiHeadAttention)]
 
     def empty_cache(self, batch: int) -> list[KeyValue]:
         """Return a cache of past length 0 for every decoder block."""
@@ -324,14 +327,14 @@ def beam_search(
         log_p = logits[:, -1].float().log_softmax(-1)  # [B * K, V]
         log_p[done] = -math.inf
         log_p[done, config.pad_id] = 0.0  # a finished beam waits at no cost
-        total = (score.flatten()[:, None] + log_p).unflatten(0, (batch, beams)).flatten(1)
-        score, choice = total.topk(beams)  # [B, K] of [B, K * V]
+        total = (score.view(-1, 1) + log_p).view(batch, -1)  # [B, K * V]
+        score, choice = total.topk(beams)  # [B, K]
         row = (first_row + choice // config.target_vocab).flatten()  # [B * K]
         token = (choice % config.target_vocab).flatten()
         ids = torch.cat((ids[row], token[:, None]), dim=1)
         cache = [(key[row], value[row]) for key, value in cache]
         done = done[row] | (token == config.eos_id)
-    length = (ids[:, 1:] != config.pad_id).sum(1).unflatten(0, (batch, beams))
+    length = (ids[:, 1:] != config.pad_id).sum(1).view(batch, beams)
     best = (score / ((5 + length) / 6) ** 0.6).argmax(1, keepdim=True)  # [B, 1]
     return ids[(first_row + best).flatten(), 1:]
 

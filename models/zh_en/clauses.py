@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from models.zh_en import nouns, predicates
-from models.zh_en.english import Subject
+from models.zh_en import nouns, predicates, verbs
+from models.zh_en.english import Subject, plural
 from models.zh_en.lexicon import Chooser
+from models.zh_en.numbers import HOURS, HOURS_ZH
 from models.zh_en.predicates import Form, Predicate, Tense
 
 
@@ -37,7 +38,11 @@ def when(c: Chooser, tense: Tense, predicate: Predicate, likely: float) -> Time:
         return clock(c, "future") if c.chance(0.12) else _time(c, "future")
     if predicate.kind == "be":
         entry = c.among(c.lexicon["now"])
-        return Time(entry.zh, "now" if entry.zh == "最近" else entry.en) if entry.zh != "最近" else Time()
+        return (
+            Time(entry.zh, "now" if entry.zh == "最近" else entry.en)
+            if entry.zh != "最近"
+            else Time()
+        )
     if predicate.kind in ("can", "should", "have"):
         return Time()
     if c.chance(0.25):
@@ -51,15 +56,23 @@ def _time(c: Chooser, classes: str) -> Time:
     if roll < 0.1 and classes == "habit":
         if c.chance(0.5):
             return Time(day.zh, f"on {day.en}s")
-        return Time("每个 " + day.zh if day.zh.startswith("星期") else "每 " + day.zh, "every " + day.en)
+        return Time(
+            "每个 " + day.zh if day.zh.startswith("星期") else "每 " + day.zh, "every " + day.en
+        )
     if roll < 0.12 and classes == "future":
         return Time(f"下个 {day.zh}", f"next {day.en}")
     if roll < 0.12 and classes == "past":
         return Time(f"上个 {day.zh}", f"last {day.en}")
     if roll < 0.2 and classes != "habit":
         number = c.entry("number")
-        unit, en = c.pick(("天", "day"), ("年", "year"), ("个 星期", "week"), ("个 小时", "hour"),
-                          ("分钟", "minute"), ("个 月", "month"))  # fmt: skip
+        unit, en = c.pick(
+            ("天", "day"),
+            ("年", "year"),
+            ("个 星期", "week"),
+            ("个 小时", "hour"),
+            ("分钟", "minute"),
+            ("个 月", "month"),
+        )
         en = en if number.zh == "一" else en + "s"
         if classes == "past":
             return Time(f"{number.zh} {unit} 前", f"{number.en} {en} ago")
@@ -68,38 +81,53 @@ def _time(c: Chooser, classes: str) -> Time:
     return Time(entry.zh, entry.en)
 
 
-HOURS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven",
-         "twelve")  # fmt: skip
-_HOURS_ZH = ("一", "两", "三", "四", "五", "六", "七", "八", "九", "十", "十一", "十二")
-
-
 def hour(c: Chooser) -> Time:
     """Return an hour: 三 点 three, 三 点 半 half past three."""
     index = c.random.randrange(12)
     half = c.chance(0.2)
-    return Time(_HOURS_ZH[index] + " 点" + (" 半" if half else ""),
-                ("half past " if half else "") + HOURS[index])  # fmt: skip
+    return Time(
+        HOURS_ZH[index] + " 点" + (" 半" if half else ""),
+        ("half past " if half else "") + HOURS[index],
+    )
 
 
 def clock(c: Chooser, classes: str) -> Time:
     """Return at six every morning, tomorrow at three, ..."""
     at = hour(c)
     if classes == "habit":
-        zh, en = c.pick(("每天", "every day"), ("每天 早上", "every morning"), ("", ""),
-                        ("每天 晚上", "every evening"), ("早上", "in the morning"),
-                        ("晚上", "in the evening"), ("下午", "in the afternoon"))  # fmt: skip
+        zh, en = c.pick(
+            ("每天", "every day"),
+            ("每天 早上", "every morning"),
+            ("", ""),
+            ("每天 晚上", "every evening"),
+            ("早上", "in the morning"),
+            ("晚上", "in the evening"),
+            ("下午", "in the afternoon"),
+        )
     elif classes == "past":
-        zh, en = c.pick(("昨天", "yesterday"), ("今天 早上", "this morning"), ("昨天 晚上", "last night"))
+        zh, en = c.pick(
+            ("昨天", "yesterday"), ("今天 早上", "this morning"), ("昨天 晚上", "last night")
+        )
     else:
-        zh, en = c.pick(("明天", "tomorrow"), ("明天 早上", "tomorrow morning"), ("今天 晚上", "tonight"),
-                        ("明天 下午", "tomorrow afternoon"), ("后天", "the day after tomorrow"))  # fmt: skip
+        zh, en = c.pick(
+            ("明天", "tomorrow"),
+            ("明天 早上", "tomorrow morning"),
+            ("今天 晚上", "tonight"),
+            ("明天 下午", "tomorrow afternoon"),
+            ("后天", "the day after tomorrow"),
+        )
     return Time(f"{zh} {at.zh}".strip(), f"at {at.en} {en}".strip())
 
 
 def assemble(
-    c: Chooser, subject_zh: str, subject: Subject, predicate: Predicate, tense: Tense,
-    form: Form, time: Time,
-) -> Clause:  # fmt: skip
+    c: Chooser,
+    subject_zh: str,
+    subject: Subject,
+    predicate: Predicate,
+    tense: Tense,
+    form: Form,
+    time: Time,
+) -> Clause:
     """Return the clause; Chinese puts the time before or after its subject, English last."""
     predicate = predicates.for_form(predicate, form)
     parts = [subject_zh, time.zh]
@@ -108,8 +136,16 @@ def assemble(
     said, en = predicate.zh(form), predicates.english(subject, predicate, tense, form)
     plain = form != "ask" and not predicate.yes.startswith(("太", "已经", "还"))
     if plain and c.chance(0.06):
-        return Clause(_join(*parts, "也", said), _join(en, time.en, "too" if form == "yes" else "either"))
-    if plain and form == "yes" and subject.bare and subject.text not in ("I", "you") and c.chance(0.15):
+        return Clause(
+            _join(*parts, "也", said), _join(en, time.en, "too" if form == "yes" else "either")
+        )
+    if (
+        plain
+        and form == "yes"
+        and subject.bare
+        and subject.text not in ("I", "you")
+        and c.chance(0.15)
+    ):
         adverb = "both" if " and " in subject.text else "all"
         whole = predicates.english(subject, predicate, tense, "yes", adverb)
         return Clause(_join(*parts, "都", said), _join(whole, time.en))
@@ -118,6 +154,12 @@ def assemble(
 
 def _join(*words: str) -> str:
     return " ".join(filter(None, words))
+
+
+def said(subject_zh: str, subject: Subject, predicate: Predicate, form: Form) -> Clause:
+    """Return the timeless clause in the form."""
+    en = predicates.english(subject, predicate, "present", form)
+    return Clause(f"{subject_zh} {predicate.zh(form)}", en, form == "ask")
 
 
 def any_form(c: Chooser, ask: bool) -> Form:
@@ -133,9 +175,19 @@ def someone(c: Chooser, asked: bool) -> nouns.Person:
     return nouns.person(c)
 
 
+def _tense(c: Chooser, present: int, past: int, future: int) -> Tense:
+    """Return a tense by weight."""
+    weights: list[tuple[int, Tense]] = [
+        (present, "present"),
+        (past, "past"),
+        (future, "future"),
+    ]
+    return c.weighted(weights)
+
+
 def feeling(c: Chooser, ask: bool = True, tense: Tense | None = None) -> Clause:
     """Return how someone is: I'm happy today."""
-    tense = tense or c.weighted([(65, "present"), (22, "past"), (13, "future")])
+    tense = tense or _tense(c, 65, 22, 13)
     form = any_form(c, ask)
     who = someone(c, form == "ask")
     temper = "feeling" if tense != "present" or c.chance(0.65) else "trait"
@@ -148,8 +200,13 @@ def feeling(c: Chooser, ask: bool = True, tense: Tense | None = None) -> Clause:
 def describing(c: Chooser, ask: bool = True, tense: Tense | None = None) -> Clause:
     """Return what something is like: this book is interesting."""
     form, kind = any_form(c, ask), c.pick("thing", "food", "place", "drink", "animal")
-    adjectives = {"thing": c.pick("quality", "quality", "quality", "color"), "food": "taste",
-                  "place": "placeadj", "drink": "taste2", "animal": "trait"}[kind]  # fmt: skip
+    adjectives = {
+        "thing": c.pick("quality", "quality", "quality", "color"),
+        "food": "taste",
+        "place": "placeadj",
+        "drink": "taste2",
+        "animal": "trait",
+    }[kind]
     subject = _topic(c, kind)
     if adjectives == "color":
         entry = c.entry("color")
@@ -180,7 +237,7 @@ def _topic(c: Chooser, kind: str) -> nouns.Noun:
             lead = c.pick(("", "the "), ("这个 ", "this ")) if not many else ("", "the ")
             return nouns.Noun(lead[0] + entry.zh, lead[1] + entry.en, many)
         if c.chance(0.5):
-            return nouns.Noun(f"这些 {entry.zh}", "these " + nouns.plural(entry.en), True)
+            return nouns.Noun(f"这些 {entry.zh}", "these " + plural(entry.en), True)
         return nouns.Noun(f"这个 {entry.zh}", "this " + entry.en)
     if c.chance(0.2) and nouns.countable(entry):
         return nouns.Noun(entry.zh, "the " + entry.en)
@@ -189,7 +246,7 @@ def _topic(c: Chooser, kind: str) -> nouns.Noun:
 
 def being(c: Chooser, ask: bool = True, tense: Tense | None = None) -> Clause:
     """Return who or where someone is: she's a doctor, they're at home."""
-    form, tense = any_form(c, ask), tense or c.weighted([(75, "present"), (25, "past")])
+    form, tense = any_form(c, ask), tense or _tense(c, 75, 25, 0)
     who = someone(c, form == "ask")
     if tense == "present" and c.chance(0.5):
         predicate = predicates.identity(c, who.subject)
@@ -212,10 +269,10 @@ def having(c: Chooser, ask: bool = True, tense: Tense | None = None) -> Clause:
 
 def acting(c: Chooser, ask: bool = True, tense: Tense | None = None) -> Clause:
     """Return what someone does, did or will do."""
-    tense = tense or c.weighted([(36, "present"), (36, "past"), (28, "future")])
+    tense = tense or _tense(c, 36, 36, 28)
     form = any_form(c, ask)
     who = someone(c, form == "ask")
-    predicate = predicates.acting(c, tense)
+    predicate = verbs.acting(c, tense)
     bare = tense == "future"  # without a time, 会 may mean a skill
     time = when(c, tense, predicate, 1.0 if bare else 0.5)
     if tense == "present" and form == "yes" and not time.zh and c.chance(0.35):
@@ -236,7 +293,7 @@ def willing(c: Chooser, ask: bool = True, tense: Tense | None = None) -> Clause:
     """Return what someone wants, plans, can or should do."""
     form = any_form(c, ask)
     who = someone(c, form == "ask")
-    predicate = c.pick(predicates.wishing, predicates.wishing, predicates.able)(c)
+    predicate = c.pick(verbs.wishing, verbs.wishing, verbs.able)(c)
     time = Time()
     if "like to" not in predicate.en and "会" not in predicate.yes and c.chance(0.3):
         entry = c.entry("future") if tense != "present" and c.chance(0.7) else c.entry("now")
@@ -246,9 +303,9 @@ def willing(c: Chooser, ask: bool = True, tense: Tense | None = None) -> Clause:
 
 def ongoing(c: Chooser, ask: bool = True, tense: Tense | None = None) -> Clause:
     """Return what someone is doing, or was doing at a past time."""
-    form, tense = any_form(c, ask), tense or c.weighted([(85, "present"), (15, "past")])
+    form, tense = any_form(c, ask), tense or _tense(c, 85, 15, 0)
     who = someone(c, form == "ask")
-    predicate = predicates.doing(c)
+    predicate = verbs.doing(c)
     time = when(c, "past", predicate, 1.0) if tense == "past" else Time()
     if tense == "present" and c.chance(0.15):
         time = Time("现在", "now")
@@ -260,11 +317,19 @@ def experienced(c: Chooser, ask: bool = True, tense: Tense | None = None) -> Cla
     del tense
     form = any_form(c, ask)
     who = someone(c, form == "ask")
-    return assemble(c, who.zh, who.subject, predicates.having_done(c), "present", form, Time())
+    return assemble(c, who.zh, who.subject, verbs.having_done(c), "present", form, Time())
 
 
-SIMPLE = ((22, feeling), (12, describing), (10, being), (7, having), (24, acting), (14, willing),
-          (7, ongoing), (6, experienced))  # fmt: skip
+SIMPLE = (
+    (22, feeling),
+    (12, describing),
+    (10, being),
+    (7, having),
+    (24, acting),
+    (14, willing),
+    (7, ongoing),
+    (6, experienced),
+)
 
 
 def simple(c: Chooser, ask: bool = True) -> Clause:

@@ -20,8 +20,12 @@ from models.zh_en.clauses import Clause
 from models.zh_en.lexicon import FOLDER, Chooser
 
 PUNCTUATION = "。？！，.?!,、；：“”‘’（）()…~"
-_KINDS = ((44, clauses.simple), (24, patterns.pattern), (13, questions.question),
-          (19, complex.compound))  # fmt: skip
+_KINDS = (
+    (44, clauses.simple),
+    (24, patterns.pattern),
+    (13, questions.question),
+    (19, complex.compound),
+)
 
 
 @dataclass(frozen=True)
@@ -71,14 +75,16 @@ Style: TypeAlias = Literal["full", "bare", "loud"]
 def punctuate(clause: Clause, style: Style) -> Pair:
     """Return the clause as written text; a question keeps its mark in English either way.
 
-    "full" ends with 。 or ？ and its counterpart, "loud" with ！ or ？, "bare" with nothing but "?".
+    "full" ends with 。 or ？ and its counterpart, "loud" with ！ or ？, "bare" with "?" at most.
     """
     zh = clause.zh.replace(" ", "")
     en = clause.en[0].upper() + clause.en[1:]
     if style == "bare":
         return Pair(zh, en + ("?" if clause.question else ""))
     zh_end, en_end = ("！", "!") if style == "loud" else ("。", ".")
-    return Pair(zh + ("？" if clause.question else zh_end), en + ("?" if clause.question else en_end))
+    return Pair(
+        zh + ("？" if clause.question else zh_end), en + ("?" if clause.question else en_end)
+    )
 
 
 def clauses_of(seed: int) -> Iterator[Clause]:

@@ -21,21 +21,40 @@ write wrote written|leave left left|plan planned planned|chat chatted chatted
 get-up got-up got-up""".replace("\n", "|").split("|")
 }
 _PLURALS = {
-    "child": "children", "man": "men", "woman": "women", "person": "people",
-    "old person": "old people", "knife": "knives", "tooth": "teeth", "foot": "feet",
-    "fish": "fish", "clothes": "clothes", "shoes": "shoes", "homework": "homework", "pants": "pants", "glasses": "glasses",
-    "police officer": "police officers", "potato": "potatoes", "tomato": "tomatoes",
-    "photo": "photos", "piano": "pianos",
-}  # fmt: skip
+    "child": "children",
+    "man": "men",
+    "woman": "women",
+    "person": "people",
+    "old person": "old people",
+    "knife": "knives",
+    "tooth": "teeth",
+    "foot": "feet",
+    "fish": "fish",
+    "clothes": "clothes",
+    "shoes": "shoes",
+    "homework": "homework",
+    "pants": "pants",
+    "glasses": "glasses",
+    "police officer": "police officers",
+    "potato": "potatoes",
+    "tomato": "tomatoes",
+    "photo": "photos",
+    "piano": "pianos",
+}
 _COMPARATIVES = {"good": "better", "bad": "worse", "far": "farther"}
 _LONG_ADJECTIVES = frozenset(
-    """beautiful expensive interesting delicious difficult important special useful dangerous
-    convenient comfortable famous serious excited tired worried nervous afraid satisfied
-    disappointed surprised anxious bored careful humid hard-working proud moved honest terrible
-    handsome polite""".split()
+    (
+        "beautiful", "expensive", "interesting", "delicious", "difficult", "important", "special",
+        "useful", "dangerous", "convenient", "comfortable", "famous", "serious", "excited",
+        "tired", "worried", "nervous", "afraid", "satisfied", "disappointed", "surprised",
+        "anxious", "bored", "careful", "humid", "hard-working", "proud", "moved", "honest",
+        "terrible", "handsome", "polite",
+    )
+)  # fmt: skip
+_DOUBLED = frozenset(
+    ["run", "swim", "sit", "get", "chat", "plan", "stop", "shop", "forget", "begin"]
 )
-_DOUBLED = frozenset("run swim sit get chat plan stop shop forget begin".split())
-_VOWEL_SOUND = frozenset("hour honest".split())
+_VOWEL_SOUND = frozenset(["hour", "honest"])
 
 
 def first(phrase: str, inflect: Callable[[str], str]) -> str:

@@ -36,8 +36,9 @@ class Person:
 
 def pronoun(c: Chooser) -> Person:
     """Return I, you, he, ..."""
-    entry = c.weighted([(8 if e.zh == "我" else 4 if e.zh in "你他她" else 2, e)
-                        for e in c.lexicon["pronoun"]])  # fmt: skip
+    entry = c.weighted(
+        [(8 if e.zh == "我" else 4 if e.zh in "你他她" else 2, e) for e in c.lexicon["pronoun"]]
+    )
     subject = Subject(entry.en, pronoun=True)
     return Person(entry.zh, subject, _OBJECT_CASE.get(entry.en, entry.en))
 
@@ -72,8 +73,12 @@ def _by_name(c: Chooser) -> Person:
 
 def _definite(c: Chooser) -> Person:
     if c.chance(0.3):
-        zh, en = c.pick(("孩子 们", "the children"), ("学生 们", "the students"),
-                        ("老师 们", "the teachers"), ("朋友 们", "friends"))  # fmt: skip
+        zh, en = c.pick(
+            ("孩子 们", "the children"),
+            ("学生 们", "the students"),
+            ("老师 们", "the teachers"),
+            ("朋友 们", "friends"),
+        )
         return _named(zh, en, True)
     if c.chance(0.4):
         entry = c.entry("job")
@@ -89,8 +94,9 @@ def _pair(c: Chooser) -> Person:
         zh, en = f"{entry.zh} 和 {entry.zh} 的 {other.zh}", entry.en
         whose = entry.note(0)
         if entry.en == "I":
-            return Person(zh, Subject(f"{whose} {other.en} and I", plural=True),
-                          f"me and {whose} {other.en}")  # fmt: skip
+            return Person(
+                zh, Subject(f"{whose} {other.en} and I", plural=True), f"me and {whose} {other.en}"
+            )
         return _named(zh, f"{en} and {whose} {other.en}", True)
     name, second = c.entry("name"), c.entry("name")
     return _named(f"{name.zh} 和 {second.zh}", f"{name.en} and {second.en}", True)

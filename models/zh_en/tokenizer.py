@@ -11,6 +11,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from tokenizers import Encoding, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
@@ -92,16 +93,20 @@ class SentenceTokenizer:
         flagged = [p[1] == UNKNOWN or self._foreign(p[0], p[1]) for p in pieces]
         for at in range(len(pieces) - 1):
             joined = pieces[at][0] + pieces[at + 1][0]
-            if self._lone(pieces[at]) and self._lone(pieces[at + 1]):
-                if joined not in self.words.pairs:
-                    flagged[at] = flagged[at + 1] = True
+            both_lone = self._lone(pieces[at]) and self._lone(pieces[at + 1])
+            if both_lone and joined not in self.words.pairs:
+                flagged[at] = flagged[at + 1] = True
         return _runs(text, [p[2] for p in pieces], flagged)
 
     def _foreign(self, token: str, index: int) -> bool:
         return index < self.words.first_chinese_id and token.strip("▁" + _MARKS) != ""
 
     def _lone(self, piece: tuple[str, int, tuple[int, int]]) -> bool:
-        return piece[1] >= self.words.first_chinese_id and len(piece[0]) == 1 and piece[0] not in _MARKS
+        return (
+            piece[1] >= self.words.first_chinese_id
+            and len(piece[0]) == 1
+            and piece[0] not in _MARKS
+        )
 
 
 def _runs(text: str, offsets: Sequence[tuple[int, int]], flagged: Sequence[bool]) -> list[str]:
@@ -117,7 +122,9 @@ def _runs(text: str, offsets: Sequence[tuple[int, int]], flagged: Sequence[bool]
     return list(dict.fromkeys(word for word in found if word))
 
 
-def train_tokenizer(clauses: Iterable[Clause], english: Iterable[str], pieces: int) -> SentenceTokenizer:
+def train_tokenizer(
+    clauses: Iterable[Clause], english: Iterable[str], pieces: int
+) -> SentenceTokenizer:
     """Return a tokenizer whose Chinese words are the clauses' own and whose English is learnt.
 
     Args:
@@ -127,8 +134,13 @@ def train_tokenizer(clauses: Iterable[Clause], english: Iterable[str], pieces: i
     """
     learnt = Tokenizer(models.Unigram())
     learnt.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="never")
-    trainer = UnigramTrainer(vocab_size=pieces, special_tokens=[], show_progress=False, unk_token=None,
-                             max_piece_length=16)  # fmt: skip
+    trainer = UnigramTrainer(
+        vocab_size=pieces,
+        special_tokens=[],
+        show_progress=False,
+        unk_token=None,
+        max_piece_length=16,
+    )
     learnt.train_from_iterator((" " + text for text in english), trainer)
     known = json.loads(learnt.to_str())["model"]["vocab"]
     counts: Counter[str] = Counter()
@@ -136,7 +148,7 @@ def train_tokenizer(clauses: Iterable[Clause], english: Iterable[str], pieces: i
     for clause in clauses:
         words = [*clause.zh.replace("，", ",").split(" ")]
         counts.update(word for word in words if word not in _MARKS)
-        pairs.update(a + b for a, b in zip(words, words[1:], strict=False) if len(a) == len(b) == 1)
+        pairs.update(a + b for a, b in pairwise(words) if len(a) == len(b) == 1)
     counts.update({"。": 1})
     total = math.log(sum(counts.values()))
     vocab = [(token, 0.0) for token in SPECIAL] + [(token, score) for token, score in known]
@@ -148,9 +160,12 @@ def train_tokenizer(clauses: Iterable[Clause], english: Iterable[str], pieces: i
 def _assemble(vocab: list[tuple[str, float]]) -> Tokenizer:
     tokenizer = Tokenizer(models.Unigram(vocab, unk_id=UNKNOWN, byte_fallback=False))
     tokenizer.normalizer = normalizers.Sequence(
-        [normalizers.NFKC(), normalizers.Replace(Regex(r"(?<=\p{Han})\s+(?=\p{Han})"), ""),
-         normalizers.Replace("、", ",")]
-    )  # fmt: skip
+        [
+            normalizers.NFKC(),
+            normalizers.Replace(Regex(r"(?<=\p{Han})\s+(?=\p{Han})"), ""),
+            normalizers.Replace("、", ","),
+        ]
+    )
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="never")
     tokenizer.decoder = decoders.Metaspace(prepend_scheme="always")
     tokenizer.add_special_tokens(list(SPECIAL))

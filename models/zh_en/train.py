@@ -25,7 +25,13 @@ from torch.nn import functional as F
 from models.transformer import Transformer, TransformerConfig
 from models.zh_en import corpus
 from models.zh_en.lexicon import FOLDER
-from models.zh_en.tokenizer import MAX_LENGTH, PAD, SentenceTokenizer, save_tokenizer, train_tokenizer
+from models.zh_en.tokenizer import (
+    MAX_LENGTH,
+    PAD,
+    SentenceTokenizer,
+    save_tokenizer,
+    train_tokenizer,
+)
 
 LOG = logging.getLogger(__name__)
 
@@ -85,8 +91,10 @@ def batches(options: TrainOptions, tokenizer: SentenceTokenizer) -> Iterator[tup
         block = list(itertools.islice(stream, min(left, options.batch * 32)))
         left -= len(block)
         sources = tokenizer.tokenizer.encode_batch([pair.zh for pair in block])
-        rows = [([i for i in s.ids if i != PAD], tokenizer.encode_target(p.en))
-                for s, p in zip(sources, block, strict=True)]  # fmt: skip
+        rows = [
+            ([i for i in s.ids if i != PAD], tokenizer.encode_target(p.en))
+            for s, p in zip(sources, block, strict=True)
+        ]
         rows.sort(key=lambda row: len(row[0]) + len(row[1]))
         groups = [rows[at : at + options.batch] for at in range(0, len(rows), options.batch)]
         shuffle.shuffle(groups)
@@ -111,7 +119,9 @@ def train(options: TrainOptions) -> Transformer:
     save_tokenizer(tokenizer, options.folder)
     model = make_model(options, tokenizer)
     steps = -(-options.pairs // options.batch)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=options.peak_rate, betas=(0.9, 0.98), weight_decay=0.01)
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=options.peak_rate, betas=(0.9, 0.98), weight_decay=0.01
+    )
     warm = options.warmup_steps
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: min((step + 1) / warm, max(0.0, (steps - step) / (steps - warm)))
@@ -120,12 +130,18 @@ def train(options: TrainOptions) -> Transformer:
     for step, (source, target) in enumerate(batches(options, tokenizer)):
         loss = loss_of(model, source, target)
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         schedule.step()
         if step % 100 == 0:
-            LOG.info("step %d of %d, loss %.4f, %.0f s", step, steps, loss.item(), time.monotonic() - started)
+            LOG.info(
+                "step %d of %d, loss %.4f, %.0f s",
+                step,
+                steps,
+                loss.item(),
+                time.monotonic() - started,
+            )
     save(model.eval(), options.folder)
     return model
 
@@ -134,7 +150,9 @@ def save(model: Transformer, folder: Path) -> None:
     """Write config.json and weights.safetensors."""
     config = {"model_type": "transformer", **asdict(model.config)}
     (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
-    tensors = {name: parameter.detach().contiguous() for name, parameter in model.named_parameters()}
+    tensors = {
+        name: parameter.detach().contiguous() for name, parameter in model.named_parameters()
+    }
     save_file(tensors, folder / "weights.safetensors")
 
 
