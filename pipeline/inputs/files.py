@@ -13,6 +13,7 @@ from pipeline import errors
 
 # numpy stores what it does not know as raw bytes; the name of the type rides in the key.
 _MARK = "::"
+_STRANGE = ("bfloat16", "float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz")
 
 
 def save_inputs(path: Path, inputs: Mapping[str, np.ndarray]) -> None:
@@ -33,9 +34,10 @@ def load_inputs(path: Path) -> dict[str, np.ndarray]:
         UsageError: there is no such file, or it is no .npz of plain arrays.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # Opened here, since numpy leaves a file it cannot read open.
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             return dict(_named(key, file[key]) for key in file.files)
-    except (OSError, ValueError, AttributeError, zipfile.BadZipFile) as err:
+    except (OSError, EOFError, ValueError, AttributeError, zipfile.BadZipFile) as err:
         raise errors.UsageError(
             f"inputs cannot be read: {err}",
             where=str(path),
@@ -44,5 +46,7 @@ def load_inputs(path: Path) -> dict[str, np.ndarray]:
 
 
 def _named(key: str, array: np.ndarray) -> tuple[str, np.ndarray]:
-    name, mark, dtype = key.partition(_MARK)
-    return (name, array.view(getattr(ml_dtypes, dtype))) if mark else (key, array)
+    name, _, dtype = key.rpartition(_MARK)
+    if array.dtype.kind == "u" and dtype in _STRANGE:
+        return name, array.view(getattr(ml_dtypes, dtype))
+    return key, array

@@ -34,7 +34,7 @@ def accepted_sides(
             judge.run(make(side))
         except UnsupportedOpError:
             break
-        except errors.BadModelError:
+        except (errors.BadModelError, errors.UsageError):
             continue
         found.append(side)
     return found or [SIDES[0]]

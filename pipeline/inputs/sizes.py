@@ -58,7 +58,10 @@ class Sizes:
 
     def __init__(self, facts: Facts, roles: Sequence[Role]) -> None:
         self._roles = roles
-        self._names = _declared_names(facts, roles)
+        self._names = _names(facts, roles)
+        self._declared = {
+            str(getattr(dim, "value", None)) for role in roles for dim in role.value.shape or ()
+        }
         self._kinds: dict[str, SizeKind] = size_kinds(facts, roles)
         total = key_length(facts, roles)
         self.relations = [
@@ -192,14 +195,14 @@ class Sizes:
         kind = self._kinds[symbol]
         choices = _CHOICES[kind]
         size = choices[variant % len(choices)]
-        if kind == "batch" or symbol.startswith("$"):
+        if kind == "batch" or symbol not in self._declared:
             return size  # unnamed dims of one class are most likely the same
-        peers = [s for s, other in self._kinds.items() if other == kind and s[0] != "$"]
+        peers = [s for s, k in self._kinds.items() if k == kind and s in self._declared]
         return size + _SHIFT[kind] * peers.index(symbol) if size else 0
 
 
 def _contradiction(what: str, rule: str, sizes: Mapping[str, int]) -> errors.UsageError:
-    shown = ", ".join(f"{name}={size}" for name, size in sizes.items() if name[0] != "$")
+    shown = ", ".join(f"{name}={size}" for name, size in sizes.items())
     return errors.UsageError(
         f"the sizes contradict each other: {what}, where the graph needs {rule}",
         where=shown,
@@ -210,7 +213,7 @@ def _contradiction(what: str, rule: str, sizes: Mapping[str, int]) -> errors.Usa
 def _solved(difference: Dim) -> tuple[str, int] | None:
     """Return the one symbol that is left and its value, None where there is no such thing."""
     symbols = difference.symbols
-    if len(symbols) != 1:
+    if len(symbols) != 1 or any(not isinstance(atom, str) for atom in difference.atoms):
         return None
     symbol = next(iter(symbols))
     at_zero = difference.substitute({symbol: Dim.of(0)}).const
@@ -222,7 +225,7 @@ def _solved(difference: Dim) -> tuple[str, int] | None:
     return (symbol, value) if exact else None
 
 
-def _declared_names(facts: Facts, roles: Sequence[Role]) -> dict[str, Dim]:
+def _names(facts: Facts, roles: Sequence[Role]) -> dict[str, Dim]:
     names: dict[str, Dim] = {}
     for role in roles:
         for declared, dim in zip(role.value.shape or (), role.shape, strict=False):
@@ -230,8 +233,7 @@ def _declared_names(facts: Facts, roles: Sequence[Role]) -> dict[str, Dim]:
             if isinstance(name, str):
                 names.setdefault(name, dim)
     for symbol in {s for role in roles for dim in role.shape for s in dim.symbols}:
-        if symbol[0] not in "$?":
-            names.setdefault(symbol, Dim.of(symbol))
+        names.setdefault(symbol, Dim.of(symbol))
     return names
 
 

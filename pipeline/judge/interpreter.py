@@ -125,7 +125,15 @@ class Judge:
                 fix=f"feed all of {', '.join(self.input_names)}",
             )
         entry = [value for value in given if value in reached]
-        return self._compiler.plan(nodes, entry, targets), [given[v] for v in entry]
+        plan = self._compiler.plan(nodes, entry, targets)
+        if plan.captured:
+            lost = ", ".join(sorted(plan.names[slot] or "?" for slot in plan.captured))
+            raise errors.BadModelError(
+                f"nothing computes the values {lost}, which nodes read",
+                where=self._model.graph.name or "",
+                fix="check the graph with onnx.checker",
+            )
+        return plan, [given[v] for v in entry]
 
     def _value(self, name: str) -> ir.Value:
         if self._named is None:

@@ -181,3 +181,12 @@ def test_sizes_that_do_not_fit_are_shown_with_the_node():
     """)
     with pytest.raises(BadModelError, match=r"Add cannot run on \(float64\[2\], float64\[3\]\)"):
         Judge(model).run({"a": torch.ones(2), "b": torch.ones(3)})
+
+
+def test_a_value_that_nothing_computes_is_named():
+    model = parsed("""
+    <ir_version: 10, opset_import: ["": 21]>
+    g (float[N] a) => (float[N] y) { y = Add (a, ghost) }
+    """)
+    with pytest.raises(BadModelError, match="nothing computes the values ghost"):
+        Judge(model).run({"a": torch.ones(2)})

@@ -1,0 +1,37 @@
+"""Uses of inputs by fused operators."""
+
+import onnx_ir as ir
+import pytest
+
+from pipeline.graph.facts import Facts
+from pipeline.inputs.evidence import evidence_of
+
+
+def uses(node_inputs: list[str], kind: str, name: str, **attributes: object):
+    """Return the evidence about one int32 input of a com.microsoft node."""
+    values = {n: ir.Value(name=n, type=ir.TensorType(ir.DataType.FLOAT)) for n in node_inputs if n}
+    values[name].type = ir.TensorType(ir.DataType.INT32)
+    values[name].shape = ir.Shape(["batch"])
+    node = ir.node(kind, [values.get(n) for n in node_inputs], attributes, domain="com.microsoft")
+    graph = ir.Graph(
+        list(values.values()),
+        node.outputs,
+        nodes=[node],
+        opset_imports={"": 21, "com.microsoft": 1},
+    )
+    return evidence_of(values[name], Facts(ir.Model(graph, ir_version=10)))
+
+
+def test_lengths_of_grouped_attention_are_one_less():
+    inputs = ["q", "k", "v", "", "", "lengths", "total"]
+    settings = {"num_heads": 2, "kv_num_heads": 2}
+    assert uses(inputs, "GroupQueryAttention", "lengths", **settings).lengths == 1
+    assert uses(inputs, "GroupQueryAttention", "total", **settings).total
+
+
+@pytest.mark.parametrize(
+    ("kind", "inputs"),
+    [("MultiHeadAttention", ["q", "k", "v", "", "mask"]), ("Attention", ["x", "w", "b", "mask"])],
+)
+def test_masks_of_fused_attention_keep_ones(kind, inputs):
+    assert uses(inputs, kind, "mask", num_heads=2).keeps == 1

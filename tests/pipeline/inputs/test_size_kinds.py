@@ -1,0 +1,42 @@
+"""What kind of size each dim is."""
+
+from pipeline.graph.facts import Facts
+from pipeline.inputs.roles import role_of
+from pipeline.inputs.size_kinds import channels_of, key_length, size_kinds
+from tests.pipeline.inputs.graphs import DECODER, parsed
+
+
+def analysed(text: str):
+    model = parsed(text)
+    facts = Facts(model)
+    return facts, [role_of(value, facts) for value in model.graph.inputs]
+
+
+def test_a_past_is_what_grows():
+    facts, roles = analysed(DECODER)
+    kinds = size_kinds(facts, roles)
+    assert kinds == {"batch": "batch", "seq": "sequence", "total": "sequence", "past": "past"}
+    assert str(key_length(facts, roles)) == "past + seq"
+
+
+def test_a_cache_that_does_not_grow_is_no_past():
+    """Keys of a cross attention have a length of their own, never 0."""
+    facts, roles = analysed("""
+    g (float[batch, 2, seq, 4] q, float[batch, 2, source, 4] k) => (float[batch, 2, seq, 4] out)
+    { t = Transpose <perm = [0, 1, 3, 2]> (k)  s = MatMul (q, t)  p = Softmax (s)
+      out = MatMul (p, k) }
+    """)
+    assert size_kinds(facts, roles)["source"] == "sequence"
+    assert key_length(facts, roles) is None
+
+
+def test_signals_and_images_go_into_convolutions():
+    facts, roles = analysed("""
+    g (float[batch, time] wave, float[batch, c, h, w] image) => (float[batch, 2, t] out)
+    <float[2, 1, 5] f, float[2, 3, 4, 4] p, int64[1] one = {1}>
+    { u = Unsqueeze (wave, one)  out = Conv (u, f)  other = Conv (image, p) }
+    """)
+    kinds = size_kinds(facts, roles)
+    assert kinds["time"] == "samples"
+    assert (kinds["c"], kinds["h"], kinds["w"]) == ("channels", "image", "image")
+    assert [str(channels_of(facts, role)) for role in roles] == ["None", "3"]
