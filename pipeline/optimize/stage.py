@@ -144,17 +144,18 @@ def _optimized(
 ) -> tuple[ir.Model, Fused]:
     # Imported with the work, so that a folder that is current is reused without any framework.
     from pipeline.graph.onnx_files import load_model
-    from pipeline.inputs import load_inputs
     from pipeline.optimize.engine import optimize_graph
     from pipeline.optimize.passes import plan_for
     from pipeline.optimize.proof import Prover
-    from pipeline.precision import type_model
 
     model = load_model(path)
     plan = plan_for(options.target, options.disable, fuse_all=options.fuse_all)
     prover = None if options.proof == "none" else Prover(share=options.proof == "structure")
     fused = optimize_graph(model, plan, prover, progress)
     if options.precision is not None:
+        from pipeline.inputs import load_inputs
+        from pipeline.precision import type_model
+
         feeds = [load_inputs(options.inputs)] if options.inputs is not None else []
         typing = type_model(model, options.precision, feeds, progress=progress)
         fused = replace(fused, typing=typing.facts())
