@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.artifacts import Artifact
-from pipeline.errors import EnvironmentMissingError
+from pipeline.errors import EnvironmentMissingError, PipelineError
 from pipeline.graph.onnx_files import load_model
 from pipeline.parity.bisect import bisect_failures
-from pipeline.parity.budget import FLOOR_ULPS, MAX_FACTOR, RMS_FACTOR
+from pipeline.parity.budget import FLOOR_ULPS, MAX_FACTOR, RMS_FACTOR, ULP
 from pipeline.parity.candidates import Candidate, file_candidates, folder_candidates
 from pipeline.parity.cases import file_case, make_cases, ranges_of
 from pipeline.parity.compare import Tolerance
@@ -174,11 +174,16 @@ def _generation(
         has_encoder="encoder" in parts,
     )
     compared.reference(lambda: {p: reference.open(p, "fp64") for p in parts}, progress)
-    rows: list[Json] = [
-        compared.candidate(
-            "torch fp32", lambda: {p: reference.open(p, "fp32") for p in parts}, progress
-        )
-    ]
+    rows: list[Json] = []
+    for precision in sorted({c.precision for c in candidates if c.precision in ULP} | {"fp32"}):
+
+        def torch(precision: str = precision) -> dict[str, Runner]:
+            return {part: reference.open(part, precision) for part in parts}
+
+        try:
+            rows.append(compared.torch(precision, torch, progress))
+        except (PipelineError, RuntimeError) as err:
+            rows.append(_not_run(f"torch {precision}", str(err).splitlines()[0]))
     for name in dict.fromkeys(c.name for c in candidates):
         files = {c.part: c for c in candidates if c.name == name}
         if set(files) != set(parts):
@@ -187,8 +192,13 @@ def _generation(
         def opened(files: Mapping[str, Candidate] = files) -> dict[str, Runner]:
             return {part: c.open(options.threads) for part, c in files.items()}
 
+        precision = next(iter(files.values())).precision
         try:
-            rows.append(compared.candidate(name, opened, progress))
+            rows.append(compared.candidate(name, precision, opened, progress))
         except EnvironmentMissingError as err:
-            rows.append({"name": name, "passed": None, "skipped": err.what, "texts": 0})
+            rows.append(_not_run(name, err.what))
     return {"texts": len(compared.texts), "candidates": rows, "samples": compared.samples()}
+
+
+def _not_run(name: str, why: str) -> dict[str, Json]:
+    return {"name": name, "passed": None, "skipped": why, "texts": 0}

@@ -9,7 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.parity.generation import Divergence, compare_forced, divergences, teacher_forced
+from pipeline.parity.budget import MAX_FACTOR
+from pipeline.parity.generation import (
+    Divergence,
+    Forced,
+    compare_forced,
+    divergences,
+    teacher_forced,
+)
 from pipeline.parity.texts import Texts
 from pipeline.runners.base import Runner
 from pipeline.runners.decoding import Decoder, Generated, greedy
@@ -39,6 +46,7 @@ class GenerationParity:
         inputs: Facts of the decoding part's inputs.
         special: Facts of generation: ids of start, end and padding.
         max_new: Longest generation.
+        noise: Precision -> largest logit error allowed, from PyTorch's own.
     """
 
     texts: Sequence[str]
@@ -48,6 +56,7 @@ class GenerationParity:
     max_new: int
     has_encoder: bool
     batches: list[Batch] = field(default_factory=list)
+    noise: dict[str, float] = field(default_factory=dict)
 
     def reference(self, open_parts: OpenParts, progress: Progress) -> None:
         """Generate with the reference and keep tokens and logits."""
@@ -62,20 +71,31 @@ class GenerationParity:
                 batch.logits = self._forced(decoder, batch)
                 self.batches.append(batch)
 
-    def candidate(self, name: str, open_parts: OpenParts, progress: Progress) -> dict[str, Json]:
+    def torch(self, precision: str, open_parts: OpenParts, progress: Progress) -> dict[str, Json]:
+        """Return what became of every text on PyTorch itself; its errors set the allowed ones."""
+        with ExitStack() as stack:
+            decoder = self._decoder(stack, open_parts)
+            errors = [
+                float(np.nanmax(self._compared(decoder, batch).logit_error))
+                for batch in self.batches
+            ]
+        self.noise[precision] = MAX_FACTOR * max(errors, default=0.0)
+        return self.candidate(f"torch {precision}", precision, open_parts, progress)
+
+    def candidate(
+        self, name: str, precision: str, open_parts: OpenParts, progress: Progress
+    ) -> dict[str, Json]:
         """Return what became of every text on one variant."""
         found: list[Divergence] = []
         forced: list[dict[str, Any]] = []
+        allowed = self.noise.get(precision, 0.0)
         with ExitStack() as stack:
             decoder = self._decoder(stack, open_parts)
             for batch in self.batches:
                 progress.step(f"generation: {name}", batch.first, len(self.texts))
-                compared = compare_forced(
-                    batch.logits, self._forced(decoder, batch), batch.expected.tokens
-                )
+                forced.append(self._compared(decoder, batch).to_json())
                 got = self._greedy(decoder, batch)
-                found += divergences(batch.expected, got, compared.logit_error, batch.first)
-                forced.append(compared.to_json())
+                found += divergences(batch.expected, got, allowed, batch.first)
         ties = sum(d.near_tie for d in found)
         shown = [{**d.to_json(), "text": self.texts[d.row]} for d in found[:SHOWN]]
         return {
@@ -113,6 +133,9 @@ class GenerationParity:
         return greedy(
             decoder, batch.ids, batch.mask, start=self._start, end=ends, max_new=self.max_new
         )
+
+    def _compared(self, decoder: Decoder, batch: Batch) -> Forced:
+        return compare_forced(batch.logits, self._forced(decoder, batch), batch.expected.tokens)
 
     def _forced(self, decoder: Decoder, batch: Batch) -> np.ndarray:
         return teacher_forced(decoder, batch.ids, batch.mask, self._start, batch.expected.tokens)

@@ -60,9 +60,7 @@ def latency_bars(rows: Rows) -> str:
     low = [median - float(row["min"]) for median, row in zip(medians, ordered, strict=True)]
     ends = [min(right, float(row["p95"])) for row in ordered]
     high = [max(0.0, end - median) for end, median in zip(ends, medians, strict=True)]
-    axes.errorbar(
-        medians, names, xerr=[low, high], fmt="none", ecolor=INK, elinewidth=1, capsize=2
-    )
+    axes.errorbar(medians, names, xerr=[low, high], fmt="none", ecolor=INK, elinewidth=1, capsize=2)
     axes.grid(visible=False, axis="y")
     axes.tick_params(axis="y", colors=INK)
     axes.set_xlim(0, right)

@@ -25,6 +25,4 @@ def claims_section(data: Mapping[str, Any]) -> Section | None:
         for claim in sorted(claims, key=lambda claim: order.get(str(claim["state"]), 3))
     ]
     lead = "What the command line promised, read back from the artifacts themselves."
-    return Section(
-        "claims", "Claims", lead, [Table(("", "claim", "evidence"), rows, stack=True)]
-    )
+    return Section("claims", "Claims", lead, [Table(("", "claim", "evidence"), rows, stack=True)])

@@ -157,7 +157,9 @@ def _checks(part: Mapping[str, Any]) -> Table:
                     check["name"],
                     Code(check["output"]),
                     verdict,
-                    "to the last bit" if check["bitwise"] else numbers.number(check["errors"]["max"]),
+                    "to the last bit"
+                    if check["bitwise"]
+                    else numbers.number(check["errors"]["max"]),
                     check["skipped"],
                 ]
             )

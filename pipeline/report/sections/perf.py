@@ -206,7 +206,9 @@ def _ratios(result: Mapping[str, Any]) -> Table:
         "contender", "against", "job", ">times as fast", ">99 % interval", "verdict",
         ">sessions / rounds",
     )  # fmt: skip
-    caption = "Not resolved: the interval reaches beyond 1 % on both counts, more rounds would tell."
+    caption = (
+        "Not resolved: the interval reaches beyond 1 % on both counts, more rounds would tell."
+    )
     return Table(columns, rows, caption)
 
 
@@ -232,7 +234,9 @@ def _percentiles(result: Mapping[str, Any]) -> Table:
         "contender", "job", ">min", ">median", ">mean", ">std", ">p90", ">p95", ">p99", ">max",
         ">calls", ">rows/s", "",
     )  # fmt: skip
-    caption = "Milliseconds per call. Unstable: the standard deviation exceeds a tenth of the median."
+    caption = (
+        "Milliseconds per call. Unstable: the standard deviation exceeds a tenth of the median."
+    )
     return Table(columns, rows, caption)
 
 

@@ -98,5 +98,7 @@ def _constructs(rows: Any) -> Table:
         "contender", "job", "construct", ">work", ">moved", "bound by", ">limit", ">profiled",
         ">share of time", ">of the limit",
     )  # fmt: skip
-    caption = "Profiled: from a session with the runtime's profiler on, which slows small operators."
+    caption = (
+        "Profiled: from a session with the runtime's profiler on, which slows small operators."
+    )
     return Table(columns, cells, caption)

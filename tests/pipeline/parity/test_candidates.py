@@ -1,0 +1,75 @@
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+import pytest
+from onnx import numpy_helper
+from onnx.parser import parse_model
+
+from pipeline.errors import BadModelError
+from pipeline.parity.candidates import (
+    Candidate,
+    file_candidates,
+    folder_candidates,
+    model_precision,
+    name_precision,
+)
+from pipeline.runners.judge_runner import JudgeRunner
+
+
+def model(dtype):
+    text = f'<ir_version: 10, opset_import: ["" : 21]> g ({dtype}[n, 4] x) => ({dtype}[n, 4] y) {{ y = Mul(x, w) }}'
+    made = parse_model(text)
+    weight = np.ones(4, np.float32)
+    tensor = numpy_helper.from_array(weight, "w")
+    if dtype != "float":
+        kind = {"float16": onnx.TensorProto.FLOAT16, "bfloat16": onnx.TensorProto.BFLOAT16}[dtype]
+        tensor = onnx.helper.make_tensor("w", kind, [4], weight)
+    made.graph.initializer.append(tensor)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("dtype", "precision"), [("float", "fp32"), ("float16", "fp16"), ("bfloat16", "bf16")]
+)
+def test_precision_is_read_off_the_weights(dtype, precision):
+    assert model_precision(ir.from_proto(model(dtype))) == precision
+
+
+@pytest.mark.parametrize(
+    ("name", "precision"),
+    [("tensorrt-fp16", "fp16"), ("model.tensorrt-bf16.sm80.plan", "bf16"), ("a.plan", "fp32")],
+)
+def test_precision_of_engines_is_in_their_names(name, precision):
+    assert name_precision(name) == precision
+
+
+def test_a_folder_lists_exported_optimized_engines(tmp_path):
+    for name in ("e.onnx", "o.onnx"):
+        onnx.save(model("float"), tmp_path / name)
+    exported = {"parts": {"model": {"file": "e.onnx"}}}
+    others = {
+        "build-engine.tensorrt-fp16": {"parts": {"model": {"file": "m.plan"}}},
+        "optimize.ort-cpu-fp32": {"parts": {"model": {"file": "o.onnx"}}},
+    }
+    found = folder_candidates(exported, others, tmp_path)
+    assert [(c.name, c.precision, c.is_engine) for c in found] == [
+        ("exported", "fp32", False),
+        ("ort-cpu-fp32", "fp32", False),
+        ("engine tensorrt-fp16", "fp16", True),
+    ]
+    (named,) = file_candidates([tmp_path / "e.onnx"], "model")
+    assert (named.name, named.part) == ("e.onnx", "model")
+
+
+def test_bfloat16_that_the_runtime_lacks_runs_in_the_judge(tmp_path):
+    onnx.save(model("bfloat16"), tmp_path / "m.onnx")
+    made = Candidate("m", "model", tmp_path / "m.onnx", "bf16").open()
+    assert isinstance(made, JudgeRunner)
+
+
+def test_other_refusals_are_not_hidden(tmp_path):
+    (tmp_path / "m.onnx").write_bytes(b"junk")
+    with pytest.raises(BadModelError):
+        Candidate("m", "model", Path(tmp_path / "m.onnx"), "fp32").open()

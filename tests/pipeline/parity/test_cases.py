@@ -1,0 +1,70 @@
+import ml_dtypes
+import numpy as np
+import onnx_ir as ir
+import pytest
+
+from pipeline.errors import UsageError
+from pipeline.parity.cases import (
+    file_case,
+    make_cases,
+    ranges_of,
+    ranges_of_graph,
+    rounded,
+    sums_in,
+)
+from pipeline.parity.shapes import Range
+
+TEXT = """<ir_version: 10, opset_import: ["" : 20]>
+g (float[batch, seq] x, float[batch, past] p) => (float[batch, "past + seq"] y) {
+  y = Concat<axis = 1>(p, x)
+}"""
+
+
+@pytest.fixture
+def model():
+    made = ir.from_onnx_text(TEXT.replace('"past + seq"', "total"))
+    made.graph.outputs[0].shape = ir.Shape([ir.SymbolicDim("batch"), ir.SymbolicDim("past + seq")])
+    return made
+
+
+def test_cases_differ_and_cover_shapes_and_styles(model):
+    dims = {"batch": Range(1, 2, 4), "seq": Range(1, 8, 32), "past": Range(0, 8, 31)}
+    cases = make_cases(model, dims, seeds=2, pinned={}, precisions=["fp32"])
+    assert len({case.name for case in cases}) == len(cases)
+    assert len({tuple(case.sizes.items()) for case in cases}) == 3
+    assert {"plain", "large"} <= {case.style for case in cases}
+    for case in cases:
+        assert case.feeds["x"].shape == (case.sizes["batch"], case.sizes["seq"])
+        assert case.sizes["past"] + case.sizes["seq"] <= 32
+    pinned = make_cases(model, dims, seeds=1, pinned={"batch": 3}, precisions=["fp32"])
+    assert {case.sizes["batch"] for case in pinned} == {3}
+
+
+def test_sizes_of_foreign_graphs_are_guessed(model):
+    found = ranges_of_graph(model)
+    assert found["past"].min == 0
+    assert found["batch"].max < found["seq"].max
+    assert sums_in(model) == ["past + seq"]
+    assert ranges_of({"a": {"min": 1, "opt": 2, "max": 3}}) == {"a": Range(1, 2, 3)}
+
+
+@pytest.mark.parametrize(
+    ("precision", "dtype"), [("fp16", np.float16), ("bf16", ml_dtypes.bfloat16)]
+)
+def test_floats_are_exact_in_every_precision_compared(precision, dtype):
+    given = {"x": np.array([0.1, 1e38, -3.0], np.float32), "ids": np.array([70000])}
+    got = rounded(given, [precision, "fp32"])
+    assert got["x"].dtype == np.float32
+    np.testing.assert_array_equal(got["x"], got["x"].astype(dtype).astype(np.float32))
+    assert np.isfinite(got["x"]).all()
+    assert got["ids"] is given["ids"]
+
+
+def test_inputs_from_a_file(tmp_path):
+    np.savez(tmp_path / "a.npz", x=np.ones(3), extra=np.ones(2))
+    assert list(file_case(tmp_path / "a.npz", ["x"], []).feeds) == ["x"]
+    assert file_case(tmp_path / "a.npz", ["other"], []) is None
+    with pytest.raises(UsageError, match="lack y"):
+        file_case(tmp_path / "a.npz", ["x", "y"], [])
+    with pytest.raises(UsageError, match="cannot read"):
+        file_case(tmp_path / "none.npz", ["x"], [])

@@ -1,0 +1,117 @@
+import json
+from pathlib import Path
+
+import onnx
+import pytest
+from onnx.parser import parse_model
+
+from pipeline.artifacts import open_folder
+from pipeline.errors import UsageError
+from pipeline.export.options import ExportOptions
+from pipeline.export.stage import export_model
+from pipeline.perf.bench import _gate
+from pipeline.perf.jobs_files import file_jobs
+from pipeline.perf.limits import roofline_rows
+from pipeline.perf.opening import prepared
+from pipeline.perf.options import PerfOptions
+from pipeline.perf.stage import measure_perf
+
+MODEL = """
+import torch
+
+def model():
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(torch.nn.Linear(16, 64), torch.nn.GELU(), torch.nn.Linear(64, 16))
+    return net, {"input": torch.randn(2, 16)}
+"""
+QUICK = {"sessions": 2, "rounds": 2, "turn_ms": 1.0, "threads": 1}
+
+
+def graph(path, body):
+    text = '<ir_version: 10, opset_import: ["" : 20]> '
+    onnx.save(
+        parse_model(f"{text} g (float[batch, 64] x) => (float[batch, 64] y) {{ {body} }}"), path
+    )
+    return path
+
+
+def test_two_files_are_measured_with_their_roofline(tmp_path):
+    short = graph(tmp_path / "short.onnx", "y = Erf(x)")
+    chain = (
+        "; ".join(f"a{i} = Erf(a{i - 1})" for i in range(1, 60)).replace("a0", "x").replace(";", "")
+    )
+    long = graph(tmp_path / "long.onnx", f"{chain} y = Erf(a59)")
+    options = PerfOptions((long, short), batch=(64,), output=tmp_path / "o" / "perf.json", **QUICK)
+    made = measure_perf(options)
+    (ratio,) = made.facts["ratios"]
+    assert (ratio["contender"], ratio["baseline"]) == ("short.onnx", "long.onnx")
+    assert ratio["value"] > 2
+    stored = json.loads(options.output.read_text())
+    assert len(stored["results"][0]["samples"]) == 2
+    assert {row["contender"] for row in stored["roofline"]} == {"short.onnx", "long.onnx"}
+    row = stored["roofline"][0]
+    assert row["share"] == pytest.approx(row["limit_ms"] / row["measured_ms"])
+    assert row["constructs"][0]["construct"] == "activation"
+
+
+@pytest.mark.slow
+def test_a_folder_is_measured_against_torch_and_reused(tmp_path):
+    (tmp_path / "net.py").write_text(MODEL)
+    out = tmp_path / "out"
+    export_model(ExportOptions(f"{tmp_path}/net.py:model", out))
+    options = PerfOptions((out,), batch=(1,), **QUICK)
+    made = measure_perf(options)
+    assert [c["name"] for c in made.facts["contenders"]] == ["eager", "exported"]
+    assert made.facts["contenders"][0]["describe"]["model"]["runtime"] == "torch"
+    assert "samples" not in made.facts["results"][0]
+    stored = json.loads((out / made.facts["file"]).read_text())
+    assert "samples" in stored["results"][0]
+    assert measure_perf(options).reused
+    assert open_folder(out).stage("perf").digest == made.digest
+
+
+def test_the_gate_wants_the_whole_interval(tmp_path):
+    rows = [
+        {"contender": "ours", "baseline": "eager", "job": "j", "low": low, "value": 2.0}
+        for low in (1.4, 1.6, None)
+    ]
+    assert len(_gate(1.5, rows)) == 2
+    assert _gate(None, rows) == []
+    assert _gate(1.0, [{**rows[0], "contender": "exported"}]) == []
+
+
+@pytest.mark.parametrize("models", [("one.onnx",), ("folder", "one.onnx")])
+def test_nothing_to_compare_is_a_usage_error(tmp_path, models):
+    graph(tmp_path / "one.onnx", "y = Erf(x)")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(UsageError):
+        measure_perf(PerfOptions(tuple(tmp_path / name for name in models)))
+
+
+def test_jobs_of_files_need_a_graph(tmp_path):
+    with pytest.raises(UsageError, match="graph"):
+        file_jobs([Path("a.plan"), Path("b.plan")], "model", (1,), (), tmp_path)
+
+
+def test_runners_without_binding_are_run_plainly():
+    class Plain:
+        calls = 0
+
+        def run(self, feeds):
+            Plain.calls += 1
+
+    prepared(Plain(), {})()
+    assert Plain.calls == 1
+
+
+def test_no_graphs_no_roofline():
+    assert (
+        roofline_rows(
+            [],
+            [],
+            [],
+            [{"flops": 1, "bytes": 1, "precision": "fp32", "working_set_bytes": 0}],
+            None,
+        )
+        == []
+    )

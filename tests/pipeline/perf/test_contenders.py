@@ -1,0 +1,55 @@
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import UsageError
+from pipeline.perf.contenders import (
+    default_threads,
+    distinct_names,
+    file_contenders,
+    folder_contenders,
+)
+
+EXPORTED = {"parts": {"model": {"file": "onnx/model.exported.onnx"}}}
+OTHERS = {
+    "build-engine.tensorrt-fp16": {"parts": {"model": {"file": "engine/m.plan"}}},
+    "optimize.ort-cpu-fp32": {"parts": {"model": {"file": "onnx/model.ort-cpu-fp32.onnx"}}},
+    "optimize.ort-cuda-fp16": {"parts": {"model": {"file": "onnx/model.ort-cuda-fp16.onnx"}}},
+    "optimize.tensorrt-fp16": {"parts": {"model": {"file": "onnx/model.tensorrt-fp16.onnx"}}},
+}
+
+
+def test_everything_a_folder_holds_takes_part_or_is_told_apart():
+    made, left = folder_contenders(Path("out"), EXPORTED, OTHERS, ("eager", "ort"), 3)
+    about = {c.name: (c.kind, c.device, c.precision) for c in made}
+    assert about == {
+        "eager": ("eager", "cpu", "fp32"),
+        "exported": ("ort", "cpu", "fp32"),
+        "ort-cpu-fp32": ("ort", "cpu", "fp32"),
+        "ort-cuda-fp16": ("ort", "cuda", "fp16"),
+        "engine tensorrt-fp16": ("tensorrt", "cuda", "fp16"),
+    }
+    assert list(left) == ["tensorrt-fp16"]
+    assert {c.threads for c in made} == {3}
+    assert made[-1].files == {"model": str(Path("out/engine/m.plan"))}
+
+
+def test_files_are_told_apart_by_as_much_of_the_path_as_needed(tmp_path):
+    assert distinct_names([Path("a/m.onnx"), Path("b/n.onnx")]) == ["m.onnx", "n.onnx"]
+    assert distinct_names([Path("a/m.onnx"), Path("b/m.onnx")]) == ["a/m.onnx", "b/m.onnx"]
+    with pytest.raises(UsageError, match="twice"):
+        distinct_names([Path("a/m.onnx"), Path("a/m.onnx")])
+
+
+def test_files_that_cannot_be_measured_are_refused(tmp_path):
+    (tmp_path / "m.onnx").write_bytes(b"x")
+    (tmp_path / "m.txt").write_bytes(b"x")
+    made = file_contenders([tmp_path / "m.onnx"], "model", 1)
+    assert made[0].kind == "ort"
+    for wrong in ("m.txt", "absent.onnx"):
+        with pytest.raises(UsageError, match="can be measured"):
+            file_contenders([tmp_path / "m.onnx", tmp_path / wrong], "model", 1)
+
+
+def test_threads_default_to_cores():
+    assert default_threads() >= 1

@@ -1,0 +1,92 @@
+import numpy as np
+import onnx_ir as ir
+
+from pipeline.perf.jobs import GENERATION, generation_job, part_jobs, part_sizes
+
+
+def dims(**ranges):
+    return {
+        name: dict(zip(("min", "opt", "max"), values, strict=True))
+        for name, values in ranges.items()
+    }
+
+
+def entry(name, *shape, dtype="int64"):
+    return {"name": name, "dtype": dtype, "shape": list(shape)}
+
+
+ENCODER = {
+    "dims": dims(batch=(1, 2, 4), seq=(1, 32, 64)),
+    "inputs": [entry("input_ids", "batch", "seq")],
+}
+DECODER = {
+    "dims": dims(batch=(1, 2, 16), source=(1, 32, 64), target=(1, 1, 64), past=(0, 32, 63)),
+    "inputs": [
+        entry("input_ids", "batch", "target"),
+        entry("past_key_values.0.key", "batch", 2, "past", 4, dtype="float32"),
+    ],
+}
+ALONE = {
+    "dims": dims(batch=(1, 2, 16), seq=(1, 32, 128), past=(0, 32, 127)),
+    "inputs": [
+        entry("input_ids", "batch", "seq"),
+        entry("past_key_values.0.key", "batch", 2, "past", 4, dtype="float32"),
+    ],
+}
+
+
+def test_a_plain_part_runs_the_grid_inside_its_ranges():
+    found = list(part_sizes(ENCODER, (1, 8), (16, 500)))
+    assert found == [
+        ("", {"batch": 1, "seq": 16}),
+        ("", {"batch": 1, "seq": 64}),
+        ("", {"batch": 4, "seq": 16}),
+        ("", {"batch": 4, "seq": 64}),
+    ]
+    assert list(part_sizes(ENCODER, (1,), ())) == [("", {"batch": 1, "seq": 32})]
+
+
+def test_a_decoder_with_an_encoder_is_timed_on_one_step():
+    found = list(part_sizes(DECODER, (1,), (500,)))
+    assert found == [("step", {"batch": 1, "source": 64, "target": 1, "past": 62})]
+
+
+def test_a_decoder_alone_is_timed_on_a_step_and_on_a_prompt():
+    found = list(part_sizes(ALONE, (1,), (100,)))
+    assert found == [
+        ("step", {"batch": 1, "seq": 1, "past": 100}),
+        ("prefill", {"batch": 1, "seq": 100, "past": 0}),
+    ]
+
+
+def test_jobs_carry_inputs_of_their_sizes(tmp_path):
+    model = ir.from_onnx_text(
+        '<ir_version: 10, opset_import: ["" : 20]> '
+        "g (float[batch, seq] x) => (float[batch, seq] y) { y = Neg(x) }"
+    )
+    (job,) = part_jobs("model", model, [("", {"batch": 2, "seq": 7})], tmp_path)
+    assert job.name == "model batch=2 seq=7"
+    with np.load(job.feeds) as feeds:
+        assert feeds["x"].shape == (2, 7)
+
+
+def facts(parts, **special):
+    return {"parts": parts, "generation": special, "kv_cache": "concat"}
+
+
+def test_a_generation_is_as_long_as_the_model_allows(tmp_path):
+    both = facts({"encoder": ENCODER, "decoder": DECODER}, decoder_start_token_id=1, max_length=12)
+    job = generation_job(both, tokens=16, length=32, folder=tmp_path)
+    assert job.name == GENERATION
+    assert job.generation["tokens"] == 10
+    assert job.generation["start"] == 1
+    alone = generation_job(facts({"model": ALONE}, bos_token_id=1), 16, 32, tmp_path)
+    assert alone.generation["start"] is None
+    assert alone.sizes == {"batch": 1, "prompt": 32, "tokens": 16}
+
+
+def test_what_does_not_generate_has_no_such_job(tmp_path):
+    assert generation_job(facts({"model": ENCODER}), 16, 32, tmp_path) is None
+    assert generation_job(facts({"model": ALONE}), 0, 32, tmp_path) is None
+    static = {**facts({"model": ALONE}), "kv_cache": "static"}
+    assert generation_job(static, 16, 32, tmp_path) is None
