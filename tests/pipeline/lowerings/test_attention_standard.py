@@ -52,7 +52,6 @@ def test_numbers_stay(text, lowering):
     assert_same_numbers(text, find_attention, lowering, rtol=TOLERANCE)
 
 
-LOW, INF = "low", "inf"
 MASKED = {
     "minimum added": ("w = Where(m, zero, low) qk = MatMul(qh, kh) t = Mul(qk, half) s = Add(t, w)"
                       " p = Softmax<axis=-1>(s)", False),
