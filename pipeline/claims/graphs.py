@@ -1,0 +1,91 @@
+"""Claims on graphs: their type, their fused attentions, their interface; read from the file."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import onnx_ir as ir
+
+from pipeline.artifacts import Artifact
+from pipeline.claims.ledger import Claim, judge
+from pipeline.graph.facts import Facts
+from pipeline.graph.onnx_files import load_model
+
+PRODUCTS = frozenset({"MatMul", "Gemm", "Conv", "Attention", "MultiHeadAttention", "FusedMatMul",
+                      "GroupQueryAttention"})  # fmt: skip
+ATTENTION = frozenset({"Attention", "MultiHeadAttention", "GroupQueryAttention"})
+_TYPES = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
+_WORDS = {"FLOAT": "float32", "FLOAT16": "float16", "BFLOAT16": "bfloat16", "DOUBLE": "float64"}
+
+
+def graph_claims(artifact: Artifact, exported: Artifact | None) -> Iterator[Claim]:
+    """Yield the claims of one `optimize.<variant>` artifact, part by part."""
+    precision = str(artifact.facts.get("precision", "fp32"))
+    for part, facts in artifact.facts["parts"].items():
+        file = str(facts["file"])
+        model = load_model(artifact.path(file))
+        yield precision_claim(model, precision, facts, file)
+        yield from _fused(model, facts, file)
+        known = exported.facts["parts"].get(part, {}) if exported is not None else {}
+        yield from _interface(model, known, file)
+    for gate in artifact.facts.get("gates", ()):
+        yield judge(
+            f"--require {gate['gate']}",
+            gate["found"] >= gate["wanted"],
+            f"{gate['found']} fused, {gate['wanted']} wanted",
+        )
+
+
+def precision_claim(model: ir.Model, precision: str, facts: Mapping[str, Any], file: str) -> Claim:
+    """Return whether the matrix products have the promised type, islands aside."""
+    counts = product_types(model)
+    wanted = _TYPES.get(precision, precision)
+    islands = (facts.get("typing") or {}).get("islands") or []
+    excused = sum(
+        int(island["count"]) * sum(n for op, n in island["operators"].items() if op in PRODUCTS)
+        for island in islands
+    )
+    others = sum(n for dtype, n in counts.items() if dtype != wanted)
+    found = ", ".join(f"{n} in {dtype}" for dtype, n in counts.most_common()) or "none"
+    evidence = f"matrix products: {found}"
+    if excused:
+        evidence += f"; {excused} of them in float32 islands, listed with their reasons"
+    return judge(f"the graph is {precision}", others <= excused, evidence, file)
+
+
+def product_types(model: ir.Model) -> Counter[str]:
+    """Return how many matrix products and attentions run in each floating type."""
+    facts: Facts | None = None
+    counts: Counter[str] = Counter()
+    for node in model.graph.all_nodes():
+        if node.op_type not in PRODUCTS or node.inputs[0] is None:
+            continue
+        dtype = node.inputs[0].dtype
+        if dtype is None:
+            facts = facts or Facts(model)
+            dtype = facts.dtype(node.inputs[0])
+        if dtype is None or dtype.is_floating_point():
+            counts[_WORDS.get(dtype.name, dtype.name) if dtype else "unknown"] += 1
+    return counts
+
+
+def _fused(model: ir.Model, facts: Mapping[str, Any], file: str) -> Iterator[Claim]:
+    promised = (facts.get("counts") or {}).get("attention", {}).get("fused", 0)
+    if promised:
+        found = sum(n.op_type in ATTENTION for n in model.graph.all_nodes())
+        evidence = f"{found} attention operators in the file"
+        yield judge(f"{promised} attentions fused", found >= promised, evidence, file)
+
+
+def _interface(model: ir.Model, known: Mapping[str, Any], file: str) -> Iterator[Claim]:
+    for kind, values in (("inputs", model.graph.inputs), ("outputs", model.graph.outputs)):
+        wanted = [entry["name"] for entry in known.get(kind, ())]
+        if not wanted:
+            continue
+        weights = model.graph.initializers
+        found = [v.name for v in values if kind == "outputs" or v.name not in weights]
+        lost = sorted(set(wanted) ^ {str(n) for n in found})
+        evidence = f"{len(found)} {kind}" + (f"; not the same: {', '.join(lost)}" if lost else "")
+        yield judge(f"{kind} keep their names", not lost, evidence, file)

@@ -1,0 +1,55 @@
+"""One promise and what the artifact says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from pipeline.errors import ClaimError
+from pipeline.types import Json
+
+State = Literal["kept", "broken", "unchecked"]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A promise, its state, and the evidence found in the artifact itself.
+
+    Attributes:
+        claim: What was promised, in words.
+        state: `unchecked` where this machine lacks what the check needs.
+        evidence: What was read, with numbers.
+        where: The file it was read from, relative to the folder.
+    """
+
+    claim: str
+    state: State
+    evidence: str
+    where: str = ""
+
+    def to_json(self) -> dict[str, Json]:
+        """Return the fields by name."""
+        return dict(asdict(self))
+
+
+def judge(claim: str, good: bool, evidence: str, where: str = "") -> Claim:
+    """Return the claim as kept or broken."""
+    return Claim(claim, "kept" if good else "broken", evidence, where)
+
+
+def refuse_broken(claims: Iterable[Claim]) -> None:
+    """Raise for the first broken claim, with the number of others.
+
+    Raises:
+        ClaimError: At least one claim is broken.
+    """
+    broken = [c for c in claims if c.state == "broken"]
+    if broken:
+        first, others = broken[0], len(broken) - 1
+        more = f" (and {others} more)" if others else ""
+        raise ClaimError(
+            f"{first.claim}: {first.evidence}{more}",
+            where=first.where,
+            fix="the report lists every claim with its evidence",
+        )

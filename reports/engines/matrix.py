@@ -1,0 +1,170 @@
+"""Build every model in every precision for three GPUs, raw beside optimized, and keep the figures.
+
+    python reports/engines/matrix.py MODELS DATA.json [--dialects sdpa18,ts17] [--only TEXT]
+
+MODELS holds NAME/model.onnx per folder (a zoo of exports, or folders of `pipeline export`). Each
+line of DATA.json is one build; a second call goes on where the first stopped. The graphs are
+judged as well: error of the typed graph under the rounding judge against the float64 judge,
+in units of what rounding every step of the raw graph costs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+
+from pipeline.build_engine.graph import read_graph
+from pipeline.build_engine.options import BuildEngineOptions
+from pipeline.build_engine.stage import build_engines
+from pipeline.errors import PipelineError
+from pipeline.graph.onnx_files import load_model, save_model
+from pipeline.inputs import InputMaker
+from pipeline.judge.interpreter import Judge
+from pipeline.optimize.options import OptimizeOptions
+from pipeline.optimize.stage import optimize_model
+from pipeline.parity.budget import ULP, budget_for, pool, usage
+from pipeline.parity.measure import compare, magnitude
+from pipeline.precision import type_model
+
+TARGETS = "8.0,8.9,12.0"
+PRECISIONS = ("fp32", "fp16", "bf16")
+JUDGES = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
+LOW = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+CASES = ((0, "plain"), (1, "padded"))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("models", type=Path)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--dialects", default="sdpa18,eager18,ts17")
+    parser.add_argument("--only", default="")
+    parser.add_argument("--forms", default="raw,optimized")
+    parser.add_argument("--precisions", default=",".join(PRECISIONS))
+    options = parser.parse_args()
+    done = {(r["model"], r["form"], r["precision"]) for r in read(options.data)}
+    for name in chosen(options.models, options.dialects.split(",")):
+        if options.only not in name:
+            continue
+        for precision in options.precisions.split(","):
+            for form in options.forms.split(","):
+                if (name, form, precision) in done:
+                    continue
+                row = build(options.models / name / "model.onnx", name, form, precision)
+                with options.data.open("a") as file:
+                    file.write(json.dumps(row) + "\n")
+                print(name, form, precision, "builds" if row["builds"] else row["error"][:120])
+
+
+def read(path: Path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def chosen(models: Path, dialects: list[str]) -> list[str]:
+    """Every folder without a dialect; else the first of `dialects` present, and TorchScript."""
+    names = sorted(p.parent.name for p in models.glob("*/model.onnx"))
+    kept = [n for n in names if "." not in n]
+    for arch in sorted({n.rpartition(".")[0] for n in names if "." in n}):
+        present = [d for d in dialects if f"{arch}.{d}" in names]
+        torchscript = [d for d in present if d.startswith("ts")]
+        first = [d for d in present if not d.startswith("ts")][:1]
+        kept += [f"{arch}.{d}" for d in first + torchscript]
+    return kept
+
+
+def build(path: Path, name: str, form: str, precision: str) -> dict:
+    row = {"model": name, "form": form, "precision": precision, "targets": TARGETS}
+    with tempfile.TemporaryDirectory() as folder:
+        graph = Path(folder, "model.onnx")
+        try:
+            row |= prepare(path, graph, form, precision)
+            info = read_graph(graph)
+            row |= {"attention": info.attention_count, "softmax": info.softmax_count}
+            row |= judged(path, graph, precision)
+        except Exception as err:  # a failure is a row of the table, whatever its kind
+            return row | {"builds": False, "error": f"{type(err).__name__}: {err}", "at": "graph"}
+        try:
+            made = build_engines(
+                BuildEngineOptions(
+                    graph, Path(folder, "m.plan"), compute_capabilities=TARGETS, dims=dims(info)
+                )
+            )
+        except PipelineError as err:
+            return row | {"builds": False, "error": f"{err.what} [{err.where}]", "at": "build"}
+        part = made.facts["parts"]["model"]
+    answers = [a["dedicated"] for a in part["attention"]]
+    return row | {
+        "builds": True,
+        "error": "",
+        "dedicated": sum(a is True for a in answers),
+        "reasons": sorted({a["reason"] for a in part["attention"] if a["reason"]}),
+        "seconds": round(part["build_seconds"], 2),
+        "plan_bytes": part["plan_bytes"],
+        "peak_rss_bytes": part["build_peak_rss_bytes"],
+        "version": part["version"],
+    }
+
+
+def prepare(path: Path, graph: Path, form: str, precision: str) -> dict:
+    """Write the graph to build; return what typing and fusing did."""
+    start = time.perf_counter()
+    if form == "optimized":
+        facts = optimize_model(
+            OptimizeOptions(path, graph, target="tensorrt", precision=precision)
+        ).facts
+        refusals = [s["refusal"]["reason"] for s in facts["sites"]
+                    if s["construct"] == "attention" and "refusal" in s]  # fmt: skip
+        found = {"counts": facts["counts"], "typing": facts["typing"], "refusals": refusals}
+    else:
+        model = load_model(path)
+        found = {"typing": type_model(model, precision).facts() if precision != "fp32" else {}}
+        save_model(model, graph)
+    return found | {"graph_seconds": round(time.perf_counter() - start, 2)}
+
+
+def dims(info) -> tuple[str, ...]:
+    """Sizes that fit the small position tables of the zoo."""
+    names = {d for spec in info.inputs for d in spec.dims if isinstance(d, str)}
+    sizes = {"batch": "1:2:4", "seq": "1:8:16", "past": "0:8:16", "enc": "1:8:16", "dec": "1:8:16"}
+    return tuple(f"{n}={sizes[n]}" for n in sorted(names) if n in sizes)
+
+
+def judged(path: Path, graph: Path, precision: str) -> dict:
+    """Return the share of the parity budget the graph uses, by the rounding judge."""
+    raw, made = load_model(path), load_model(graph)
+    maker = InputMaker(raw)
+    exact, rounded = Judge(raw, "float64"), Judge(raw, JUDGES[precision])
+    typed = Judge(made, "declared")
+    cases = []
+    for variant, style in CASES:
+        feeds = maker.make(maker.dims(variant), variant, style)
+        low = {
+            n: torch.from_numpy(v).to(LOW[precision]) if v.dtype.kind == "f" else v
+            for n, v in feeds.items()
+        }
+        wanted = arrays(exact.run(feeds))
+        cases.append((wanted, arrays(rounded.run(feeds)), arrays(typed.run(low))))
+    worst = 0.0
+    for name in cases[0][0]:
+        trios = [(w[name], r[name], t[name]) for w, r, t in cases]
+        noises = [(compare(r, w), magnitude(w)) for w, r, _t in trios]
+        pooled = pool(noises)
+        for (wanted, _rounded, found), (noise, size) in zip(trios, noises, strict=True):
+            allowed = budget_for(noise, pooled, size, ULP[precision])
+            worst = max(worst, usage(compare(found, wanted), allowed))
+    return {"budget_used": worst}
+
+
+def arrays(tensors: dict) -> dict:
+    return {n: t.to(torch.float64).numpy() if t.is_floating_point() else t.numpy()
+            for n, t in tensors.items()}  # fmt: skip
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    main()

@@ -1,0 +1,190 @@
+"""Claims are re-read from the files: what a manifest says about itself proves nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+import pytest
+
+from pipeline.artifacts import open_folder, run_stage
+from pipeline.claims import Claim
+from pipeline.claims.check import check_folder
+from pipeline.claims.engines import engine_claims
+from pipeline.claims.graphs import graph_claims, product_types
+from pipeline.claims.ledger import judge, refuse_broken
+from pipeline.errors import ClaimError
+from pipeline.graph.onnx_files import load_model, save_model
+from pipeline.precision import type_graph
+
+TEXT = """<ir_version: 10, opset_import: ["" : 23]>
+g (float[batch,2,seq,16] x) => (float[batch,2,seq,16] y) {
+    a = Attention(x, x2, x)
+    b = MatMul(a, w)
+    s = Softmax<axis=-1>(b)
+    y = MatMul(s, w)
+}""".replace("x2", "z").replace("g (", "g (float[batch,2,seq,16] z, ")
+
+
+def graph(path: Path, precision: str) -> dict:
+    proto = onnx.parser.parse_model(TEXT)
+    w = np.random.default_rng(0).standard_normal((16, 16)).astype("f4")
+    proto.graph.initializer.append(onnx.numpy_helper.from_array(w, "w"))
+    model = ir.from_proto(proto)
+    typing = type_graph(model, None, precision).facts()
+    save_model(model, path)
+    return typing
+
+
+DIMS = {"batch": {"min": 1, "opt": 2, "max": 4}, "seq": {"min": 1, "opt": 8, "max": 32}}
+INPUTS = [{"name": n, "dtype": "float32", "shape": ["batch", 2, "seq", 16]} for n in "zx"]
+OUTPUTS = [{"name": "y", "dtype": "float32", "shape": ["batch", 2, "seq", 16]}]
+
+
+def made(folder: Path, says="fp16", really="fp16", fused=1, high=32, dedicated=True, outputs=None):
+    """Leave an export, a graph and an engine behind, honest or not."""
+    place = open_folder(folder, create=True)
+
+    def export(context):
+        graph(context.path("onnx/model.exported.onnx"), "fp32")
+        facts = {"file": "onnx/model.exported.onnx", "inputs": INPUTS, "dims": DIMS}
+        return {"parts": {"model": {**facts, "outputs": outputs or OUTPUTS}}}
+
+    def optimize(context):
+        typing = graph(context.path("onnx/model.tensorrt-fp16.onnx"), really)
+        facts = {
+            "file": "onnx/model.tensorrt-fp16.onnx",
+            "counts": {"attention": {"fused": fused, "plain": 0, "refused": 0}},
+            "typing": typing,
+            "inputs": INPUTS,
+            "dims": DIMS,
+        }
+        return {"precision": says, "parts": {"model": facts}, "gates": []}
+
+    def engine(context):
+        context.path("engine/model.tensorrt-fp16.sm80.plan").write_bytes(b"plan")
+        shape = [[1, 2, 1, 16], [2, 2, 8, 16], [4, 2, high, 16]]
+        facts = {
+            "file": "engine/model.tensorrt-fp16.sm80.plan",
+            "targets": ["8.0"],
+            "profiles": [{"x": shape, "z": shape}],
+            "inputs": [{"name": n, "dtype": "float16", "shape": []} for n in "zx"],
+            "outputs": [{"name": "y", "dtype": "float16", "shape": []}],
+            "attention": [{"name": "a", "dedicated": dedicated}],
+            "decomposable": False,
+        }
+        return {"parts": {"model": facts}}
+
+    run_stage(place, "export", {}, {}, export)
+    typed = run_stage(place, "optimize.tensorrt-fp16", {}, {}, optimize)
+    run_stage(place, "build-engine.tensorrt-fp16", {}, {"graph": typed}, engine)
+    return place
+
+
+def states(place) -> dict[str, str]:
+    return {c.claim: c.state for c in check_folder(place)}
+
+
+def test_an_honest_folder_keeps_everything_but_what_needs_a_gpu(tmp_path):
+    found = check_folder(made(tmp_path / "d"))
+    open_ones = [c for c in found if c.state != "kept"]
+    assert [c.claim for c in open_ones] == ["model: runs on 8.0 and is right"]
+    assert open_ones[0].state == "unchecked"
+    assert "pipeline pack" in open_ones[0].evidence
+    claims = {c.claim: c.evidence for c in found}
+    assert claims["the graph is fp16"] == "matrix products: 3 in float16"
+    assert claims["1 attentions fused"] == "1 attention operators in the file"
+    assert claims["x: seq from 1 to 32"] == "the profiles take 1 to 32"
+    refuse_broken(found)
+
+
+LIES = {
+    "precision": ({"really": "fp32"}, "the graph is fp16"),
+    "engine precision": ({"really": "bf16"}, "model: the engine is fp16"),
+    "fused": ({"fused": 3}, "3 attentions fused"),
+    "shapes": ({"high": 16}, "x: seq from 1 to 32"),
+    "kernels": ({"dedicated": False}, "every attention has a dedicated kernel"),
+    "interface": (
+        {"outputs": [{"name": "logits", "dtype": "float32", "shape": []}]},
+        "outputs keep their names",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", LIES)
+def test_a_broken_promise_is_found_in_the_file(case, tmp_path):
+    change, claim = LIES[case]
+    found = check_folder(made(tmp_path / "d", **change))
+    assert {c.claim: c.state for c in found}[claim] == "broken"
+    with pytest.raises(ClaimError):
+        refuse_broken(found)
+
+
+def test_a_changed_file_breaks_its_artifact_and_the_rest_is_still_read(tmp_path):
+    place = made(tmp_path / "d")
+    file = tmp_path / "d/onnx/model.tensorrt-fp16.onnx"
+    file.write_bytes(file.read_bytes()[:-1] + b"x")
+    found = states(open_folder(tmp_path / "d"))
+    assert found["optimize.tensorrt-fp16: files are as they were made"] == "broken"
+    assert found["build-engine.tensorrt-fp16: files are as they were made"] == "kept"
+    assert place is not None
+
+
+def results(place, right: bool, digest: str | None = None) -> dict:
+    artifact = place.stage("build-engine.tensorrt-fp16")
+    return {
+        "artifacts": {artifact.stage: digest or artifact.digest},
+        "machine": {"gpu": "A GPU"},
+        "results": [
+            {"name": "model.tensorrt-fp16.engine", "ran": True, "right": right,
+             "device": "tensorrt-rtx 1.7", "cases": [{}, {}]},
+        ],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("right", "digest", "state"),
+    [(True, None, "kept"), (False, None, "broken"), (True, "older", "unchecked")],
+    ids=["right", "wrong", "of another build"],
+)
+def test_results_from_elsewhere_settle_what_could_not_be_checked(right, digest, state, tmp_path):
+    place = made(tmp_path / "d")
+    place.write("results/r.json", json.dumps(results(place, right, digest)).encode())
+    assert states(place)["model: runs on 8.0 and is right"] == state
+
+
+def test_an_engine_of_an_older_graph_is_not_that_graph(tmp_path):
+    place = made(tmp_path / "d")
+    engine = place.stage("build-engine.tensorrt-fp16")
+    exported = place.stage("export")
+    graph_artifact = place.stage("optimize.tensorrt-fp16")
+    from dataclasses import replace
+
+    newer = replace(graph_artifact, digest="newer")
+    found = {c.claim: c for c in engine_claims(engine, newer, exported, [])}
+    assert found["model: the engine is fp16"].state == "broken"
+    assert all(c.state == "kept" for c in graph_claims(graph_artifact, exported))
+
+
+def test_products_without_declared_types_are_inferred(tmp_path):
+    graph(tmp_path / "m.onnx", "fp32")
+    model = load_model(tmp_path / "m.onnx")
+    for node in model.graph:
+        for value in node.outputs:
+            value.dtype = None
+    assert product_types(model) == {"float32": 3}
+
+
+def test_the_ledger():
+    assert judge("a", True, "b") == Claim("a", "kept", "b")
+    assert judge("a", False, "b").to_json() == {
+        "claim": "a",
+        "state": "broken",
+        "evidence": "b",
+        "where": "",
+    }
+    with pytest.raises(ClaimError, match=r"a: b \(and 1 more\)"):
+        refuse_broken([judge("a", False, "b"), judge("c", False, "d")])
