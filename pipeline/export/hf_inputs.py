@@ -53,7 +53,8 @@ def longest_input(model: nn.Module) -> int:
     Tables that reserve rows up to their padding id (RoBERTa's) have that many fewer positions.
     """
     config = model.config
-    limit = int(setting(config, "max_position_embeddings", "n_positions", default=LONGEST))
+    names = ("max_target_positions", "max_position_embeddings", "n_positions")
+    limit = int(setting(config, *names, default=LONGEST))
     for name, module in model.named_modules():
         if isinstance(module, nn.Embedding) and name.endswith("position_embeddings"):
             limit = min(limit, module.num_embeddings)

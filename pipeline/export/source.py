@@ -9,7 +9,9 @@ package.module:function
 from __future__ import annotations
 
 import difflib
+import importlib
 import re
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -40,12 +42,31 @@ class Source:
     function: str = ""
 
 
+def own_models() -> None:
+    """Make `models` mean ours, even where Python was started beside another package of that name.
+
+    A user's function gets theirs back while it runs: see user_code.py.
+    """
+    home = Path(__file__).resolve().parents[2]
+    found = sys.modules.get("models")
+    if found is not None and Path(str(found.__file__)).resolve().is_relative_to(home):
+        return
+    for name in [name for name in sys.modules if name.split(".")[0] == "models"]:
+        del sys.modules[name]
+    sys.path.insert(0, str(home))
+    try:
+        importlib.import_module("models")  # its submodules are looked for beside it from now on
+    finally:
+        sys.path.remove(str(home))
+
+
 def resolve(model: str) -> Source:
     """Return where the model comes from; nothing of it is loaded yet.
 
     Raises:
         UsageError: It names nothing; the message lists what comes near.
     """
+    own_models()
     from models.presets import PRESETS
 
     head, colon, function = model.rpartition(":")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
+
+from pipeline.errors import FolderError
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -40,7 +43,8 @@ def write_weights(
         advance: Called with bytes done and bytes in all.
 
     Raises:
-        OSError: The folder cannot hold the file.
+        FolderError: They do not fit on the disk.
+        OSError: Writing failed.
     """
     values = [
         value
@@ -51,6 +55,7 @@ def write_weights(
     if not values:
         return Written("", 0, 0, 0)
     total = sum(value.const_value.nbytes for value in values if value.const_value is not None)
+    _check_space(total, folder)
     temporary = folder / ".weights.partial"
     writer = _Writer()
     try:
@@ -70,6 +75,17 @@ def write_weights(
     return Written(
         name, writer.offset, len(writer.by_content), len(values) - len(writer.by_content)
     )
+
+
+def _check_space(total: int, folder: Path) -> None:
+    """Raise FolderError where the weights cannot fit, before an hour is spent on finding out."""
+    free = shutil.disk_usage(folder).free
+    if total > free:
+        raise FolderError(
+            f"the weights take up to {total / 1e9:.1f} GB and {free / 1e9:.1f} GB are free",
+            where=str(folder),
+            fix="free space there, or name another folder with -o",
+        )
 
 
 class _Writer:

@@ -1,5 +1,10 @@
 """What MODEL means, in order of precedence, and near misses for what it does not."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from pipeline.errors import UsageError
@@ -22,6 +27,17 @@ def test_functions_in_files_and_modules(tmp_path, monkeypatch):
     dotted = resolve("my.package:make")
     assert (dotted.kind, dotted.module, dotted.path) == ("function", "my.package", None)
     assert resolve("hf:org/name").name == "org/name"
+
+
+def test_a_models_package_where_python_was_started_does_not_hide_ours(tmp_path):
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "__init__.py").write_text("raise RuntimeError('theirs')")
+    code = "from pipeline.export.source import resolve; print(resolve('bert-tiny').kind)"
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+    ran = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert ran.stdout == "preset\n", ran.stderr
 
 
 @pytest.mark.parametrize(

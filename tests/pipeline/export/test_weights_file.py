@@ -6,6 +6,7 @@ import pytest
 import torch
 from onnx_ir.tensor_adapters import TorchTensor
 
+from pipeline.errors import FolderError
 from pipeline.export.weights_file import ALIGNMENT, write_weights
 
 BIG = torch.arange(600, dtype=torch.float32).reshape(20, 30)
@@ -62,6 +63,13 @@ def test_nothing_is_left_when_a_tensor_cannot_be_written(tmp_path):
     with pytest.raises(OSError, match="No space"):
         write_weights([model], tmp_path, nothing)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_seen_beforehand(tmp_path, monkeypatch):
+    usage = type("Usage", (), {"free": 100})
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: usage)
+    with pytest.raises(FolderError, match=r"0\.0 GB are free"):
+        write_weights([a_model(w=BIG)], tmp_path, nothing)
 
 
 def test_a_model_without_big_tensors_needs_no_file(tmp_path):
