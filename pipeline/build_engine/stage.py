@@ -6,23 +6,21 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline import tensorrt_api
 from pipeline.artifacts import Artifact, FileRecord, StageContext, open_folder, run_stage
 from pipeline.artifacts.digests import digest_file
-from pipeline.build_engine.graph import Graph, read_graph
+from pipeline.artifacts.external import data_files
 from pipeline.build_engine.lengths import ranges_from_lengths, read_lengths
 from pipeline.build_engine.options import BuildEngineOptions
 from pipeline.build_engine.plan import PlanReport, build_plan
-from pipeline.build_engine.preflight import preflight, refuse
 from pipeline.build_engine.profiles import (
     check_profiles,
     default_ranges,
     profile_from_ranges,
     profiles_from_flags,
 )
-from pipeline.build_engine.relations import consistent
 from pipeline.build_engine.request import PlanRequest
 from pipeline.build_engine.shapes import DimRange, Profile, parse_dim_range
 from pipeline.build_engine.source import Part, Source, find_source
@@ -30,6 +28,9 @@ from pipeline.build_engine.targets import check_rtx_targets, parse_targets, tag
 from pipeline.errors import ClaimError, EnvironmentMissingError, UsageError
 from pipeline.tensorrt_api import Flavour
 from pipeline.types import SILENT, Json, Progress
+
+if TYPE_CHECKING:
+    from pipeline.build_engine.graph import Graph
 
 _BATCH_AXIS = 0
 
@@ -49,7 +50,7 @@ def build_engines(options: BuildEngineOptions, progress: Progress = SILENT) -> A
     source = find_source(options.source, options.precision)
     if options.output.suffix == ".plan":
         return _one_file(options, source, flavour, targets, progress)
-    variant = source.variant or f"tensorrt-{read_graph(source.parts[0].file).precision}"
+    variant = source.variant or f"tensorrt-{_precision_of(source.parts[0].file)}"
     parents = {"graph": source.parent} if source.parent else {}
 
     def produce(context: StageContext) -> Mapping[str, Any]:
@@ -107,6 +108,10 @@ def _build(
     targets: tuple[str, ...],
     progress: Progress,
 ) -> PlanReport:
+    # Imported with the work, so that a folder that is current is reused without the libraries.
+    from pipeline.build_engine.graph import read_graph
+    from pipeline.build_engine.preflight import preflight, refuse
+
     progress.step(f"reading {part.file.name}")
     graph = read_graph(part.file)
     findings = preflight(graph.seen, targets, part.file.parent)
@@ -154,6 +159,8 @@ def make_profiles(
     Raises:
         UsageError: A named dim is not one of the graph's.
     """
+    from pipeline.build_engine.relations import consistent
+
     if options.min_shapes or options.opt_shapes or options.max_shapes:
         return profiles_from_flags(options.min_shapes, options.opt_shapes, options.max_shapes)
     defaults = default_ranges(graph.inputs)
@@ -236,7 +243,13 @@ def _recipe(
 def _graph_digest(path: Path) -> str:
     """Return the hash of a foreign graph and of the weights it refers to."""
     whole = hashlib.sha256(digest_file(path).encode())
-    for data in sorted(read_graph(path).external):
+    for data in (path.parent / name for name in data_files(path)):
         if data.is_file():
             whole.update(digest_file(data).encode())
     return whole.hexdigest()
+
+
+def _precision_of(path: Path) -> str:
+    from pipeline.build_engine.graph import read_graph
+
+    return read_graph(path).precision
