@@ -25,14 +25,14 @@ def commit(
     sizes = _sizes_elsewhere(site, emit)
     register(graph, emit)
     graph.insert_before(position, emit.nodes)
-    for old, new in sizes:
-        ir.convenience.replace_all_uses_with(old, new)
+    for node, new in sizes:
+        ir.convenience.replace_all_uses_with(node.outputs[0], new)
     for old, new in zip(site.outputs, result, strict=True):
         _take_over(graph, old, new, facts)
-    remove_dead(graph, site.nodes)
+    remove_dead(graph, [*(node for node, _ in sizes), *site.nodes])
 
 
-def _sizes_elsewhere(site: Site, emit: Emitter) -> list[tuple[ir.Value, ir.Value]]:
+def _sizes_elsewhere(site: Site, emit: Emitter) -> list[tuple[ir.Node, ir.Value]]:
     """Compute from inputs what Shape nodes read off values that are about to disappear."""
     found = []
     inner = [value for node in site.nodes for value in node.outputs if value not in site.outputs]
@@ -48,7 +48,7 @@ def _sizes_elsewhere(site: Site, emit: Emitter) -> list[tuple[ir.Value, ir.Value
                 new = shape_operand(emit, dims[first:last], site.outputs[0])
             except LayoutError:
                 continue
-            found.append((node.outputs[0], new))
+            found.append((node, new))
     return found
 
 

@@ -203,7 +203,7 @@ def lows(value: ir.Value, kind: ir.DataType, emit: Emitter, depth: int = 12) -> 
 
     They can only come from constants and inputs; products and gathers of weights hold none.
     """
-    limit = -3e4 if kind == ir.DataType.FLOAT16 else -3.3e38
+    limit = -6.2e4 if kind == ir.DataType.FLOAT16 else -3.39e38  # below `lowest`
     if emit.facts.is_const(value):
         array = emit.facts.const(value)
         if array is None or not array.size or array.dtype.kind != "f":

@@ -1,0 +1,47 @@
+"""A whole graph in memory: fused, counted, equal."""
+
+import numpy as np
+import pytest
+
+from pipeline.optimize.engine import optimize_graph
+from pipeline.optimize.passes import plan_for
+from pipeline.optimize.proof import Prover
+from tests.pipeline import attention_graphs as graphs
+from tests.pipeline.text_graphs import feeds_of, model_of, numbers_of
+
+TARGETS = ("onnx", "ort-cpu", "ort-cuda", "tensorrt")
+MASKED = graphs.masked(
+    "w = Where(m, zero, low) qk = MatMul(qh, kh) t = Mul(qk, half) s = Add(t, w)"
+    " p = Softmax<axis=-1>(s)", "bool[B,1,1,T]",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_an_old_graph_is_raised_fused_and_stays_equal(target):
+    model = model_of(MASKED, opset=18)
+    feeds = feeds_of(model)
+    before = numbers_of(model, feeds)[0]
+    fused = optimize_graph(model, plan_for(target), Prover())
+    assert fused.counts["attention"] == {"fused": 1, "plain": 0, "refused": 0}
+    ops = {node.op_type for node in model.graph}
+    assert "Softmax" not in ops
+    assert ops & {"Attention", "MultiHeadAttention"}
+    # float32: two products and a softmax
+    atol = 2e-6 * np.abs(before).max()
+    np.testing.assert_allclose(numbers_of(model, feeds)[0], before, rtol=0, atol=atol)
+
+
+def test_optimizing_twice_changes_nothing_more():
+    model = model_of(MASKED, opset=18)
+    optimize_graph(model, plan_for("ort-cpu"), None)
+    ops = sorted(node.op_type for node in model.graph)
+    optimize_graph(model, plan_for("ort-cpu"), None)
+    assert sorted(node.op_type for node in model.graph) == ops
+
+
+def test_inputs_and_outputs_keep_names_and_dims():
+    model = model_of(graphs.CACHED)
+    before = [(v.name, str(v.shape)) for v in (*model.graph.inputs, *model.graph.outputs)]
+    optimize_graph(model, plan_for("ort-cpu"), None)
+    after = [(v.name, str(v.shape)) for v in (*model.graph.inputs, *model.graph.outputs)]
+    assert after == before
