@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from pipeline.errors import ExportError
+from pipeline.errors import ExportError, UsageError
 from pipeline.export import hf_wrappers as wrappers
 from pipeline.export.hf_inputs import (
     BATCH,
@@ -33,6 +33,12 @@ NOT_OUTPUTS = ("loss", "past_key_values", "hidden_states", "attentions", "decode
 
 def model_parts(model: Any, task: str, kv_cache: KvCache, capacity: int | None) -> list[ExportPart]:
     """Return what is exported of the model, the encoder first where there are two halves."""
+    if kv_cache == "static" and task != "text-generation":
+        raise UsageError(
+            f"a static cache is for decoders that generate text, this is {task}",
+            where="--kv-cache static",
+            fix="leave it out",
+        )
     if task == "text-generation":
         if kv_cache == "none":
             return [_uncached_decoder(model)]

@@ -171,18 +171,18 @@ def _from_preset(name: str, part: Any) -> ExportPart:
 
 def _with_cache(part: ExportPart, model: nn.Module, options: ExportOptions) -> ExportPart:
     """Return the part in the form of cache the options ask for."""
+    if options.kv_cache == "static":
+        raise UsageError(
+            f"a static cache is exported for Hugging Face decoders, not for {type(model).__name__}",
+            where="--kv-cache static",
+            fix="export with --kv-cache concat",
+        )
     cached = any(name.startswith("past_key_values.") for name in part.inputs)
     if not cached or options.kv_cache == "concat":
         return part
     from pipeline.export.preset_cache import without_cache
 
-    if options.kv_cache == "none":
-        return without_cache(part)
-    raise UsageError(
-        f"a static cache is exported for Hugging Face decoders, not for {type(model).__name__}",
-        where="--kv-cache static",
-        fix="export with --kv-cache concat",
-    )
+    return without_cache(part)
 
 
 def _cast(part: ExportPart, dtype: str) -> ExportPart:

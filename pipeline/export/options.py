@@ -89,6 +89,12 @@ class ExportOptions:
                 where="--opset",
                 fix="leave --opset out, or name one in that range",
             )
+        if self.capacity is not None and self.kv_cache != "static":
+            raise UsageError(
+                f"capacity {self.capacity} is of a static cache, the cache is {self.kv_cache}",
+                where="--capacity",
+                fix="add --kv-cache static",
+            )
         if self.capacity is not None and self.capacity < LEAST_CAPACITY:
             raise UsageError(
                 f"a static cache of {self.capacity} positions is too small to prove",

@@ -4,7 +4,7 @@ import onnx_ir as ir
 import pytest
 import transformers
 
-from pipeline.errors import ExportError
+from pipeline.errors import ExportError, UsageError
 from pipeline.export.core import export_parts
 from pipeline.export.hf_parts import model_parts
 from pipeline.types import SILENT
@@ -69,6 +69,12 @@ def test_two_halves_without_a_cache(checkpoints):
     encoder, decoder = model_parts(model, "text2text-generation", "none", None)
     assert encoder.outputs == ("last_hidden_state",)
     assert list(decoder.inputs) == ["input_ids", "attention_mask", "encoder_hidden_states"]
+
+
+def test_a_static_cache_is_not_promised_where_there_is_none(checkpoints):
+    model = load(checkpoints("bart"), "AutoModelForSeq2SeqLM")
+    with pytest.raises(UsageError, match="decoders that generate text"):
+        model_parts(model, "text2text-generation", "static", None)
 
 
 def test_one_call_leaves_caches_and_losses_out(checkpoints):

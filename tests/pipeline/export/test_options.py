@@ -18,7 +18,8 @@ from pipeline.export.options import DEFAULT_OPSET, STATIC_OPSET, ExportOptions
         ({"opset": 17}, "--opset"),
         ({"opset": 99}, "--opset"),
         ({"opset": 20, "kv_cache": "static"}, "--opset"),
-        ({"capacity": 1}, "--capacity"),
+        ({"capacity": 64}, "--capacity"),
+        ({"capacity": 1, "kv_cache": "static"}, "--capacity"),
     ],
     ids=lambda value: str(value),
 )
