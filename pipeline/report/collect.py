@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.artifacts import Artifact, Folder
-from pipeline.errors import UsageError
+from pipeline.artifacts import Artifact, Folder, digest_file
+from pipeline.claims.check import check_folder
+from pipeline.pack.results import read_results
 from pipeline.toolchain import machine
 
 ELSEWHERE = "results"
@@ -31,6 +32,7 @@ def collect(folder: Folder) -> dict[str, Any]:
         "stages": [stage_data(artifact) for artifact in known],
         "parity": _result(folder, known, "parity"),
         "perf": _result(folder, known, "perf"),
+        "claims": [claim.to_json() for claim in check_folder(folder)],
         "elsewhere": _elsewhere(folder),
     }
 
@@ -53,22 +55,13 @@ def stage_data(artifact: Artifact) -> dict[str, Any]:
 
 
 def add_results(folder: Folder, path: Path) -> None:
-    """Keep a bundle's results in the folder.
+    """Keep a bundle's results in the folder, under a name of their contents.
 
     Raises:
-        UsageError: the file cannot be read or holds no results.
+        UsageError: the file is not one that a bundle wrote.
     """
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as err:
-        raise UsageError(f"cannot read the results: {err}", where=str(path)) from err
-    if not isinstance(found, dict) or not isinstance(found.get("results"), list):
-        raise UsageError(
-            "the file holds no results of a bundle",
-            where=str(path),
-            fix="give the results.json that the bundle's runner wrote",
-        )
-    folder.write(f"{ELSEWHERE}/{path.name}", path.read_bytes())
+    read_results(path, folder)
+    folder.write(f"{ELSEWHERE}/{digest_file(path)[:12]}.json", path.read_bytes())
 
 
 def stage_of(data: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
@@ -96,5 +89,10 @@ def _result(folder: Folder, artifacts: list[Artifact], stage: str) -> Any:
 
 
 def _elsewhere(folder: Folder) -> list[dict[str, Any]]:
-    paths = sorted((folder.path / ELSEWHERE).glob("*.json"))
-    return [{"file": p.name, **json.loads(p.read_text(encoding="utf-8"))} for p in paths]
+    """Return what bundles measured on other machines, and what was made again since."""
+    found = []
+    for path in sorted((folder.path / ELSEWHERE).glob("*.json")):
+        results = read_results(path, folder)
+        measured = [{**vars(one), "median_ms": one.median_ms()} for one in results.measured]
+        found.append({**vars(results), "file": path.name, "measured": measured})
+    return found

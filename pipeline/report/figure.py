@@ -80,6 +80,7 @@ def to_svg(figure: Figure, title: str) -> str:
         text = text.replace(color, variable)
     # Fonts and sizes come from the page; a family named in the figure may not exist there.
     text = re.sub(r"font: (\d+(?:\.\d+)?)px [^;\"]*", r"font-size: \1px", text)
+    text = re.sub(r"font-family: [^;\"]*;? ?", "", text)
     text = re.sub(r' width="[\d.]+pt"| height="[\d.]+pt"', "", text, count=2)
     return text.replace("<svg ", f'<svg role="img" aria-label="{_escape(title)}" ', 1).strip()
 

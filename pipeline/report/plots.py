@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -26,7 +27,7 @@ def error_histogram(
         candidates: Name -> counts.
     """
     figure, axes = new_figure()
-    middles = [(a + b) / 2 for a, b in zip(edges, edges[1:], strict=False)]
+    middles = [(a + b) / 2 for a, b in itertools.pairwise(edges)]
     every = [noise, *candidates.values()]
     used = [i for c in every for i, share in enumerate(_shares(c)) if share > VISIBLE]
     if noise:

@@ -11,7 +11,7 @@ from pipeline import __version__
 from pipeline.artifacts import Folder, digest_file, digest_json, open_folder
 from pipeline.report.collect import add_results, collect
 from pipeline.report.options import ReportOptions
-from pipeline.types import SILENT, Progress
+from pipeline.types import SILENT, Json, Progress
 
 HTML, MARKDOWN, DATA = "report.html", "report.md", "data.json"
 
@@ -55,13 +55,18 @@ def write_report(options: ReportOptions, progress: Progress = SILENT) -> Report:
 
 def key_of(folder: Folder) -> str:
     """Return the hash of everything the report is made from, its own code included."""
-    stages = {}
+    stages: dict[str, Json] = {}
     for name in folder.stages():
         artifact = folder.stage(name)
         stages[name] = artifact.digest if artifact is not None else ""
     code = sorted(path for path in Path(__file__).parent.rglob("*") if path.is_file())
+    code += sorted(Path(__file__).parents[1].glob("claims/*.py"))
     results = sorted((folder.path / "results").glob("*.json"))
-    sources = {path.name: digest_file(path) for path in [*code, *results] if path.suffix != ".pyc"}
+    sources: dict[str, Json] = {
+        f"{path.parent.name}/{path.name}": digest_file(path)
+        for path in [*code, *results]
+        if path.suffix != ".pyc"
+    }
     return digest_json({"stages": stages, "sources": sources, "version": __version__})
 
 
@@ -74,16 +79,15 @@ def passed(data: dict[str, Any]) -> bool:
 
 def _current(place: Path, key: str) -> Report | None:
     """Return the report that lies there if it was made from the same things."""
-    files = [place / name for name in (HTML, MARKDOWN, DATA)]
-    if not all(path.is_file() for path in files):
+    if not all((place / name).is_file() for name in (HTML, MARKDOWN, DATA)):
         return None
     try:
-        data = json.loads(files[2].read_text(encoding="utf-8"))
+        data = json.loads((place / DATA).read_text(encoding="utf-8"))
     except ValueError:
         return None
     if not isinstance(data, dict) or data.get("key") != key:
         return None
-    return Report(*files, reused=True, passed=passed(data))
+    return _report(place, data, reused=True)
 
 
 def _write(place: Path, data: dict[str, Any]) -> Report:
@@ -96,11 +100,15 @@ def _write(place: Path, data: dict[str, Any]) -> Report:
     texts = {
         HTML: to_html(page),
         MARKDOWN: to_markdown(page),
-        DATA: json.dumps(data, ensure_ascii=False, indent=1),  # last: its key vouches for the rest
+        DATA: json.dumps(data, ensure_ascii=False, indent=1)
+        + "\n",  # last: its key vouches for the rest
     }
     with folder_errors(place):
         place.mkdir(parents=True, exist_ok=True)
         for name, text in texts.items():
             write_atomic(place / name, text.encode())
-    files = [place / name for name in (HTML, MARKDOWN, DATA)]
-    return Report(*files, reused=False, passed=passed(data))
+    return _report(place, data, reused=False)
+
+
+def _report(place: Path, data: dict[str, Any], *, reused: bool) -> Report:
+    return Report(place / HTML, place / MARKDOWN, place / DATA, reused, passed(data))

@@ -126,13 +126,19 @@ def _engines(data: Mapping[str, Any]) -> Card | None:
         return None
     plans = [part for stage in stages for part in stage["facts"]["parts"].values()]
     targets = ", ".join(dict.fromkeys(t for plan in plans for t in plan.get("targets", [])))
+    proven = [m for found in data["elsewhere"] for m in found["measured"] if m["ran"]]
     ran = any(
         c["name"].startswith("engine") and not c["skipped"]
         for part in (data["parity"] or {"parts": {}})["parts"].values()
         for c in part["candidates"]
     )
-    detail = f"for {targets}" + ("" if ran else "; not run here, no GPU")
-    return card("Engines", "good" if ran else "open", f"{len(plans)} built", detail)
+    detail = f"for {targets}"
+    if any(m["right"] is False for m in proven):
+        return card("Engines", "bad", "wrong on a GPU", f"{detail}; see on other machines")
+    if proven or ran:
+        where = "here" if ran else "on another machine"
+        return card("Engines", "good", f"{len(plans)} built", f"{detail}; right {where}")
+    return card("Engines", "open", f"{len(plans)} built", f"{detail}; not run here, no GPU")
 
 
 def random_weights(data: Mapping[str, Any]) -> bool:

@@ -7,7 +7,16 @@ from typing import Any
 
 from pipeline.report import numbers
 from pipeline.report.collect import stages_of
-from pipeline.report.document import Badge, Block, Cell, Code, Details, Section, Table
+from pipeline.report.document import (
+    Badge,
+    Block,
+    Cell,
+    Code,
+    Details,
+    Section,
+    Table,
+    Text,
+)
 
 
 def engines_section(data: Mapping[str, Any]) -> Section | None:
@@ -52,27 +61,28 @@ def elsewhere_section(data: Mapping[str, Any]) -> Section | None:
         return None
     blocks: list[Block] = []
     for found in data["elsewhere"]:
-        machine = found.get("machine") or {}
-        about = ", ".join(f"{k} {v}" for k, v in machine.items() if isinstance(v, str | int))
-        rows = [_measured(row) for row in found["results"]]
-        columns = ("file", "case", "verdict", ">largest error", ">median", ">p95", "note")
-        blocks.append(Table(columns, rows, about, stack=True))
+        about = ", ".join(f"{name} {value}" for name, value in found["machine"].items())
+        blocks.append(Text(f"{found['when']}: {about}"))
+        if found["changed"]:
+            changed = ", ".join(found["changed"])
+            blocks.append(Text(f"Packed before {changed} was made again: pack anew.", "open"))
+        rows = [_measured(row) for row in found["measured"]]
+        columns = ("candidate", "precision", "verdict", "ran on", ">cases", "median per case")
+        blocks.append(Table(columns, rows, stack=True))
     lead = "Measured by bundles of `pipeline pack` on other machines, merged into this report."
     return Section("elsewhere", "On other machines", lead, blocks)
 
 
 def _measured(row: Mapping[str, Any]) -> list[Cell]:
-    passed = row.get("passed")
-    verdict = {True: Badge("passed", "good"), False: Badge("failed", "bad")}
-    latency = row.get("latency_ms") or {}
+    verdict = Badge("right", "good") if row["right"] else Badge("wrong", "bad")
+    times = [f"{case}: {numbers.milliseconds(ms)}" for case, ms in row["median_ms"].items()]
     return [
-        Code(str(row.get("file", ""))),
-        str(row.get("case", "")),
-        verdict.get(bool(passed), Badge("not run", "open")) if passed is not None else "",
-        numbers.number(row.get("max_error")),
-        numbers.milliseconds(latency.get("median")),
-        numbers.milliseconds(latency.get("p95")),
-        str(row.get("note", "")),
+        Code(row["name"]),
+        row["precision"],
+        verdict if row["ran"] else Badge("not run", "open"),
+        row["device"],
+        str(len(row["cases"])) if row["ran"] else "",
+        "; ".join(times),
     ]
 
 

@@ -208,7 +208,8 @@ def _generation(generation: Mapping[str, Any]) -> list[Block]:
             ]
         )
     columns = (
-        "candidate", "verdict", ">equal", ">near-ties", ">diverged", ">KL, largest", ">same top token",
+        "candidate", "verdict", ">equal", ">near-ties", ">diverged", ">KL, largest",
+        ">same top token",
     )  # fmt: skip
     caption = (
         f"{generation['texts']} texts generated greedily and compared token for token with "

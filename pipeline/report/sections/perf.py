@@ -171,7 +171,7 @@ def _footprint(result: Mapping[str, Any]) -> Table:
         if entry["skipped"]:
             rows.append([Code(entry["name"]), Badge("not run", "open"), entry["skipped"], "", ""])
             continue
-        about = next(iter(entry["describe"].values()), {})
+        about: Mapping[str, str] = next(iter(entry["describe"].values()), {})
         load = sorted(entry["load_s"])[len(entry["load_s"]) // 2] if entry["load_s"] else None
         told = [about.get("runtime"), about.get("version"), about.get("settings")]
         rows.append(
@@ -244,7 +244,7 @@ def _title(job: Mapping[str, Any]) -> str:
     if not job["part"]:
         return str(job["name"])
     kind = job["name"].split(" ")[1]
-    return job["part"] + (f" {kind}" if "=" not in kind else "")
+    return f"{job['part']} {kind}" if "=" not in kind else str(job["part"])
 
 
 def _short(job: str) -> str:

@@ -25,8 +25,8 @@ def run_section(data: Mapping[str, Any]) -> Section:
     stages = data["stages"]
     total = sum(stage["seconds"] for stage in stages)
     lead = (
-        f"{numbers.count(len(stages), 'artifact')}, made in {numbers.seconds(total)} of work in all. "
-        "Each is current for exactly the recipe its key names."
+        f"{numbers.count(len(stages), 'artifact')}, made in {numbers.seconds(total)} of work in "
+        "all. Each is current for exactly the recipe its key names."
     )
     blocks: list[Block] = [
         _stages(data),

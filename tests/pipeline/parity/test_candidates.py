@@ -19,8 +19,8 @@ from pipeline.runners.judge_runner import JudgeRunner
 
 
 def model(dtype):
-    text = f'<ir_version: 10, opset_import: ["" : 21]> g ({dtype}[n, 4] x) => ({dtype}[n, 4] y) {{ y = Mul(x, w) }}'
-    made = parse_model(text)
+    head = '<ir_version: 10, opset_import: ["" : 21]>'
+    made = parse_model(f"{head} g ({dtype}[n, 4] x) => ({dtype}[n, 4] y) {{ y = Mul(x, w) }}")
     weight = np.ones(4, np.float32)
     tensor = numpy_helper.from_array(weight, "w")
     if dtype != "float":

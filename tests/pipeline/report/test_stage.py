@@ -1,0 +1,101 @@
+import json
+
+import pytest
+
+from pipeline.artifacts import open_folder, run_stage
+from pipeline.errors import FolderError, UsageError
+from pipeline.report.collect import collect, stage_of, stages_of
+from pipeline.report.options import ReportOptions
+from pipeline.report.stage import passed, write_report
+from pipeline.report.trtexec import summary_text
+
+
+@pytest.fixture
+def folder(tmp_path, data):
+    made = open_folder(tmp_path / "out", create=True)
+
+    def parity(context):
+        context.path("parity/parity.json").write_text(json.dumps(data["parity"]))
+        return {"passed": True, "file": "parity/parity.json"}
+
+    run_stage(made, "parity", {"seeds": 1}, {}, parity)
+    return made
+
+
+def test_three_files_that_are_reused_until_something_changes(folder):
+    first = write_report(ReportOptions(folder.path))
+    assert first.passed
+    assert not first.reused
+    stored = json.loads(first.data.read_text())
+    assert stored["parity"]["reference"] == "the PyTorch model in float64"
+    assert "within budget" in first.html.read_text()
+    assert "within budget" in first.markdown.read_text()
+    assert write_report(ReportOptions(folder.path)).reused
+    run_stage(folder, "perf", {}, {}, lambda context: {"passed": False})
+    again = write_report(ReportOptions(folder.path))
+    assert not again.reused
+    assert not again.passed
+
+
+def test_it_can_be_published_elsewhere(folder, tmp_path):
+    made = write_report(ReportOptions(folder.path, output=tmp_path / "reports" / "one"))
+    assert made.html == tmp_path / "reports" / "one" / "report.html"
+    assert made.html.is_file()
+    assert not (folder.path / "report.html").exists()
+
+
+def test_a_torn_report_is_written_again(folder):
+    made = write_report(ReportOptions(folder.path))
+    made.data.write_text("{")
+    assert not write_report(ReportOptions(folder.path)).reused
+    made.html.unlink()
+    assert not write_report(ReportOptions(folder.path)).reused
+
+
+def test_results_of_a_bundle_are_checked_and_kept(folder, tmp_path):
+    junk = tmp_path / "junk.json"
+    junk.write_text('{"a": 1}')
+    with pytest.raises(UsageError, match="no results"):
+        write_report(ReportOptions(folder.path, with_results=(junk,)))
+    good = tmp_path / "results.json"
+    record = {"name": "m.engine", "precision": "fp16", "ran": False, "reason": "no GPU"}
+    good.write_text(
+        json.dumps(
+            {
+                "format": 1,
+                "results": [record],
+                "artifacts": {},
+                "machine": {"gpu": "none"},
+                "when": "now",
+            }
+        )
+    )
+    write_report(ReportOptions(folder.path, with_results=(good,)))
+    (found,) = collect(folder)["elsewhere"]
+    assert found["measured"][0]["device"] == "no GPU"
+    assert write_report(ReportOptions(folder.path)).reused
+
+
+def test_a_folder_of_somebody_else_is_refused(tmp_path):
+    (tmp_path / "x.txt").write_text("")
+    with pytest.raises(FolderError):
+        write_report(ReportOptions(tmp_path))
+
+
+def test_a_broken_claim_fails_the_report(data):
+    assert not passed(data)
+    data["claims"] = [claim for claim in data["claims"] if claim["state"] != "broken"]
+    assert passed(data)
+
+
+def test_stages_are_found_by_name_and_verb(data):
+    assert stage_of(data, "export")["facts"]["task"] == "text-generation"
+    assert stage_of(data, "none") is None
+    assert len(stages_of(data, "optimize")) == 1
+
+
+def test_trtexec_words(data):
+    text = summary_text(data["perf"])
+    assert "Throughput: 1000 qps" in text
+    assert "percentile(99%) = 1.2 ms" in text
+    assert "first" not in text
