@@ -29,6 +29,8 @@ class Facts(Outer):
         equalities: Pairs of sizes that are equal whenever the graph runs at all.
         assumed: Pairs that are equal unless one of them is 1 (a broadcast between two sizes
             declared separately), or that bind only inside a branch.
+        doubts: Nodes whose inputs or attributes contradict their operator; nothing is claimed
+            of their outputs.
     """
 
     def __init__(self, model: ir.Model, *, assume: bool = True) -> None:
@@ -44,6 +46,7 @@ class Facts(Outer):
         self._infos: dict[ir.Value, Info] = {}
         self._constants = Constants(self._infos, model.opset_imports)
         self._declared = declared_info(model.graph)
+        self.doubts: list[str] = []
         self._infer_graph(model.graph)
         if self.unifier.bindings:
             # What is equal is known now: sizes that were open the first time may be settled.
@@ -181,9 +184,12 @@ class Facts(Outer):
         if infer is not None:
             version = self._model.opset_imports.get(domain, 1)
             infos = [None if v is None else self.info_of(v) for v in node.inputs]
-            outputs = infer(Call(node, infos, self, version))
+            try:
+                outputs = infer(Call(node, infos, self, version))
+            except _CONTRADICTIONS as error:
+                self.doubts.append(f"{node.op_type} node {node.name}: {error}")
         for i, value in enumerate(node.outputs):
-            info = self.unifier.bounded(outputs[i]) if i < len(outputs) else UNKNOWN
+            info = self.unifier.settled(outputs[i]) if i < len(outputs) else UNKNOWN
             self._infos[value] = self._refined(value, info)
             self.unifier.seen(info.shape)
         if not domain:
@@ -213,6 +219,10 @@ class Facts(Outer):
 
 
 _VIEWS = frozenset({"Identity", "Cast", "Expand", "Unsqueeze", "Squeeze", "Reshape", "CastLike"})
+
+
+# What inference raises on a graph that asks for the impossible, e.g. a negative rank.
+_CONTRADICTIONS = (ValueError, TypeError, IndexError, KeyError, ZeroDivisionError, OverflowError)
 
 
 def _is_open(dim: Dim) -> bool:

@@ -124,13 +124,19 @@ class _Checker:
                 self.graph(graph, names, depth + 1)
 
     def schema(self, node: onnx.NodeProto, where: str) -> None:
-        """Check a standard node's attributes and number of inputs against its definition."""
+        """Check a standard node's inputs, outputs and attributes against its definition."""
         from onnx import checker, defs
 
         domain = "" if node.domain == "ai.onnx" else node.domain
         version = self.opsets.get(domain, 0)
         if domain or not version or not defs.has(node.op_type, version, domain):
             return
+        schema = defs.get_schema(node.op_type, version, domain)
+        counts = ((node.input, schema.min_input, schema.max_input, "inputs"),
+                  (node.output, schema.min_output, schema.max_output, "outputs"))  # fmt: skip
+        for given, least, most, what in counts:
+            if not least <= len(given) <= most:
+                raise self.fail(f"It has {len(given)} {what}, not {least} to {most}.", where)
         if any(a.HasField("g") or a.HasField("t") or a.graphs for a in node.attribute):
             return  # their contents are checked here, without copying them
         try:

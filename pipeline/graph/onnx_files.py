@@ -33,8 +33,8 @@ def load_model(path: Path | str) -> ir.Model:
     """
     path = Path(path)
     proto = _read(path)
-    check_model(proto, path)
     try:
+        check_model(proto, path)
         model = ir.from_proto(proto)
         ir.external_data.set_base_dir(model.graph, path.parent)
         _sort(model.graph)

@@ -93,6 +93,8 @@ def _plain_target(draft: Draft, node: ir.Node) -> list[int] | None:
     entries: list[int | None] = []
     for axis, wanted in enumerate(target):
         if wanted.const is not None:
+            if abs(wanted.const) >= 2**63:
+                return None
             entries.append(wanted.const)
         elif axis < len(source) and source[axis] == wanted:
             entries.append(0)

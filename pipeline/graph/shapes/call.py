@@ -114,6 +114,15 @@ class Call:
             return [int(v) for v in value]
         return None
 
+    def type_attr(self, name: str, default: ir.DataType | None) -> ir.DataType | None:
+        """Return an attribute that is an element type, None if there is no such type."""
+        value = self.attr(name)
+        if value is None:
+            return default
+        if isinstance(value, int) and value in ir.DataType.__members__.values():
+            return ir.DataType(value)
+        return None
+
     def text_attr(self, name: str, default: str = "") -> str:
         """Return a string attribute."""
         value = self.attr(name, default)

@@ -169,4 +169,13 @@ class Constants:
         results = evaluate_node(node, inputs, version) if affordable else None
         self._spent += sum(a.nbytes for a in results or ())
         for i, output in enumerate(node.outputs):
-            self._values[output] = results[i] if results is not None and i < len(results) else None
+            found = results[i] if results is not None and i < len(results) else None
+            self._values[output] = found if self._as_claimed(output, found) else None
+
+    def _as_claimed(self, value: ir.Value, array: np.ndarray | None) -> bool:
+        """Return whether a result has the type and shape it must have."""
+        info = self.infos[value]
+        if array is None or info.dtype is None or info.shape is None:
+            return False
+        same = array.shape == tuple(d.const for d in info.shape)
+        return same and array.dtype == info.dtype.numpy()

@@ -87,14 +87,13 @@ def _const_range_length(call: Call) -> int | None:
 
 
 def _eye_like(call: Call) -> Sequence[Info]:
-    dtype = call.attr("dtype")
-    return [Info(call.shape(0), ir.DataType(dtype) if isinstance(dtype, int) else call.dtype(0))]
+    return [Info(call.shape(0), call.type_attr("dtype", call.dtype(0)))]
 
 
 def _random(call: Call) -> Sequence[Info]:
     shape = call.ints_attr("shape")
     known = None if shape is None else tuple(Dim.of(d) for d in shape)
-    return [Info(known, ir.DataType(call.int_attr("dtype", int(FLOAT))))]
+    return [Info(known, call.type_attr("dtype", FLOAT))]
 
 
 def _random_like(call: Call) -> Sequence[Info]:
@@ -103,7 +102,7 @@ def _random_like(call: Call) -> Sequence[Info]:
 
 def _multinomial(call: Call) -> Sequence[Info]:
     x, count = call.shape(0), Dim.of(call.int_attr("sample_size", 1))
-    dtype = ir.DataType(call.int_attr("dtype", int(ir.DataType.INT32)))
+    dtype = call.type_attr("dtype", ir.DataType.INT32)
     return [Info(None if x is None else (x[0], count), dtype)]
 
 

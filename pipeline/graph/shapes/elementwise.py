@@ -49,7 +49,7 @@ def clip(call: Call) -> Sequence[Info]:
 def cast(call: Call) -> Sequence[Info]:
     """Infer Cast; integer contents survive."""
     x = call.info(0)
-    target = ir.DataType(call.int_attr("to", int(ir.DataType.FLOAT)))
+    target = call.type_attr("to", None)
     ints = x.ints
     if target == BOOL and ints is not None:
         ints = _each(ints, (ZERO,), partial(_not_equal, call.unifier.nonnegative))

@@ -12,15 +12,17 @@ from pipeline.graph.shapes.call import Call, Infer, Info
 UINT8, FLOAT = ir.DataType.UINT8, ir.DataType.FLOAT
 
 
+def _chosen(call: Call) -> ir.DataType | None:
+    """Return the output type the node asks for; 0 is none."""
+    return call.type_attr("output_dtype", None) if call.int_attr("output_dtype") else None
+
+
 def _quantize(call: Call) -> Sequence[Info]:
-    given = call.int_attr("output_dtype")
-    dtype = ir.DataType(given) if given else call.dtype(2) or UINT8
-    return [Info(call.shape(0), dtype)]
+    return [Info(call.shape(0), _chosen(call) or call.dtype(2) or UINT8)]
 
 
 def _dequantize(call: Call) -> Sequence[Info]:
-    given = call.int_attr("output_dtype")
-    return [Info(call.shape(0), ir.DataType(given) if given else call.dtype(1))]
+    return [Info(call.shape(0), _chosen(call) or call.dtype(1))]
 
 
 def _dynamic_quantize(call: Call) -> Sequence[Info]:

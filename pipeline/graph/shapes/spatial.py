@@ -193,13 +193,13 @@ def _stft(call: Call) -> Sequence[Info]:
 
 def _signal_window(call: Call) -> Sequence[Info]:
     size = call.ints(0)
-    dtype = ir.DataType(call.int_attr("output_datatype", 1))
+    dtype = call.type_attr("output_datatype", ir.DataType.FLOAT)
     return [Info((call.size(size[0]) if size else call.unifier.fresh(),), dtype)]
 
 
 def _mel_weights(call: Call) -> Sequence[Info]:
     bins, length = call.ints(0), call.ints(1)
-    dtype = ir.DataType(call.int_attr("output_datatype", 1))
+    dtype = call.type_attr("output_datatype", ir.DataType.FLOAT)
     rows = call.size(length[0] // 2 + 1) if length else call.unifier.fresh()
     return [Info((rows, call.size(bins[0]) if bins else call.unifier.fresh()), dtype)]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.graph.dims import ONE, Atom, Dim, is_nonnegative
+from pipeline.graph.dims import ONE, Atom, Dim, is_nonnegative, product
 from pipeline.graph.shapes.info import Dims, Info
 
 MOST_WEIGHT = 80  # sizes of real models stay below 30; hostile ones double at every node
@@ -49,11 +49,16 @@ class Unifier:
             return dims
         return tuple(d.substitute(self.bindings) for d in dims)
 
-    def bounded(self, info: Info) -> Info:
-        """Return the facts with a fresh size or number for each one grown out of hand."""
-        if all(d.weight <= MOST_WEIGHT for d in (*(info.shape or ()), *(info.ints or ()))):
-            return info
+    def settled(self, info: Info) -> Info:
+        """Return the facts without contents that do not fit the shape, and within bounds.
+
+        A size that has grown out of hand, as only hostile graphs make them, gets a fresh name.
+        """
         shape, ints = info.shape, info.ints
+        if ints is not None and (shape is None or product(shape) != len(ints)):
+            ints = None
+        if all(d.weight <= MOST_WEIGHT for d in (*(shape or ()), *(ints or ()))):
+            return Info(shape, info.dtype, ints)
         if shape is not None:
             shape = tuple(d if d.weight <= MOST_WEIGHT else self.fresh() for d in shape)
         if ints is not None:

@@ -90,7 +90,7 @@ def check(proto: onnx.ModelProto, feed_sets: Iterable[Mapping[str, np.ndarray]])
     """Return the tally of one model over input sets; a set it does not run on is left out."""
     model = ir.from_proto(proto)
     facts = Facts(model)
-    tally = Tally()
+    tally = Tally(wrong=list(facts.doubts))
     for feeds in feed_sets:
         try:
             truth = run_all(proto, feeds)

@@ -41,10 +41,8 @@ b = Constant<value_float=1.0>() c = Constant<value_float=0.3>() o = Range(a, b, 
 
 
 def test_contents_of_a_short_range():
-    text = (
-        "(float[B] x) => (int64[N] o) { a = Constant<value_int=3>() b = Constant<value_int=10>() \
-c = Constant<value_int=3>() o = Range(a, b, c) }"
-    )
+    text = "(float[B] x) => (int64[N] o) { a = Constant<value_int=3>() \
+b = Constant<value_int=10>() c = Constant<value_int=3>() o = Range(a, b, c) }"
     assert ints_of(text) == "3, 6, 9"
     assert_claims(text)
 

@@ -6,11 +6,10 @@ import pytest
 from tests.pipeline.graph.shapes.claims import assert_claims, ints_of, shape_of
 
 X = "(float[B,S,8] x, int64[B,S] i, float[16,8] table) => (float[N] o) "
-CONSTANTS = (
-    "<int64[1] zero={0}, int64[1] one={1}, int64[1] two={2}, int64[1] end={9223372036854775807}, \
+CONSTANTS = "<int64[1] zero={0}, int64[1] one={1}, int64[1] two={2}, \
+int64[1] end={9223372036854775807}, \
 int64[1] minus={-1}, int64[1] start={-9223372036854775807}, int64[1] axis={1}, int64 scalar={1}, \
 int64[2] edges={0,-1}, float[2] onoff={0.0,1.0}, int64[2] lead={0,2}> "
-)
 CASES = {
     "from one": ("o = Slice(x, one, end, axis)", "B, S - min(1, S), 8"),
     "last": ("o = Slice(x, minus, end, axis)", "B, S - max(-1 + S, 0), 8"),
@@ -18,7 +17,7 @@ CASES = {
     "reversed": ("o = Slice(x, minus, start, axis, minus)", "B, S, 8"),
     "halves": ("h = Constant<value_ints=[4]>() a = Constant<value_ints=[-1]>() \
 o = Slice(x, zero, h, a)", "B, S, 4"),
-    "up to a size": ("s = Shape<start=1, end=2>(x) o = Slice(table, zero, s, zero)", "min(16, S), 8"),
+    "to a size": ("s = Shape<start=1, end=2>(x) o = Slice(table, zero, s, zero)", "min(16, S), 8"),
     "gather rows": ("o = Gather(table, i)", "B, S, 8"),
     "gather one": ("o = Gather<axis=1>(x, scalar)", "B, 8"),
     "gather elements": ("t = TopK<axis=1>(x, two) o = Neg(t)", None),
@@ -60,7 +59,8 @@ u, a, b, d = Unique(c) o = Neg(u) }"
     ("body", "expected"),
     [
         ("g = Constant<value_ints=[2, 0]>() o = Gather(s, g)", "8, B"),
-        ("a = Constant<value_ints=[1]>() b = Constant<value_ints=[9]>() o = Slice(s, a, b)", "S, 8"),
+        ("a = Constant<value_ints=[1]>() b = Constant<value_ints=[9]>() \
+o = Slice(s, a, b)", "S, 8"),
         ("o = ReduceProd<keepdims=1>(s)", "8*B*S"),
         ("m = Constant<value_ints=[-1]>() b = Constant<value_ints=[-99]>() \
 z = Constant<value_ints=[0]>() o = Slice(s, m, b, z, m)", "8, S, B"),
