@@ -70,11 +70,8 @@ class Sizes:
             *_channels(facts, roles),
             *_mask_lengths(roles, self._kinds, total),
         ]
-        self.images = {
-            name
-            for name, dim in self._names.items()
-            if any(dim == Dim.of(s) and kind == "image" for s, kind in self._kinds.items())
-        }
+        self.images = self._named_kind("image")
+        self.sequences = self._named_kind("sequence")
 
     def choose(
         self, pins: Mapping[str, int] | None = None, variant: int = 0, *, short: bool = False
@@ -100,6 +97,10 @@ class Sizes:
                 if shrink == 3:
                     raise
         raise AssertionError("the last round returns or raises")
+
+    def _named_kind(self, wanted: SizeKind) -> set[str]:
+        symbols = [Dim.of(s) for s, kind in self._kinds.items() if kind == wanted]
+        return {name for name, dim in self._names.items() if dim in symbols}
 
     def free(self) -> set[str]:
         """Return the names that can be chosen; the other sizes follow from them."""

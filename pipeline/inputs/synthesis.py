@@ -65,6 +65,8 @@ class InputMaker:
                 f"unknown style of inputs {style!r}", fix=f"one of {', '.join(STYLES)}"
             )
         pins = self._with_sides(dict(dims or {}), 0)
+        if style == "length-1":
+            pins = {n: size for n, size in pins.items() if n not in self.sizes.sequences}
         sizes = self.sizes.choose(pins, short=style == "length-1")
         return _Draw(self.roles, self._total, sizes, seed, style).arrays()
 
@@ -103,7 +105,7 @@ def synthesize(
         seed: Seed of every random value.
         style: "plain" masks nothing; "padded" and "left-padded" hide ends of rows, "holes"
             hides keys anywhere, "masked-rows" hides one row whole; "large" has floats in the
-            hundreds; "length-1" has sequences of one token.
+            hundreds; "length-1" has sequences of one token, whatever `dims` says of them.
 
     Raises:
         UsageError: an unknown style or size, or sizes that contradict each other.

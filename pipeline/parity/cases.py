@@ -10,7 +10,7 @@ import ml_dtypes
 import numpy as np
 
 from pipeline.errors import UsageError
-from pipeline.inputs import synthesize
+from pipeline.inputs import InputMaker
 from pipeline.parity.results import Case
 from pipeline.parity.shapes import Range, choose_shapes, is_batch
 
@@ -42,6 +42,10 @@ def make_cases(
         pinned: Sizes that are given.
         precisions: Of the candidates; floats are rounded to what all of them can hold.
     """
+    maker = InputMaker(model)
+    # A size that follows from others, such as a mask's past + seq, is left to follow.
+    chosen = maker.sizes.free() | pinned.keys()
+    dims = {name: limits for name, limits in dims.items() if name in chosen}
     free = {
         name: Range(pinned[name], pinned[name], pinned[name]) if name in pinned else limits
         for name, limits in dims.items()
@@ -51,10 +55,12 @@ def make_cases(
     plans = [
         (shape, ("plain", "padded")[seed % 2], seed) for shape in shapes for seed in range(seeds)
     ]
-    plans += [(shapes[len(shapes) // 2], style, seeds) for style in EXTREMES]
+    middle = shapes[len(shapes) // 2]
+    single = {name: 1 if name in maker.sizes.sequences else size for name, size in middle.items()}
+    plans += [(single if s == "length-1" else middle, s, seeds) for s in EXTREMES]
     cases: list[Case] = []
     for shape, style, seed in plans:
-        made = synthesize(model, shape, seed, style)  # type: ignore[arg-type]
+        made = maker.make(shape, seed, style)  # type: ignore[arg-type]
         feeds = rounded(made, precisions)
         if not any(_same(feeds, case.feeds) for case in cases):
             cases.append(Case(_name(shape, style, seed), style, shape, feeds, seed))
