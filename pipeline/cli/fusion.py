@@ -26,6 +26,7 @@ def explain_lines(found: Mapping[str, Any]) -> list[str]:
         lines.append(f"{name}:")
         for site in part["sites"]:
             lines += [f"  {line}" for line in _site_lines(site)]
+        lines += [f"  layer    {x['path']}: {x['form']}" for x in part.get("layers", ())]
     return [*lines, *count_lines(found["parts"])]
 
 

@@ -51,6 +51,11 @@ class Site:
         return frozenset()
 
     @property
+    def native(self) -> bool:
+        """Whether the graph came with it as one operator; then there is nothing to lower."""
+        return False
+
+    @property
     def path(self) -> str:
         """The module path of the anchor, for people; never used as evidence."""
         return module_path(self.anchor)

@@ -11,6 +11,7 @@ import onnx_ir as ir
 from pipeline.graph.edit import merge_equal, sort
 from pipeline.graph.facts import Facts
 from pipeline.graph.normalise import normalise
+from pipeline.graph.recognise.layer import find_layers
 from pipeline.optimize.passes import Plan
 from pipeline.optimize.proof import Prover
 from pipeline.optimize.rewrite import Outcome, Rewriter, graphs_of
@@ -25,6 +26,7 @@ class Fused:
         facts: What is known of the optimized graph.
         outcomes: Every candidate, in the order of the passes.
         nodes_before, nodes_after: Counts of nodes, constants left out.
+        layers: Module path and form of every transformer layer recognised as a unit.
         session: Runner settings that belong to the graph.
         typing: What `--precision` did: islands, Casts, masks; empty when it was not asked for.
     """
@@ -33,6 +35,7 @@ class Fused:
     outcomes: tuple[Outcome, ...]
     nodes_before: int
     nodes_after: int
+    layers: tuple[tuple[str, str], ...] = ()
     session: dict[str, Any] = field(default_factory=dict)
     typing: dict[str, Any] = field(default_factory=dict)
 
@@ -70,7 +73,10 @@ def optimize_graph(
         merge_equal(graph)
     if any(node.domain == "com.microsoft" for node in model.graph.all_nodes()):
         model.graph.opset_imports.setdefault("com.microsoft", 1)
-    return Fused(facts, tuple(outcomes), before, _count(model), plan.session)
+    layers = tuple(
+        (found.path, found.form) for g in graphs_of(model.graph) for found in find_layers(g, facts)
+    )
+    return Fused(facts, tuple(outcomes), before, _count(model), layers, plan.session)
 
 
 def _count(model: ir.Model) -> int:

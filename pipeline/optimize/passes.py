@@ -11,6 +11,7 @@ from pipeline.graph.recognise.activation_bias import find_bias_gelus
 from pipeline.graph.recognise.attention import find_attention
 from pipeline.graph.recognise.embedding import find_embeddings
 from pipeline.graph.recognise.norm import find_norms
+from pipeline.graph.recognise.norm_native import find_native_norms
 from pipeline.graph.recognise.norm_residual import find_residual_norms
 from pipeline.graph.recognise.rotary import find_rotaries
 from pipeline.graph.recognise.rotary_repair import find_rotary_repairs
@@ -94,6 +95,7 @@ def plan_for(target: str, disable: tuple[str, ...] = (), *, fuse_all: bool = Fal
         # written-out softmaxes first: attention anchors only on the operator
         Pass("softmax", find_softmaxes, kept["softmax"]),
         # norms of queries and keys, before the operands of attention are read
+        Pass("norm", find_native_norms, ()),
         Pass("norm", find_norms, kept["norm"]),
         Pass("activation", find_activations, kept["activation"]),
         # rotations before attention, which then reads their results as operands

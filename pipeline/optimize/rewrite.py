@@ -96,6 +96,11 @@ class Rewriter:
         if isinstance(found, Refusal):
             self._refuse(found)
             return
+        if found.native:
+            self.outcomes.append(
+                Outcome(found.construct, found.path, anchor_of(found), "fused", found.form, "native")
+            )
+            return
         self.progress.step(f"{one.name}: {found.path}")
         last: Refusal | None = None
         for lowering in one.lowerings:
