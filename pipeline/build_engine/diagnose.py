@@ -68,7 +68,7 @@ def diagnose(heard: Heard, exit_code: int, stderr: str) -> Diagnosis:
     said = _short(lines[0] if lines else stderr)
     return Diagnosis(
         "the builder failed" if heard.failed_at else "the builder's process failed",
-        "see the log beside the plan; `pipeline build-engine --reduce` finds a smaller model",
+        "see the log beside the plan; --reduce FILE.onnx leaves a smaller graph that fails alike",
         "build",
         said=said,
     )

@@ -41,6 +41,7 @@ class BuildEngineOptions:
         tf32: Let float32 products round to TF32; off, since fp32 should mean fp32.
         require_fused_attention: Fail unless every attention has a dedicated kernel.
         check_attention: Ask the builder, per attention, whether it has one.
+        reduce: Where to write the smallest graph that fails alike, if the build fails.
         timeout_s: Limit of one build, in seconds.
     """
 
@@ -63,6 +64,7 @@ class BuildEngineOptions:
     tf32: bool = False
     require_fused_attention: bool = False
     check_attention: bool = True
+    reduce: Path | None = None
     timeout_s: float = 7200.0
 
     def __post_init__(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -25,7 +26,14 @@ from pipeline.build_engine.request import PlanRequest
 from pipeline.build_engine.shapes import DimRange, Profile, parse_dim_range
 from pipeline.build_engine.source import Part, Source, find_source
 from pipeline.build_engine.targets import check_rtx_targets, parse_targets, tag
-from pipeline.errors import ClaimError, EnvironmentMissingError, UsageError
+from pipeline.errors import (
+    BadModelError,
+    BuildError,
+    ClaimError,
+    EnvironmentMissingError,
+    PipelineError,
+    UsageError,
+)
 from pipeline.tensorrt_api import Flavour
 from pipeline.types import SILENT, Json, Progress
 
@@ -120,13 +128,35 @@ def _build(
         progress.note(f"{part.name}: {finding.what} ({finding.path or finding.node})")
     profiles = make_profiles(options, graph, part.ranges)
     check_profiles(graph.inputs, profiles)
-    request = PlanRequest(
+    if not any(i.dynamic for i in graph.inputs):
+        profiles = ()
+    request = _request(options, part.file, plan, flavour, targets, profiles)
+    if options.require_fused_attention:
+        _require_attention(graph, part)
+    check = options.check_attention and graph.attention_count > 0
+    try:
+        return build_plan(request, progress, options.timeout_s, graph.paths, check)
+    except (BuildError, BadModelError) as err:
+        if options.reduce is not None:
+            _reduce(request, options.reduce, err, progress)
+        raise
+
+
+def _request(
+    options: BuildEngineOptions,
+    graph: Path,
+    plan: Path,
+    flavour: Flavour,
+    targets: tuple[str, ...],
+    profiles: tuple[Profile, ...],
+) -> PlanRequest:
+    return PlanRequest(
         task="build",
         flavour=flavour,
-        onnx=part.file,
+        onnx=graph,
         plan=plan,
         targets=targets,
-        profiles=profiles if any(i.dynamic for i in graph.inputs) else (),
+        profiles=profiles,
         tf32=options.tf32,
         workspace_bytes=options.workspace_bytes,
         level=options.builder_optimization_level,
@@ -135,10 +165,18 @@ def _build(
         timing_cache=options.timing_cache_file,
         decomposable=not options.require_fused_attention,
     )
-    if options.require_fused_attention:
-        _require_attention(graph, part)
-    check = options.check_attention and graph.attention_count > 0
-    return build_plan(request, progress, options.timeout_s, graph.paths, check)
+
+
+def _reduce(request: PlanRequest, output: Path, error: PipelineError, progress: Progress) -> None:
+    """Leave a smaller failing graph for a bug report, and say so in the error."""
+    from pipeline.build_engine.reduce import reduce_failure
+
+    with tempfile.TemporaryDirectory(prefix="pipeline-reduce-") as scratch:
+        try:
+            reduced = reduce_failure(request, output, Path(scratch), progress)
+            error.fix = f"{error.fix}; {reduced} is a smaller graph that fails alike".lstrip("; ")
+        except PipelineError as other:
+            progress.note(f"not reduced: {other.what}")
 
 
 def _require_attention(graph: Graph, part: Part) -> None:
@@ -219,8 +257,8 @@ def _recipe(
     options: BuildEngineOptions, source: Source, flavour: Flavour, targets: tuple[str, ...]
 ) -> dict[str, Json]:
     """Return what a plan depends on; where things lie and time limits are left out."""
-    left_out = {"source", "output", "timeout_s", "timing_cache_file", "compute_capabilities",
-                "profile_from", "backend"}  # fmt: skip
+    left_out = {"source", "output", "timeout_s", "reduce", "timing_cache_file", "backend",
+                "compute_capabilities", "profile_from"}  # fmt: skip
     recipe: dict[str, Json] = {
         k: list(v) if isinstance(v, tuple) else v
         for k, v in asdict(options).items()
