@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import pickle
+import pickletools
+import zipfile
 from pathlib import Path
 
 import torch
@@ -47,6 +49,11 @@ def read_pickle(path: Path) -> dict[str, Tensor]:
                 raise
             found = torch.load(path, map_location="cpu", weights_only=True)  # the oldest format
     except pickle.UnpicklingError as error:
+        if not _names_code(path):
+            raise ModelError(
+                f"{path.name} cannot be read: it is no file of torch.save's",
+                where=str(path), fix="download it again",
+            ) from error  # fmt: skip
         raise ModelError(
             f"{path.name} holds more than tensors and was not loaded: it could execute code",
             where=str(path), fix="get the checkpoint as safetensors from someone you trust",
@@ -59,6 +66,21 @@ def read_pickle(path: Path) -> dict[str, Tensor]:
     if not isinstance(found, dict) or not all(isinstance(t, Tensor) for t in found.values()):
         raise ModelError(f"{path.name} is not a dictionary of tensors", where=str(path))
     return {str(name): tensor for name, tensor in found.items()}
+
+
+def _names_code(path: Path) -> bool:
+    """Return whether the pickle names functions or classes; it is parsed, never run."""
+    data = path.read_bytes()
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            data = b"".join(archive.read(n) for n in archive.namelist() if n.endswith("/data.pkl"))
+    try:
+        for operation, _, _ in pickletools.genops(data):
+            if operation.name in ("GLOBAL", "STACK_GLOBAL", "INST"):
+                return True
+    except ValueError:  # not a pickle at all
+        return False
+    return False
 
 
 def read_safetensors(path: Path) -> dict[str, Tensor]:

@@ -31,7 +31,8 @@ def seeded_tensor(name: str, like: Tensor, seed: int, dtype: torch.dtype) -> Ten
     Matrices get a spread that keeps activations near 1; scales of norms lie around 1 and biases
     around 0, both with noise, so that a rewrite that drops one of them changes the output.
     """
-    noise = torch.Generator().manual_seed((seed << 32) ^ zlib.crc32(name.encode()))
+    # The generator keeps 32 bits of its seed, so seed and name are hashed together.
+    noise = torch.Generator().manual_seed(zlib.crc32(f"{seed}/{name}".encode()))
     values = torch.randn(like.shape, generator=noise, dtype=torch.float32)
     if like.dim() >= 2:
         return values.mul_(like.shape[-1] ** -0.5).to(dtype)

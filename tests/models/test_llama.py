@@ -12,7 +12,9 @@ from tests.models.causal import in_chunks, inputs, real, whole
 TOLERANCE = 3e-5
 
 
-@pytest.fixture(scope="module", params=[(4, False), (2, False), (1, True)], ids=["mha", "gqa", "mqa-tied"])
+@pytest.fixture(
+    scope="module", params=[(4, False), (2, False), (1, True)], ids=["mha", "gqa", "mqa-tied"]
+)
 def models(request, tmp_path_factory):
     import transformers
 
