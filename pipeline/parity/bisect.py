@@ -92,7 +92,7 @@ def bisect_failures(
     return [
         find_departure(part, reference, candidate, progress)
         for candidate, entry in zip(candidates, found, strict=True)
-        if not entry.passed and not candidate.is_engine
+        if not entry.passed and not candidate.is_engine and entry.describe
     ]
 
 

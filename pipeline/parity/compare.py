@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pipeline.errors import PipelineError
-from pipeline.parity.budget import ULP, Budget, budget_for, kappa, pool, usage, within_tolerance
+from pipeline.parity.budget import ULP, budget_for, kappa, pool, usage, within_tolerance
 from pipeline.parity.measure import Errors, differences, magnitude, spread
 from pipeline.parity.results import Case, OutputResult, histogram
 from pipeline.runners.base import Runner
@@ -81,7 +81,7 @@ def _add(
     raw, bad = differences(given, wanted)
     seen = spread(raw)
     errors.append(Errors(seen.count, seen.rms, seen.quantile, seen.max, bad))
-    if case.style in AMPLIFYING:
+    if _loud(case):
         return
     counts = histogram(raw, size.rms)
     found.histograms[name] = found.histograms.get(name, np.zeros_like(counts)) + counts
@@ -120,40 +120,47 @@ def _judge(
     ulp = ULP.get(precision, ULP["fp32"])
     sizes, errors = candidate.sizes[name], candidate.errors[name]
     noises = [Errors()] * len(errors) if noise is None else noise.errors[name]
-    # Large inputs amplify rounding by orders of magnitude: their noise must not excuse the rest.
-    pools = {
-        extreme: pool(
-            (n, s)
-            for n, s, case in zip(noises, sizes, cases, strict=True)
-            if (case.style in AMPLIFYING) is extreme
-        )
-        for extreme in (False, True)
-    }
-
-    def _budget(own: Errors, size: Errors, case: Case) -> Budget:
-        return budget_for(own, pools[case.style in AMPLIFYING], size, ulp)
-
+    pools = _pools(noises, sizes, cases)
     shares = [
-        usage(_excused(got, own, case, precision), _budget(own, size, case))
+        usage(_excused(got, own, case, precision), budget_for(own, pools[_loud(case)], size, ulp))
         if tolerance is None
         else within_tolerance(got, size, tolerance.absolute, tolerance.relative)
         for got, own, size, case in zip(errors, noises, sizes, cases, strict=True)
     ]
-    ordinary = [place for place, case in enumerate(cases) if case.style not in AMPLIFYING]
-    pooled = pools[False]
     worst = int(np.argmax(shares))
-    blank = np.zeros(0, np.int64)
     return OutputResult(
         output=name,
         usage=shares[worst],
         worst_case=cases[worst].name,
-        errors=pool((errors[place], sizes[place]) for place in ordinary),
-        noise=None if noise is None else pooled,
-        kappa=None if noise is None else kappa(pooled, ulp),
-        histogram=tuple(map(int, candidate.histograms.get(name, blank))),
-        noise_histogram=() if noise is None else tuple(map(int, noise.histograms.get(name, blank))),
+        errors=_pools(errors, sizes, cases)[False],
+        noise=None if noise is None else pools[False],
+        kappa=None if noise is None else kappa(pools[False], ulp),
+        histogram=_counts(candidate, name),
+        noise_histogram=() if noise is None else _counts(noise, name),
         problem=candidate.problems.get(name, ""),
     )
+
+
+def _pools(
+    errors: Sequence[Errors], sizes: Sequence[Errors], cases: Sequence[Case]
+) -> dict[bool, Errors]:
+    """Return the errors over ordinary cases (False) and over amplifying ones (True).
+
+    Large inputs amplify rounding by orders of magnitude: their noise must not excuse the rest.
+    """
+    entries = list(zip(errors, sizes, cases, strict=True))
+    return {
+        loud: pool((error, size) for error, size, case in entries if _loud(case) is loud)
+        for loud in (False, True)
+    }
+
+
+def _loud(case: Case) -> bool:
+    return case.style in AMPLIFYING
+
+
+def _counts(measured: Measured, name: str) -> tuple[int, ...]:
+    return tuple(map(int, measured.histograms.get(name, ())))
 
 
 def _excused(got: Errors, own: Errors, case: Case, precision: str) -> Errors:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.artifacts import Artifact
 from pipeline.errors import EnvironmentMissingError, PipelineError
@@ -21,6 +21,9 @@ from pipeline.parity.results import EDGES, CandidateResult, Case, case_json
 from pipeline.parity.texts import Texts, read_texts, unseen_texts
 from pipeline.runners.base import Runner
 from pipeline.types import Json, Progress
+
+if TYPE_CHECKING:
+    from pipeline.parity.generate import GenerationParity
 
 PAST = "past_key_values."
 
@@ -41,6 +44,7 @@ def compare_folder(
         mine = [c for c in candidates if c.part == name]
         cases = _cases(options, facts, folder, name, mine)
         part = Part(name, about, reference, cases, tolerance_of(options), options.threads)
+        part.forgiving = True
         found = add_part(result, part, mine, progress)
         if options.bisect:
             graph = folder / about["file"]
@@ -184,21 +188,36 @@ def _generation(
             rows.append(compared.torch(precision, torch, progress))
         except (PipelineError, RuntimeError) as err:
             rows.append(_not_run(f"torch {precision}", str(err).splitlines()[0]))
+    rows += _variants(compared, candidates, set(parts), options.threads, progress)
+    return {"texts": len(compared.texts), "candidates": rows, "samples": compared.samples()}
+
+
+def _variants(
+    compared: GenerationParity,
+    candidates: Sequence[Candidate],
+    parts: set[str],
+    threads: int,
+    progress: Progress,
+) -> list[Json]:
+    """Return what became of the texts on every variant that has all parts."""
+    rows: list[Json] = []
     for name in dict.fromkeys(c.name for c in candidates):
         files = {c.part: c for c in candidates if c.name == name}
-        if set(files) != set(parts):
+        if set(files) != parts:
             continue
 
         def opened(files: Mapping[str, Candidate] = files) -> dict[str, Runner]:
-            return {part: c.open(options.threads) for part, c in files.items()}
+            return {part: c.open(threads) for part, c in files.items()}
 
         precision = next(iter(files.values())).precision
         try:
             rows.append(compared.candidate(name, precision, opened, progress))
-        except EnvironmentMissingError as err:
-            rows.append(_not_run(name, err.what))
-    return {"texts": len(compared.texts), "candidates": rows, "samples": compared.samples()}
+        except PipelineError as err:
+            failed = False if err.exit_code != EnvironmentMissingError.exit_code else None
+            rows.append(_not_run(name, err.what, failed))
+    return rows
 
 
-def _not_run(name: str, why: str) -> dict[str, Json]:
-    return {"name": name, "passed": None, "skipped": why, "texts": 0}
+def _not_run(name: str, why: str, passed: bool | None = None) -> dict[str, Json]:
+    """Return the row of a variant that generated nothing; one that was refused has failed."""
+    return {"name": name, "passed": passed, "skipped": why, "texts": 0, "equal": 0, "near_ties": 0}

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.errors import PipelineError
+from pipeline.errors import BadModelError, PipelineError
 from pipeline.parity.budget import ULP, budget_for, pool, usage
 from pipeline.parity.candidates import Candidate
 from pipeline.parity.cases import ROUND_TO
@@ -26,7 +26,7 @@ from pipeline.parity.compare import (
 from pipeline.parity.measure import Errors, magnitude
 from pipeline.parity.metamorphic import Check
 from pipeline.parity.reference import Reference, declared_types
-from pipeline.parity.results import CandidateResult, Case
+from pipeline.parity.results import CandidateResult, Case, OutputResult
 from pipeline.types import Progress
 
 
@@ -36,6 +36,7 @@ class Part:
 
     Attributes:
         facts: Of the exported part: inputs, outputs and dims, as the export artifact tells.
+        forgiving: Whether a candidate the runtime refuses is a failed one, instead of an error.
         noises: Precision -> PyTorch's own errors in it.
         own_checks: Precision -> what PyTorch itself shows in the checks without a reference.
     """
@@ -46,6 +47,7 @@ class Part:
     cases: Sequence[Case]
     tolerance: Tolerance | None = None
     threads: int = 0
+    forgiving: bool = False
     truths: list[dict[str, np.ndarray]] = field(default_factory=list)
     noises: dict[str, Measured] = field(default_factory=dict)
     own_checks: dict[str, list[Check]] = field(default_factory=dict)
@@ -69,6 +71,15 @@ class Part:
 
     def compare(self, candidate: Candidate) -> CandidateResult:
         """Return the candidate's verdict on every output and check."""
+        try:
+            return self._compare(candidate)
+        except BadModelError as err:
+            if not self.forgiving:
+                raise
+            lost = OutputResult("", float("inf"), "", Errors(), None, None, problem=err.what)
+            return self._result(candidate, {}, outputs=(lost,))
+
+    def _compare(self, candidate: Candidate) -> CandidateResult:
         runner, missing = attempt(lambda: candidate.open(self.threads))
         if runner is None:
             return self._result(candidate, {}, skipped=missing)

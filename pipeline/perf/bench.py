@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.artifacts import Artifact
-from pipeline.errors import EnvironmentMissingError
+from pipeline.errors import EnvironmentMissingError, PipelineError
 from pipeline.graph.onnx_files import load_model
-from pipeline.perf.clock import Plan, measure
+from pipeline.perf.clock import Plan, Samples, measure
 from pipeline.perf.contender import Contender, Job
 from pipeline.perf.contenders import (
     BASELINES,
@@ -97,7 +97,9 @@ def _measure(
     plan = Plan(options.sessions, options.rounds, options.turn_ms / 1e3)
     with ExitStack() as stack:
         workers = _start(contenders, jobs, skipped, stack, progress)
-        peaks = [workers[0].probe(jobs)] if options.roofline and workers else []
+        if not workers:
+            raise EnvironmentMissingError("nothing here can be measured", where=str(skipped))
+        peaks = [workers[0].probe(jobs)] if options.roofline else []
         samples = measure(
             workers,
             [job.name for job in jobs],
@@ -108,26 +110,35 @@ def _measure(
         rows = latencies(samples, jobs)
         roofline = roofline_rows(workers, jobs, rows, peaks, progress) if peaks else []
         about = [_about(worker) for worker in workers]
-    compared = ratios(samples, jobs, baselines)
-    means = [overall(compared, w.name, base) for w in workers for base in baselines]
-    kept = [mean for mean in means if mean is not None]
-    absent = [
-        {"name": name, "kind": "", "skipped": why, "describe": {}} for name, why in skipped.items()
-    ]
-    gate = _gate(options.min_speedup, compared)
     return {
-        "passed": not gate,
-        "gate": gate,
+        **_compared(options, samples, jobs, baselines),
         "plan": vars(plan),
         "threads": contenders[0].threads,
         "jobs": [_job(job) for job in jobs],
-        "contenders": [*about, *absent],
+        "contenders": [*about, *_absent(skipped)],
         "results": rows,
-        "ratios": compared,
-        "overall": kept,
         "roofline": roofline,
         "warnings": machine_warnings(options.sessions, load),
     }
+
+
+def _compared(
+    options: PerfOptions, samples: Samples, jobs: Sequence[Job], baselines: Sequence[str]
+) -> dict[str, Any]:
+    """Return ratios, their means, and the gate's verdict."""
+    rows = ratios(samples, jobs, baselines)
+    means = [overall(rows, name, base) for name in samples.times for base in baselines]
+    gate = _gate(options.min_speedup, rows)
+    return {
+        "passed": not gate,
+        "gate": gate,
+        "ratios": rows,
+        "overall": [mean for mean in means if mean is not None],
+    }
+
+
+def _absent(skipped: Mapping[str, str]) -> list[dict[str, Any]]:
+    return [{"name": n, "kind": "", "skipped": why, "describe": {}} for n, why in skipped.items()]
 
 
 def _start(
@@ -147,7 +158,7 @@ def _start(
             worker.open()
             worker.close()
             workers.append(worker)
-        except EnvironmentMissingError as err:
+        except PipelineError as err:
             skipped[contender.name] = f"{err.what} {err.fix}".strip()
     return workers
 

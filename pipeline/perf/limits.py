@@ -27,15 +27,10 @@ def roofline_rows(
         workers: The contenders; those that run ONNX graphs are counted.
         jobs: What was timed.
         results: Summaries of the timings.
-        peaks: Probes before and after; the best counts, since noise only ever lowers it.
+        peaks: Probes before and after.
         progress: Told what is going on.
     """
-    best = Peaks(
-        flops=max(float(p["flops"]) for p in peaks),
-        bytes=max(float(p["bytes"]) for p in peaks),
-        precision=str(peaks[0]["precision"]),
-        working_set_bytes=int(peaks[0]["working_set_bytes"]),
-    )
+    best = best_of(peaks)
     medians = {
         (row["contender"], row["job"]): row["latency"]["median"]
         for row in results
@@ -49,21 +44,23 @@ def roofline_rows(
             facts = Facts(model)
             for job in (job for job in jobs if job.part == part):
                 costs, unknown = count(facts, model, job.sizes)
-                measured = medians[worker.name, job.name]
                 inside = worker.profile(job.name, {n: c.construct for n, c in costs.items()})
-                rows.append(
-                    {
-                        "contender": worker.name,
-                        "job": job.name,
-                        "uncounted": unknown,
-                        "measured_ms": measured,
-                        "peaks": vars(best),
-                        **_limits(costs, best, inside),
-                    }
-                )
-    for row in rows:
-        row["share"] = row["limit_ms"] / row["measured_ms"]
+                about = {"contender": worker.name, "job": job.name, "uncounted": unknown}
+                found = _limits(costs, best, inside)
+                measured = medians[worker.name, job.name]
+                reached = {"measured_ms": measured, "share": found["limit_ms"] / measured}
+                rows.append({**about, **reached, "peaks": vars(best), **found})
     return rows
+
+
+def best_of(peaks: Sequence[Mapping[str, Any]]) -> Peaks:
+    """Return the best of several probes: noise only ever lowers a rate."""
+    return Peaks(
+        flops=max(float(p["flops"]) for p in peaks),
+        bytes=max(float(p["bytes"]) for p in peaks),
+        precision=str(peaks[0]["precision"]),
+        working_set_bytes=int(peaks[0]["working_set_bytes"]),
+    )
 
 
 def _limits(costs: Mapping[str, Cost], peaks: Peaks, inside: Mapping[str, float]) -> dict[str, Any]:

@@ -74,6 +74,8 @@ def _candidate_row(entry: Mapping[str, Any]) -> list[Cell]:
     if entry["skipped"]:
         return [*head, NOT_RUN, entry["skipped"], "", "", ""]
     worst = max(entry["outputs"], key=_usage)
+    if worst["problem"]:
+        return [*head, FAILED, worst["problem"], Code(worst["output"]), "", ""]
     about = entry["describe"]
     where = " ".join(
         filter(None, (about.get("runtime"), about.get("version"), about.get("provider")))
@@ -102,7 +104,7 @@ def _histograms(result: Mapping[str, Any]) -> list[Figure]:
     """Return one figure per part: the output with most elements, all candidates of fp32 first."""
     figures = []
     for name, part in result["parts"].items():
-        ran = [entry for entry in part["candidates"] if not entry["skipped"]]
+        ran = [e for e in part["candidates"] if not e["skipped"] and e["describe"]]
         for precision in dict.fromkeys(entry["precision"] for entry in ran):
             group = [entry for entry in ran if entry["precision"] == precision]
             output = max(group[0]["outputs"], key=lambda o: o["errors"]["count"])["output"]
@@ -194,6 +196,9 @@ def _generation(generation: Mapping[str, Any]) -> list[Block]:
     for entry in generation["candidates"]:
         if entry["passed"] is None:
             rows.append([Code(entry["name"]), NOT_RUN, entry["skipped"], "", "", "", ""])
+            continue
+        if not entry["texts"]:
+            rows.append([Code(entry["name"]), FAILED, entry["skipped"], "", "", "", ""])
             continue
         forced = entry["forced"]
         rows.append(

@@ -131,3 +131,14 @@ def test_small_helpers():
     assert outputs_differ({"a": 1, "b": 2}, {"b": 3, "c": 4}) == ["a", "c"]
     types = declared_types([{"name": "x", "dtype": "bfloat16"}, {"name": "y", "dtype": "float"}])
     assert [str(dtype) for dtype in types.values()] == ["bfloat16", "float32"]
+
+
+def test_a_variant_the_runtime_refuses_has_failed(folder, tmp_path):
+    made = onnx.load(folder / "onnx" / "model.exported.onnx")
+    made.graph.node[-1].op_type = "NoSuchOperator"
+    onnx.save(made, tmp_path / "refused.onnx")
+    found = compare_parity(ParityOptions(folder, (tmp_path / "refused.onnx",), seeds=1, threads=1))
+    assert found.facts["passed"] is False
+    result = json.loads((folder / found.facts["file"]).read_text())
+    (entry,) = result["parts"]["model"]["candidates"]
+    assert "refuses" in entry["outputs"][0]["problem"]
