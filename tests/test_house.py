@@ -124,7 +124,7 @@ def modules_with_tests() -> set[str]:
 
 def own_test(path: Path) -> bool:
     folder = ROOT / "tests" / path.relative_to(ROOT).parent
-    return any(folder.glob(f"test_{path.stem.lstrip('_')}.py"))
+    return any(folder.glob(f"test_{path.stem}.py"))
 
 
 TESTED = modules_with_tests()
