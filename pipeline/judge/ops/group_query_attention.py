@@ -7,7 +7,7 @@ A fully masked row yields zeros under causal=1, NaN under causal=0.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -17,69 +17,80 @@ from pipeline.judge.ops.norm import rms
 from pipeline.judge.ops.rotary import merge_heads, rotate, split_heads
 
 
+class _Inputs(NamedTuple):
+    """The operator's inputs in order."""
+
+    query: Tensor
+    key: Tensor | None = None
+    value: Tensor | None = None
+    past_key: Tensor | None = None
+    past_value: Tensor | None = None
+    seqlens: Tensor | None = None
+    total_length: Tensor | None = None
+    cos: Tensor | None = None
+    sin: Tensor | None = None
+    position_ids: Tensor | None = None
+    bias: Tensor | None = None
+    sink: Tensor | None = None
+    key_scale: Tensor | None = None
+    value_scale: Tensor | None = None
+    query_norm: Tensor | None = None
+    key_norm: Tensor | None = None
+    query_lengths: Tensor | None = None
+
+
 def group_query_attention(op: Op) -> Kernel:
     """Return the output, present key, present value and the scores asked for."""
     if op.get("k_quant_type", "NONE") != "NONE" or op.get("sliding_window_cache", 0):
         raise ValueError("quantized and window-sized caches are not judged")
 
-    def kernel(
-        query: Tensor,
-        key: Tensor | None = None,
-        value: Tensor | None = None,
-        past_k: Tensor | None = None,
-        past_v: Tensor | None = None,
-        seqlens: Tensor | None = None,
-        total_length: Tensor | None = None,
-        cos: Tensor | None = None,
-        sin: Tensor | None = None,
-        position_ids: Tensor | None = None,
-        bias: Tensor | None = None,
-        sink: Tensor | None = None,
-        _k_scale: Tensor | None = None,
-        _v_scale: Tensor | None = None,
-        q_norm: Tensor | None = None,
-        k_norm: Tensor | None = None,
-        query_lengths: Tensor | None = None,
-    ) -> Any:
-        assert seqlens is not None, "schema: required"
-        assert total_length is not None, "schema: required"
-        q, k, v = _heads(op, query, key, value)
-        if q_norm is not None and k_norm is not None:
-            epsilon = op.get("qk_norm_epsilon", 1e-6)
-            q = rms(q, [-1], op.get("q_norm_epsilon", epsilon))[0] * q_norm
-            k = rms(k, [-1], op.get("k_norm_epsilon", epsilon))[0] * k_norm
-        batch, rows = q.shape[0], q.shape[2]
-        totals = seqlens.reshape(-1).long() + 1
-        new = torch.full((batch,), rows) if query_lengths is None else query_lengths.long()
-        first_prompt = query_lengths is None and int(total_length.reshape(()).item()) == rows
+    def kernel(*inputs: Any) -> Any:
+        given = _Inputs(*inputs)
+        assert given.seqlens is not None, "schema: required"
+        assert given.total_length is not None, "schema: required"
+        q, k, v = _heads(op, given)
+        rows, limit = q.shape[2], int(given.total_length.reshape(()).item())
+        totals = given.seqlens.reshape(-1).long() + 1
+        first_prompt = given.query_lengths is None and limit == rows
+        new = rows if given.query_lengths is None else given.query_lengths.long()
         # In a first prompt shorter rows are right-padded: their tokens still start at 0.
         starts = torch.zeros_like(totals) if first_prompt else totals - new
-        if op.get("do_rotary", 0) and cos is not None and sin is not None:
-            at = _positions(position_ids, starts, rows, first_prompt, cos.shape[0])
-            turned = bool(op.get("rotary_interleaved", 0))
-            q, k = (rotate(x, cos[at], sin[at], turned) for x in (q, k))
-        limit = int(total_length.reshape(()).item())
-        present_k, present_v = (
-            _appended(past, x, starts, limit) for past, x in ((past_k, k), (past_v, v))
-        )
+        q, k = _turned(op, given, q, k, starts, first_prompt)
+        present_k = _appended(given.past_key, k, starts, limit)
+        present_v = _appended(given.past_value, v, starts, limit)
         total = min(limit, present_k.shape[2])
-        y, scores = _attend(
-            op, q, present_k[:, :, :total], present_v[:, :, :total], starts, totals, bias, sink
-        )
+        keys, values = present_k[:, :, :total], present_v[:, :, :total]
+        y, scores = _attend(op, q, keys, values, starts, totals, given)
         return merge_heads(y), present_k, present_v, scores
 
     return kernel
 
 
-def _heads(
-    op: Op, query: Tensor, key: Tensor | None, value: Tensor | None
-) -> tuple[Tensor, Tensor, Tensor]:
+def _turned(
+    op: Op, given: _Inputs, q: Tensor, k: Tensor, starts: Tensor, first_prompt: bool
+) -> tuple[Tensor, Tensor]:
+    """Return query and key turned by their positions where the node does so."""
+    if not op.get("do_rotary", 0) or given.cos is None or given.sin is None:
+        return q, k
+    at = _positions(given.position_ids, starts, q.shape[2], first_prompt, given.cos.shape[0])
+    cos, sin, pairs = given.cos[at], given.sin[at], bool(op.get("rotary_interleaved", 0))
+    return rotate(q, cos, sin, pairs), rotate(k, cos, sin, pairs)
+
+
+def _heads(op: Op, given: _Inputs) -> tuple[Tensor, Tensor, Tensor]:
+    """Return q, k, v as [batch, heads, sequence, head], normalised where weights are given."""
     heads, kv_heads = op.get("num_heads"), op.get("kv_num_heads")
+    query, key, value = given.query, given.key, given.value
     if key is None or value is None:
         head = query.shape[-1] // (heads + 2 * kv_heads)
         widths = [heads * head, kv_heads * head, kv_heads * head]
         query, key, value = torch.split(query, widths, -1)
-    return split_heads(query, heads), split_heads(key, kv_heads), split_heads(value, kv_heads)
+    q, k, v = split_heads(query, heads), split_heads(key, kv_heads), split_heads(value, kv_heads)
+    if given.query_norm is not None and given.key_norm is not None:
+        epsilon = op.get("qk_norm_epsilon", 1e-6)
+        q = rms(q, [-1], op.get("q_norm_epsilon", epsilon))[0] * given.query_norm
+        k = rms(k, [-1], op.get("k_norm_epsilon", epsilon))[0] * given.key_norm
+    return q, k, v
 
 
 def _positions(
@@ -116,15 +127,14 @@ def _attend(
     v: Tensor,
     starts: Tensor,
     totals: Tensor,
-    bias: Tensor | None,
-    sink: Tensor | None,
+    given: _Inputs,
 ) -> tuple[Tensor, Tensor]:
     rows, total = q.shape[2], k.shape[2]
     cap, window = op.get("softcap", 0.0), op.get("local_window_size", -1)
     scores = grouped_scores(q, k) * (op.get("scale", 0.0) or 1 / math.sqrt(q.shape[-1]))
     raw = scores
     scores = cap * torch.tanh(scores / cap) if cap else scores
-    scores = scores if bias is None else scores + bias
+    scores = scores if given.bias is None else scores + given.bias
     key = torch.arange(total)
     query = starts[:, None, None, None] + torch.arange(rows)[:, None]
     causal = bool(op.get("causal", 1))
@@ -132,7 +142,7 @@ def _attend(
     if window >= 0:
         seen = seen & (key > query - window)
     scores = scores.masked_fill(~seen, float("-inf"))
-    weights = _softmax(scores, op, sink)
+    weights = _softmax(scores, op, given.sink)
     if causal:
         empty = (scores == float("-inf")).all(-1, keepdim=True)
         weights = weights.masked_fill(empty, 0.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -202,7 +203,8 @@ def _padded(x: Tensor, axis: int, before: int, after: int, mode: str) -> Tensor:
     if before == after == 0:
         return x
     # numpy pads a row of positions exactly as the operator pads values.
-    row = np.pad(np.arange(x.shape[axis]), (max(before, 0), max(after, 0)), mode=mode)  # type: ignore[call-overload]
+    amounts: Any = (max(before, 0), max(after, 0))
+    row = np.pad(np.arange(x.shape[axis]), amounts, mode=cast(Any, mode))
     row = row[max(-before, 0) : len(row) - max(-after, 0)]
     return x.index_select(axis, torch.from_numpy(np.ascontiguousarray(row)))
 

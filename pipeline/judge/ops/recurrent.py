@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -49,6 +49,17 @@ def _lstm(op: Op, x: Tensor, state: _State, r: Tensor, b: Tensor, peep: Tensor |
     return torch.sigmoid(o) * torch.tanh(c), c
 
 
+class _Inputs(NamedTuple):
+    """The operator's inputs in order; `rest` are initial states, then LSTM's peepholes."""
+
+    x: Tensor
+    w: Tensor
+    r: Tensor
+    b: Tensor | None = None
+    lengths: Tensor | None = None
+    rest: tuple[Tensor | None, ...] = ()
+
+
 def _recurrent(cell: _Cell, states: int) -> Maker:
     def make(op: Op) -> Kernel:
         directions = {"bidirectional": (0, 1), "reverse": (1,)}.get(op.get("direction", ""), (0,))
@@ -56,36 +67,15 @@ def _recurrent(cell: _Cell, states: int) -> Maker:
         if tuple(op.get("activations", usual)) != usual or op.get("clip") is not None:
             return left_to_reference
 
-        def kernel(
-            x: Tensor,
-            w: Tensor,
-            r: Tensor,
-            b: Tensor | None = None,
-            lengths: Tensor | None = None,
-            *initial: Tensor | None,
-        ) -> Any:
+        def kernel(*inputs: Any) -> Any:
+            given = _Inputs(*inputs[:5])._replace(rest=tuple(inputs[5:]))
             batch_first = op.get("layout", 0)
-            x = x.transpose(0, 1) if batch_first else x
-            given = [
-                s.transpose(0, 1) if s is not None and batch_first else s for s in initial[:states]
-            ]
-            peep = initial[states] if len(initial) > states else None
-            runs = [
-                _one_way(
-                    op,
-                    cell,
-                    states,
-                    x,
-                    w[d],
-                    r[d],
-                    None if b is None else b[d],
-                    lengths,
-                    [s if s is None else s[d] for s in given],
-                    None if peep is None else peep[d],
-                    bool(back),
+            if batch_first:
+                given = given._replace(
+                    x=given.x.transpose(0, 1),
+                    rest=(*(_swapped(s) for s in given.rest[:states]), *given.rest[states:]),
                 )
-                for d, back in enumerate(directions)
-            ]
+            runs = [_one_way(op, cell, states, given, *way) for way in enumerate(directions)]
             y = torch.stack([run[0] for run in runs], 1)
             last = [torch.stack([run[1][s] for run in runs]) for s in range(states)]
             if batch_first:
@@ -97,32 +87,30 @@ def _recurrent(cell: _Cell, states: int) -> Maker:
     return make
 
 
+def _swapped(state: Tensor | None) -> Tensor | None:
+    return None if state is None else state.transpose(0, 1)
+
+
 def _one_way(
-    op: Op,
-    cell: _Cell,
-    states: int,
-    x: Tensor,
-    w: Tensor,
-    r: Tensor,
-    b: Tensor | None,
-    lengths: Tensor | None,
-    initial: list[Tensor | None],
-    peep: Tensor | None,
-    back: bool,
+    op: Op, cell: _Cell, states: int, given: _Inputs, index: int, back: int
 ) -> tuple[Tensor, _State]:
     """Return the hidden state of each step and the last state of one direction."""
+    x, w, r = given.x, given.w[index], given.r[index]
     steps, batch = x.shape[:2]
     width = r.shape[-1]
-    given = [*initial, *[None] * (states - len(initial))]
-    state: _State = tuple(x.new_zeros(batch, width) if s is None else s for s in given)
-    wb, rb = torch.split(b, r.shape[0]) if b is not None else (x.new_zeros(r.shape[0]),) * 2
+    initial = [*given.rest[:states], *[None] * (states - len(given.rest[:states]))]
+    state: _State = tuple(x.new_zeros(batch, width) if s is None else s[index] for s in initial)
+    peeps = given.rest[states] if len(given.rest) > states else None
+    peep = None if peeps is None else peeps[index]
+    none = x.new_zeros(r.shape[0])
+    wb, rb = (none, none) if given.b is None else torch.split(given.b[index], r.shape[0])
     projected = x @ w.T + wb
     outputs = x.new_zeros(steps, batch, width)
     for step in reversed(range(steps)) if back else range(steps):
         new = cell(op, projected[step], state, r, rb, peep)
-        if lengths is not None:
+        if given.lengths is not None:
             # A row past its length keeps its state and yields zeros.
-            live = (step < lengths)[:, None]
+            live = (step < given.lengths)[:, None]
             state = tuple(torch.where(live, n, s) for n, s in zip(new, state, strict=True))
             outputs[step] = torch.where(live, new[0], torch.zeros((), dtype=x.dtype))
         else:
