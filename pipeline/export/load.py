@@ -19,7 +19,7 @@ from pipeline.export.source import Source, resolve
 from pipeline.types import Json
 
 if TYPE_CHECKING:
-    from torch import nn
+    pass
 
 
 @dataclass(frozen=True)
@@ -118,6 +118,12 @@ def _function(source: Source, options: ExportOptions) -> LoadedParts:
     from pipeline.export.user_code import call_function
     from pipeline.export.user_parts import user_part
 
+    if options.kv_cache == "static":
+        raise UsageError(
+            "a function's model keeps the cache it has",
+            where="--kv-cache static",
+            fix="leave it out",
+        )
     result = call_function(source)
     part = user_part(result.value, source.name)
     if options.dtype != "auto":
@@ -146,7 +152,7 @@ def _preset(source: Source, options: ExportOptions) -> LoadedParts:
     except ModelError as err:
         raise BadModelError(err.what, where=err.where, fix=err.fix) from err
     parts = [_from_preset(name, part) for name, part in preset.parts(model).items()]
-    parts = [_with_cache(_cast(part, dtype), model, options) for part in parts]
+    parts = [_with_cache(_cast(part, dtype), options) for part in parts]
     return LoadedParts(
         tuple(parts),
         task,
@@ -169,14 +175,12 @@ def _from_preset(name: str, part: Any) -> ExportPart:
     )
 
 
-def _with_cache(part: ExportPart, model: nn.Module, options: ExportOptions) -> ExportPart:
+def _with_cache(part: ExportPart, options: ExportOptions) -> ExportPart:
     """Return the part in the form of cache the options ask for."""
     if options.kv_cache == "static":
-        raise UsageError(
-            f"a static cache is exported for Hugging Face decoders, not for {type(model).__name__}",
-            where="--kv-cache static",
-            fix="export with --kv-cache concat",
-        )
+        from pipeline.export.preset_static import static_part
+
+        return static_part(part, options.capacity)
     cached = any(name.startswith("past_key_values.") for name in part.inputs)
     if not cached or options.kv_cache == "concat":
         return part

@@ -19,7 +19,7 @@ from pipeline.errors import ExportError, UsageError
 from pipeline.export.hf_inputs import BATCH, parameters
 from pipeline.export.hf_wrappers import KINDS, flat_cache
 from pipeline.export.parts import ExportPart, SizeRange
-from pipeline.export.tensor_scatter import tensor_scatter
+from pipeline.export.tensor_scatter import tensor_scatter, visible
 
 PAST = "past_key_values."
 DEFAULT_CAPACITY = 2048  # positions, where the model allows more
@@ -83,9 +83,11 @@ class StaticDecoder(nn.Module):
         cache = DynamicCache()
         for key, value in zip(past[0::2], past[1::2], strict=True):
             cache.layers.append(ScatterLayer(key, value, write_indices))
-        last = write_indices[:, None] + torch.arange(input_ids.shape[1])  # [B, T]
         masks = {
-            kind: self._mask(attention_mask, last, window) for kind, window in self.windows.items()
+            kind: self._typed(
+                visible(attention_mask, write_indices, input_ids.shape[1], window)  # [B, 1, T, C]
+            )
+            for kind, window in self.windows.items()
         }
         result = self.model(
             input_ids=input_ids,
@@ -96,13 +98,8 @@ class StaticDecoder(nn.Module):
         )
         return result.logits, *flat_cache(result.past_key_values)
 
-    def _mask(self, attention_mask: Tensor, last: Tensor, window: int | None) -> Tensor:
-        """Return the mask [B, 1, T, C] under which each query sees positions up to its own."""
-        position = torch.arange(attention_mask.shape[1])  # [C]
-        allowed = position <= last[:, None, :, None]  # [B, 1, T, C]
-        if window is not None:
-            allowed = allowed & (position > last[:, None, :, None] - window)
-        allowed = allowed & attention_mask[:, None, None, :].to(torch.bool)
+    def _typed(self, allowed: Tensor) -> Tensor:
+        """Return the mask in the form the model's attention takes it."""
         if not self.additive:
             return allowed
         dtype = self.model.dtype

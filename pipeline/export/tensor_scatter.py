@@ -23,6 +23,25 @@ def _tensor_scatter_shape(past: Tensor, update: Tensor, write_indices: Tensor) -
     return torch.empty_like(past)
 
 
+def visible(
+    attention_mask: Tensor, write_indices: Tensor, length: int, window: int | None = None
+) -> Tensor:
+    """Return the mask [B, 1, T, C] under which each new token sees entries up to its own.
+
+    Args:
+        attention_mask: 1 where an entry counts, [B, C]; what lies beyond the new tokens is unseen.
+        write_indices: Where each row's new tokens go, [B].
+        length: Of the new tokens, T.
+        window: How many entries, its own included, a token sees; None for all.
+    """
+    last = (write_indices[:, None] + torch.arange(length))[:, None, :, None]  # [B, 1, T, 1]
+    position = torch.arange(attention_mask.shape[1])  # [C]
+    allowed = position <= last  # [B, 1, T, C]
+    if window is not None:
+        allowed = allowed & (position > last - window)
+    return allowed & attention_mask[:, None, None, :].to(torch.bool)
+
+
 def translations() -> Mapping[Callable[..., Any], Callable[..., Any]]:
     """Return how the dynamo exporter writes the operators defined here."""
     from onnxscript.onnx_opset import opset24 as op

@@ -47,7 +47,10 @@ def test_no_cache_for_a_preset(tmp_path):
 
 @pytest.mark.parametrize(
     ("options", "says"),
-    [({"task": "fill-mask"}, "is not for fill-mask"), ({"kv_cache": "static"}, "static cache")],
+    [
+        ({"task": "fill-mask"}, "is not for fill-mask"),
+        ({"kv_cache": "static"}, "decoders that generate"),
+    ],
 )
 def test_options_that_do_not_fit_a_preset(tmp_path, options, says):
     with pytest.raises(UsageError, match=says):
