@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import pickle
 import pickletools
@@ -74,11 +75,13 @@ def _names_code(path: Path) -> bool:
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             data = b"".join(archive.read(n) for n in archive.namelist() if n.endswith("/data.pkl"))
+    stream = io.BytesIO(data)
     try:
-        for operation, _, _ in pickletools.genops(data):
-            if operation.name in ("GLOBAL", "STACK_GLOBAL", "INST"):
-                return True
-    except ValueError:  # not a pickle at all
+        while stream.tell() < len(data):  # the oldest format is several pickles in a row
+            for operation, _, _ in pickletools.genops(stream):
+                if operation.name in ("GLOBAL", "STACK_GLOBAL", "INST"):
+                    return True
+    except ValueError:  # not a pickle, or raw tensor data behind the last one
         return False
     return False
 

@@ -47,6 +47,7 @@ class TrainOptions:
     warmup_steps: int = 400
     seed: int = 0
     english_pieces: int = 1000
+    tokenizer_pairs: int = 60_000
     width: int = 128
     heads: int = 4
     layers: int = 3
@@ -54,8 +55,8 @@ class TrainOptions:
 
 
 def make_tokenizer(options: TrainOptions) -> SentenceTokenizer:
-    """Return the tokenizer learnt from 60,000 pairs and every fixed phrase."""
-    stream = itertools.islice(corpus.clauses_of(options.seed + 7), 60_000)
+    """Return the tokenizer learnt from its own pairs and every fixed phrase."""
+    stream = itertools.islice(corpus.clauses_of(options.seed + 7), options.tokenizer_pairs)
     clauses = [*stream, *corpus.phrases()]
     english = [corpus.punctuate(clause, "full").en for clause in clauses] + ["!"]
     return train_tokenizer(clauses, english, options.english_pieces)
