@@ -68,7 +68,7 @@ class Decoder:
             ids: Source [B, S] for an encoder; only its batch size is used without one.
             mask: [B, S], 1 where real.
         """
-        cache = {str(entry["name"]): _empty(entry, ids.shape[0]) for entry in self._empty}
+        cache = {str(entry["name"]): empty_past(entry, ids.shape[0]) for entry in self._empty}
         if self.encoder is None:
             return DecoderState(cache, mask=np.zeros((ids.shape[0], 0), np.int64))
         made = self.encoder.run({"input_ids": ids, "attention_mask": mask})
@@ -158,7 +158,7 @@ def greedy(
     return Generated(tokens, margins)
 
 
-def _empty(entry: Mapping[str, Any], rows: int) -> np.ndarray:
+def empty_past(entry: Mapping[str, Any], rows: int) -> np.ndarray:
     """Return a past of length 0: [B, H, 0, D], the sizes of heads read off the graph's input."""
     shape = [rows, entry["shape"][1], 0, entry["shape"][3]]
     return np.zeros(shape, np.dtype(_numpy_name(str(entry["dtype"]))))

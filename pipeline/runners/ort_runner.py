@@ -106,6 +106,33 @@ class OrtRunner:
             ) from err
         return {n: _to_array(v) for n, v in zip(self._outputs, answers, strict=True)}
 
+    def run_held(self, feeds: Mapping[str, Any], kept: str) -> dict[str, Any]:
+        """Return every output; those whose name starts with `kept` stay in the runtime.
+
+        Args:
+            feeds: Arrays, or values an earlier call kept.
+            kept: Prefix of the outputs that are only fed again.
+
+        Raises:
+            BadModelError: the runtime fails on these inputs.
+        """
+        bound = {
+            name: self.hold(self._typed(name, value)) if isinstance(value, np.ndarray) else value
+            for name, value in feeds.items()
+        }
+        try:
+            answers = self._session.run_with_ort_values(None, bound)
+        except Exception as err:
+            raise BadModelError(
+                f"ONNX Runtime failed while running: {_first_line(err)}", where=str(self.path)
+            ) from err
+        named = zip(self._outputs, answers, strict=True)
+        return {n: v if n.startswith(kept) else _to_array(v) for n, v in named}
+
+    def hold(self, array: np.ndarray) -> Any:
+        """Return an array as a value of the runtime, on the device that runs."""
+        return _to_value(np.ascontiguousarray(array), self.options.device)
+
     def prepare(self, feeds: Mapping[str, np.ndarray]) -> Callable[[], None]:
         """Return a call that runs on these inputs, already bound to the device, and waits."""
         binding = self._session.io_binding()

@@ -1,0 +1,228 @@
+"""Continuing prompts, and answering sources with an encoder and a decoder."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from transformers import StoppingCriteriaList, StopStringCriteria
+
+from pipeline.errors import UsageError
+from pipeline.generate.adapter import RunnerForGeneration
+from pipeline.generate.options import GenerateOptions
+from pipeline.generate.source import TextSource
+from pipeline.types import SILENT, Json, Progress
+
+Sink = Callable[[str], None]
+MANY = 10**9
+
+
+@dataclass(frozen=True)
+class Generation:
+    """Answers, and what making them took.
+
+    Attributes:
+        texts: One answer per prompt.
+        tokens: Their ids, the end mark left out.
+        variant: What ran: an artifact's stage, or PyTorch.
+        first_token_s: Seconds to the first token of the batch.
+        seconds: Seconds in all, after loading.
+        notes: Warnings, such as truncation.
+    """
+
+    texts: tuple[str, ...]
+    tokens: tuple[tuple[int, ...], ...]
+    variant: str
+    first_token_s: float
+    seconds: float
+    notes: tuple[str, ...] = ()
+
+    @property
+    def tokens_per_s(self) -> float:
+        """New tokens per second after the first, over all rows."""
+        rest = sum(len(row) for row in self.tokens) - len(self.tokens)
+        left = self.seconds - self.first_token_s
+        return rest / left if rest > 0 and left > 0 else 0.0
+
+    def json(self) -> dict[str, Json]:
+        """Return the generation as plain data."""
+        return {
+            "texts": list(self.texts),
+            "tokens": [list(row) for row in self.tokens],
+            "variant": self.variant,
+            "first_token_s": self.first_token_s,
+            "seconds": self.seconds,
+            "tokens_per_s": self.tokens_per_s,
+            "notes": list(self.notes),
+        }
+
+
+def generate_text(
+    options: GenerateOptions, progress: Progress = SILENT, stream: Sink | None = None
+) -> Generation:
+    """Return an answer to every prompt, from transformers' generation over the chosen runner.
+
+    Args:
+        options: Folder, prompts, runner and how to choose tokens.
+        progress: Told what is loading.
+        stream: Given the text of a single greedy or sampled answer as it appears.
+
+    Raises:
+        UsageError: The model generates no text, has no tokenizer, or a prompt is too long.
+        EnvironmentMissingError: The runner's runtime or GPU is absent.
+    """
+    progress.step("loading")
+    with TextSource(options, ("text-generation", "text2text-generation", "translation")) as source:
+        tokenizer = source.tokenizer()
+        rows = [_prompt(tokenizer, text, options.chat) for text in options.texts]
+        return generate_rows(source, options, tokenizer, rows, stream)
+
+
+def generate_rows(
+    source: TextSource,
+    options: GenerateOptions,
+    tokenizer: Any,
+    rows: Sequence[Sequence[int]],
+    stream: Sink | None = None,
+) -> Generation:
+    """Return answers for prompts given as ids, with an open source."""
+    special = dict(source.facts.get("generation") or {})
+    part = "decoder" if "decoder" in source.parts else next(iter(source.parts))
+    inputs = source.inputs(part)
+    _check_cache(source, inputs)
+    model = RunnerForGeneration(source.parts, inputs, special)
+    _check_length(rows, special, options.max_new_tokens, has_encoder=model.encoding is not None)
+    pad = special.get("pad_token_id")
+    ends = special.get("eos_token_id")
+    if pad is None:
+        pad = ends[0] if isinstance(ends, list) else (ends if ends is not None else 0)
+    ids, mask = padded(rows, int(pad), left=model.encoding is None)
+    arguments = _arguments(options, tokenizer, int(pad))
+    clock = _Clock(tokenizer if stream is not None and len(rows) == 1 else None, stream)
+    started = time.perf_counter()
+    if model.encoding is not None:
+        arguments["encoder_outputs"] = model.encode(ids, mask)
+        ids_given = None
+    else:
+        ids_given = ids
+    torch.manual_seed(options.seed)
+    with torch.inference_mode():
+        made = model.generate(
+            ids_given, attention_mask=mask, stopping_criteria=_stops(options, tokenizer, clock),
+            **arguments,
+        )  # fmt: skip
+    seconds = time.perf_counter() - started
+    skip = 1 if model.encoding is not None else ids.shape[1]
+    tokens = tuple(_trimmed(row[skip:].tolist(), ends, int(pad)) for row in made)
+    texts = tuple(_shown(tokenizer, row, options.stop) for row in tokens)
+    return Generation(texts, tokens, source.variant, clock.first - started, seconds)
+
+
+def _prompt(tokenizer: Any, text: str, chat: bool) -> list[int]:
+    if not chat:
+        return list(tokenizer(text)["input_ids"])
+    if not getattr(tokenizer, "chat_template", None):
+        raise UsageError("the tokenizer has no chat template", fix="leave --chat out")
+    message = [{"role": "user", "content": text}]
+    wrapped = tokenizer.apply_chat_template(message, add_generation_prompt=True, tokenize=False)
+    return list(tokenizer(wrapped, add_special_tokens=False)["input_ids"])
+
+
+def padded(
+    rows: Sequence[Sequence[int]], pad: int, *, left: bool
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return ids and mask [B, S] of rows of ids, prompts padded on the left."""
+    width = max(1, *(len(row) for row in rows))
+    ids = torch.full((len(rows), width), pad, dtype=torch.long)
+    mask = torch.zeros((len(rows), width), dtype=torch.long)
+    for place, row in enumerate(rows):
+        where = slice(width - len(row), width) if left else slice(0, len(row))
+        ids[place, where], mask[place, where] = torch.tensor(list(row), dtype=torch.long), 1
+    return ids, mask
+
+
+def _check_cache(source: TextSource, inputs: Sequence[Any]) -> None:
+    if not any(str(entry["name"]).startswith("past_key_values.") for entry in inputs):
+        raise UsageError(
+            "the exported decoder has no cache that grows",
+            where=str(source.folder.path),
+            fix="export it with --kv-cache concat",
+        )
+
+
+def _check_length(
+    rows: Sequence[Sequence[int]], special: dict[str, Any], new: int, *, has_encoder: bool
+) -> None:
+    longest = max(len(row) for row in rows)
+    limit = special.get("max_length")
+    needed = max(longest, new + 1) if has_encoder else longest + 1
+    if isinstance(limit, int) and limit > 20 and needed > limit:  # 20: transformers' unset value
+        raise UsageError(
+            f"{longest} prompt tokens do not fit the model's {limit} positions"
+            if longest + 1 > limit
+            else f"{new} new tokens do not fit the model's {limit} positions",
+            fix="shorten the prompt" if longest + 1 > limit else "lower --max-new-tokens",
+        )
+
+
+def _arguments(options: GenerateOptions, tokenizer: Any, pad: int) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "max_new_tokens": options.max_new_tokens,
+        "repetition_penalty": options.repetition_penalty,
+        "num_beams": options.num_beams,
+        "do_sample": options.temperature > 0,
+        "pad_token_id": pad,
+    }
+    if options.temperature > 0:
+        found |= {
+            "temperature": options.temperature,
+            "top_k": options.top_k,
+            "top_p": options.top_p,
+        }
+    return found
+
+
+def _stops(options: GenerateOptions, tokenizer: Any, clock: _Clock) -> StoppingCriteriaList:
+    found = StoppingCriteriaList([clock])
+    if options.stop:
+        found.append(StopStringCriteria(tokenizer, list(options.stop)))
+    return found
+
+
+def _trimmed(row: list[int], ends: Any, pad: int) -> tuple[int, ...]:
+    """Return the ids up to the end mark."""
+    stops = set(ends if isinstance(ends, list) else [ends]) | {pad} if ends is not None else set()
+    for place, token in enumerate(row):
+        if token in stops:
+            return tuple(row[:place])
+    return tuple(row)
+
+
+def _shown(tokenizer: Any, row: Sequence[int], stop: Sequence[str]) -> str:
+    text = str(tokenizer.decode(list(row), skip_special_tokens=True))
+    cuts = [text.find(word) for word in stop if word in text]
+    return text[: min(cuts)] if cuts else text
+
+
+class _Clock:
+    """A stopping criterion that never stops: it notes the first token and streams the rest."""
+
+    def __init__(self, tokenizer: Any, sink: Sink | None) -> None:
+        self.first = 0.0
+        self._tokenizer, self._sink = tokenizer, sink
+        self._start, self._said = -1, ""
+
+    def __call__(self, ids: torch.Tensor, scores: Any, **_: Any) -> torch.Tensor:
+        """Return that no row is done."""
+        if not self.first:
+            self.first = time.perf_counter()
+            self._start = ids.shape[1] - 1
+        if self._tokenizer is not None and self._sink is not None:
+            text = self._tokenizer.decode(ids[0, self._start :], skip_special_tokens=True)
+            if not text.endswith("\N{REPLACEMENT CHARACTER}") and text.startswith(self._said):
+                self._sink(text[len(self._said) :])
+                self._said = text
+        return torch.zeros(ids.shape[0], dtype=torch.bool)
