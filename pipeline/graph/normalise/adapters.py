@@ -106,9 +106,14 @@ def _resize(draft: Draft, node: ir.Node) -> None:
     scales = node.inputs[1]
     _set_input(node, 2, scales)
     node.replace_input_with(1, None)
-    mode = "coordinate_transformation_mode"
-    node.attributes[mode] = ir.AttrString(mode, "asymmetric")
-    node.attributes["nearest_mode"] = ir.AttrString("nearest_mode", "floor")
+    known = draft.facts.const(scales) if draft.facts.is_const(scales) else None
+    shrinks = known is not None and bool((known < 1).any())
+    # The specification left this open; ONNX Runtime rounds up where it shrinks, else down.
+    chosen = {
+        "coordinate_transformation_mode": "asymmetric",
+        "nearest_mode": "ceil" if shrinks else "floor",
+    }
+    node.attributes.update({name: ir.AttrString(name, text) for name, text in chosen.items()})
 
 
 def _upsample(draft: Draft, node: ir.Node) -> None:
