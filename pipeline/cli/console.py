@@ -56,9 +56,7 @@ class Console:
         trace: TracebackType | None,
     ) -> None:
         """Take the live line away."""
-        if self._live is not None:
-            self._live.stop()
-            self._live = None
+        self._still()
         logger = logging.getLogger("pipeline")
         logger.removeHandler(self._handler)
         logger.propagate = True
@@ -82,16 +80,24 @@ class Console:
         else:
             click.echo(text, err=True)
 
+    def stream(self, text: str) -> None:
+        """Print a piece of a result as it is made; the live line goes first."""
+        self._still()
+        click.echo(text, nl=False)
+
     def result(self, lines: list[str], data: Mapping[str, Any]) -> None:
         """Print what the command found: JSON if that was asked for, else the lines."""
-        if self._live is not None:
-            self._live.stop()
-            self._live = None
+        self._still()
         if self.as_json:
             click.echo(json.dumps(data, indent=1, ensure_ascii=False, default=str))
         else:
             for line in lines:
                 click.echo(line)
+
+    def _still(self) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
 
 
 def print_error(error: PipelineError, as_json: bool) -> None:

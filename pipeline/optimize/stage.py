@@ -81,8 +81,8 @@ def _into_folder(options: OptimizeOptions, output: Path, progress: Progress) -> 
     recipe: dict[str, Json] = {
         "target": options.target,
         "precision": options.precision,
-        "disable": sorted(options.disable),
-        "require": sorted(options.require),
+        "disable": [*sorted(options.disable)],
+        "require": [*sorted(options.require)],
         "proof": options.proof,
         "fuse_all": options.fuse_all,
         "inputs": digest_file(options.inputs) if options.inputs is not None else None,

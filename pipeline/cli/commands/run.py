@@ -32,6 +32,7 @@ _STAGE_OPTIONS = [option for mine in GROUPS.values() for option in mine]
 @click.pass_context
 def command(
     ctx: click.Context,
+    /,
     config: Path | None,
     dry_run: bool,
     as_json: bool,

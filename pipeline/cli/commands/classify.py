@@ -1,0 +1,33 @@
+"""`pipeline classify`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pipeline.cli.console import Console
+from pipeline.cli.options import common, options_of, with_options
+from pipeline.cli.text import folder_and_texts, ranked, texts_given
+from pipeline.generate.options import TextOptions
+
+OPTIONS = options_of(TextOptions, skip=("folder", "texts"))
+
+
+@click.command("classify")
+@folder_and_texts
+@with_options(OPTIONS)
+@common
+def command(
+    folder: Path, texts: tuple[str, ...], as_json: bool, verbose: int, **values: Any
+) -> None:
+    """Classify each TEXT with the artifact in FOLDER; `-` reads lines from standard input."""
+    from pipeline.generate.encode import classify_texts
+
+    with Console(as_json=as_json, verbose=verbose) as console:
+        options = TextOptions(folder=folder, texts=texts_given(texts), **values)
+        made = classify_texts(options, console)
+        rows: list[dict[str, Any]] = list(made.rows)
+        lines = [f"{row['text']}: {ranked(row['classes'], 'label')}" for row in rows]
+        console.result(lines, made.json())

@@ -1,0 +1,50 @@
+"""`pipeline embed`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pipeline.cli.console import Console
+from pipeline.cli.options import common, options_of, with_options
+from pipeline.cli.text import folder_and_texts, texts_given
+from pipeline.generate.options import TextOptions
+
+OPTIONS = options_of(TextOptions, skip=("folder", "texts"))
+
+
+@click.command("embed")
+@folder_and_texts
+@with_options(OPTIONS)
+@common
+def command(
+    folder: Path, texts: tuple[str, ...], as_json: bool, verbose: int, **values: Any
+) -> None:
+    """Turn each TEXT into a vector of length 1 with the artifact in FOLDER; `-` reads lines."""
+    from pipeline.generate.encode import embed_texts
+
+    with Console(as_json=as_json, verbose=verbose) as console:
+        options = TextOptions(folder=folder, texts=texts_given(texts), **values)
+        made = embed_texts(options, console)
+        rows: list[dict[str, Any]] = list(made.rows)
+        lines = [f"{row['text']}: {_short(row['vector'])}" for row in rows]
+        console.result([*lines, *_cosines(rows)], made.json())
+
+
+def _short(vector: Sequence[float]) -> str:
+    """Return a vector's first numbers and its size; --json has all of them."""
+    first = ", ".join(f"{value:.3f}" for value in vector[:4])
+    return f"[{first}, ...] ({len(vector)} numbers)"
+
+
+def _cosines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return how alike the texts are: the first beside each of the others."""
+    first, *rest = rows
+    return [
+        f"cosine {sum(a * b for a, b in zip(first['vector'], row['vector'], strict=True)):.3f}: "
+        f"{first['text']} | {row['text']}"
+        for row in rest
+    ]

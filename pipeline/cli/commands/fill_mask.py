@@ -1,0 +1,35 @@
+"""`pipeline fill-mask`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pipeline.cli.console import Console
+from pipeline.cli.options import common, options_of, with_options
+from pipeline.cli.text import folder_and_texts, ranked, texts_given
+from pipeline.generate.options import TextOptions
+
+OPTIONS = options_of(TextOptions, skip=("folder", "texts"))
+
+
+@click.command("fill-mask")
+@folder_and_texts
+@with_options(OPTIONS)
+@common
+def command(
+    folder: Path, texts: tuple[str, ...], as_json: bool, verbose: int, **values: Any
+) -> None:
+    """Fill in the masked words of each TEXT with the artifact in FOLDER; `-` reads lines."""
+    from pipeline.generate.encode import fill_masks
+
+    with Console(as_json=as_json, verbose=verbose) as console:
+        options = TextOptions(folder=folder, texts=texts_given(texts), **values)
+        made = fill_masks(options, console)
+        rows: list[dict[str, Any]] = list(made.rows)
+        lines = []
+        for row in rows:
+            lines += [row["text"], *(f"  {ranked(words, 'word')}" for words in row["masks"])]
+        console.result(lines, made.json())

@@ -1,0 +1,38 @@
+"""`pipeline generate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pipeline.cli.console import Console
+from pipeline.cli.options import Flag, common, options_of, with_options
+from pipeline.cli.text import folder_and_texts, show_generation, texts_given
+from pipeline.generate.options import GenerateOptions
+
+FLAGS = {"stop": Flag(("--stop",), split=False)}
+OPTIONS = options_of(GenerateOptions, skip=("folder", "texts"), flags=FLAGS)
+
+
+@click.command("generate")
+@folder_and_texts
+@with_options(OPTIONS)
+@common
+def command(
+    folder: Path, texts: tuple[str, ...], as_json: bool, verbose: int, **values: Any
+) -> None:
+    """Continue each TEXT with the artifact in FOLDER; `-` reads lines from standard input.
+
+    A single answer appears as it is made, and its speed at the end.
+    """
+    from pipeline.generate.text import generate_text
+
+    with Console(as_json=as_json, verbose=verbose) as console:
+        options = GenerateOptions(folder=folder, texts=texts_given(texts), **values)
+        streams = len(options.texts) == 1 and options.num_beams == 1 and not as_json
+        made = generate_text(options, console, console.stream if streams else None)
+        if streams:
+            console.stream("\n")
+        show_generation(console, made, shown=streams)
