@@ -11,14 +11,19 @@ from pipeline.artifacts.records import Artifact, FileRecord
 from pipeline.cli.app import COMMANDS, run
 from pipeline.cli.commands import (
     build_engine,
+    classify,
     doctor,
+    embed,
     explain,
     export,
+    fill_mask,
+    generate,
     optimize,
     pack,
     parity,
     perf,
     report,
+    translate,
 )
 from pipeline.cli.commands import run as run_command
 
@@ -103,7 +108,9 @@ def test_a_verdict_becomes_the_exit_code(monkeypatch, verdict):
 
 
 def test_each_module_holds_the_command_of_its_name():
-    for module in (build_engine, doctor, explain, export, optimize, pack, parity, perf, report):
+    stages = (build_engine, export, optimize, parity, perf, report)
+    others = (classify, doctor, embed, explain, fill_mask, generate, pack, translate)
+    for module in (*stages, *others):
         name = module.__name__.rpartition(".")[2].replace("_", "-")
         assert module.command.name == name
         assert name in COMMANDS

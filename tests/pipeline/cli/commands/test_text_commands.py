@@ -1,0 +1,116 @@
+"""The text commands: words and standard input in, answers out, in text and JSON."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import dataclass
+
+import pytest
+
+from pipeline.cli.app import run
+from pipeline.generate.encode import Answers
+
+
+@dataclass(frozen=True)
+class Generation:
+    """What generating returns, as far as a command looks at it."""
+
+    texts: tuple[str, ...]
+    tokens: tuple[tuple[int, ...], ...] = ((1, 2, 3),)
+    variant: str = "optimize.ort-cpu-fp32"
+    first_token_s: float = 0.5
+    seconds: float = 1.5
+    tokens_per_s: float = 2.0
+    notes: tuple[str, ...] = ("one word was guessed",)
+
+    def json(self):
+        return {"texts": list(self.texts)}
+
+
+@pytest.fixture
+def stage(monkeypatch):
+    """Replace a function by one that remembers its options and gives a fixed answer."""
+
+    def replace(function, answer):
+        got = []
+
+        def call(options, progress, stream=None):
+            got.append(options)
+            if stream is not None:
+                stream("streamed")
+            return answer
+
+        monkeypatch.setattr(function, call)
+        return got
+
+    return replace
+
+
+def test_translate(stage, capsys):
+    got = stage("pipeline.generate.translate.translate_texts", Generation(("yes", "no")))
+    words = ["translate", "out", "是", "不", "--runner", "torch", "--max-new-tokens", "9"]
+    assert run(words) == 0
+    shown = capsys.readouterr()
+    assert shown.out == "yes\nno\n"
+    assert "warning: one word was guessed" in shown.err
+    assert "3 tokens in 1.50 s, first after 0.50 s, 2.0 tokens/s" in shown.err
+    options = got[0]
+    assert (options.texts, options.runner, options.max_new_tokens) == (("是", "不"), "torch", 9)
+
+
+def test_lines_of_standard_input_are_texts(stage, monkeypatch):
+    got = stage("pipeline.generate.translate.translate_texts", Generation(("a", "b")))
+    monkeypatch.setattr("sys.stdin", io.StringIO("one\n\n two \n"))
+    assert run(["translate", "out", "-"]) == 0
+    assert got[0].texts == ("one", "two")
+
+
+def test_a_single_prompt_is_streamed(stage, capsys):
+    stage("pipeline.generate.text.generate_text", Generation(("streamed",)))
+    assert run(["generate", "out", "Once"]) == 0
+    assert capsys.readouterr().out == "streamed\n"
+
+
+@pytest.mark.parametrize("words", [["a", "b"], ["a", "--num-beams", "2"], ["a", "--json"]])
+def test_other_prompts_are_not(stage, capsys, words):
+    stage("pipeline.generate.text.generate_text", Generation(("x",)))
+    assert run(["generate", "out", *words]) == 0
+    assert "streamed" not in capsys.readouterr().out
+
+
+def test_stop_strings_keep_their_commas(stage):
+    got = stage("pipeline.generate.text.generate_text", Generation(("x",)))
+    assert run(["generate", "out", "a", "--stop", "a,b", "--stop", ";"]) == 0
+    assert got[0].stop == ("a,b", ";")
+
+
+CLASSES = [{"label": "good", "probability": 0.9}, {"label": "bad", "probability": 0.1}]
+WORDS = [[{"word": " cat", "probability": 0.5}]]
+ANSWERS = {
+    "classify": ("classify_texts", {"text": "t", "classes": CLASSES}, "t: good 90.0 %, bad 10.0 %"),
+    "fill-mask": ("fill_masks", {"text": "a [M]", "masks": WORDS}, "a [M]\n  cat 50.0 %"),
+}
+
+
+@pytest.mark.parametrize(
+    ("command", "function", "row", "shown"), [(k, *v) for k, v in ANSWERS.items()], ids=ANSWERS
+)
+def test_encoders_answer(stage, capsys, command, function, row, shown):
+    stage(f"pipeline.generate.encode.{function}", Answers((row,), "v"))
+    assert run([command, "out", "t"]) == 0
+    assert capsys.readouterr().out == shown + "\n"
+    assert run([command, "out", "t", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"variant": "v", "answers": [row]}
+
+
+def test_embed_shows_how_alike_texts_are(stage, capsys):
+    rows = ({"text": "a", "vector": [1.0, 0.0]}, {"text": "b", "vector": [0.6, 0.8]})
+    stage("pipeline.generate.encode.embed_texts", Answers(rows, "v"))
+    assert run(["embed", "out", "a", "b"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "cosine 0.600: a | b"
+
+
+def test_an_empty_text_is_refused(capsys):
+    assert run(["translate", "out", " "]) == 2
+    assert "no text was given" in capsys.readouterr().err
