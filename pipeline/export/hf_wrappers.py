@@ -119,7 +119,7 @@ class CrossEncoder(nn.Module):
         mask = given.get("attention_mask")
         self.model(
             encoder_outputs=(memory,),
-            decoder_input_ids=torch.zeros(memory.shape[0], 1, dtype=torch.int64),
+            decoder_input_ids=memory.new_zeros(memory.shape[0], 1, dtype=torch.int64),
             past_key_values=cache,
             use_cache=True,
             **({} if mask is None else {"attention_mask": mask}),

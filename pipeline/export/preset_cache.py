@@ -18,17 +18,14 @@ class WithoutCache(nn.Module):
     def __init__(self, module: nn.Module, names: Sequence[str], empty: Sequence[Tensor]) -> None:
         super().__init__()
         self.part, self.names = module, tuple(names)
-        self.empty = nn.ParameterList()  # shapes only: nothing of it reaches the graph's data
-        self._empty = tuple(empty)
+        self.shapes = tuple(tuple(tensor.shape[1:]) for tensor in empty)
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """Return the logits of the given tokens."""
         given, batch = dict(zip(self._plain(), inputs, strict=True)), inputs[0].shape[0]
-        past = iter(self._empty)
+        weight, shapes = next(self.part.parameters()), iter(self.shapes)
         every = [
-            next(past).new_zeros(batch, *self._empty[0].shape[1:])
-            if name.startswith(PAST)
-            else given[name]
+            weight.new_zeros(batch, *next(shapes)) if name.startswith(PAST) else given[name]
             for name in self.names
         ]
         return (self.part(*every)[0],)

@@ -103,7 +103,8 @@ class StaticDecoder(nn.Module):
         if not self.additive:
             return allowed
         dtype = self.model.dtype
-        return torch.zeros((), dtype=dtype).masked_fill(~allowed, torch.finfo(dtype).min)
+        zero = torch.zeros((), dtype=dtype, device=allowed.device)
+        return zero.masked_fill(~allowed, torch.finfo(dtype).min)
 
 
 def mask_windows(config: Any) -> dict[str, int | None]:

@@ -13,7 +13,7 @@ from torch import Tensor
 def tensor_scatter(past: Tensor, update: Tensor, write_indices: Tensor) -> Tensor:
     """Return past [B, H, C, D] with update [B, H, T, D] written from write_indices [B] on."""
     batch, _, length, _ = update.shape
-    positions = write_indices[:, None] + torch.arange(length)  # [B, T]
+    positions = write_indices[:, None] + torch.arange(length, device=past.device)  # [B, T]
     index = positions[:, None, :, None].expand(batch, past.shape[1], length, past.shape[3])
     return past.scatter(2, index, update)
 
@@ -34,8 +34,9 @@ def visible(
         length: Of the new tokens, T.
         window: How many entries, its own included, a token sees; None for all.
     """
-    last = (write_indices[:, None] + torch.arange(length))[:, None, :, None]  # [B, 1, T, 1]
-    position = torch.arange(attention_mask.shape[1])  # [C]
+    device = attention_mask.device
+    last = (write_indices[:, None] + torch.arange(length, device=device))[:, None, :, None]
+    position = torch.arange(attention_mask.shape[1], device=device)  # [C]
     allowed = position <= last  # [B, 1, T, C]
     if window is not None:
         allowed = allowed & (position > last - window)
