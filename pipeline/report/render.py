@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +58,11 @@ def to_html(page: Page) -> str:
             escaped = escaped.replace(mark, f"{mark}<wbr>")
         return Markup(escaped)
 
+    def ticks(text: str) -> Markup:
+        """Set what stands between backticks in fixed width."""
+        shown = re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text)))
+        return Markup(shown)  # noqa: S704 - escaped above
+
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -65,7 +71,7 @@ def to_html(page: Page) -> str:
         lstrip_blocks=True,
     )
     environment.globals["kind_of"] = kind
-    environment.filters["breakable"] = breakable
+    environment.filters |= {"breakable": breakable, "ticks": ticks}
     style = (TEMPLATES / "style.css").read_text(encoding="utf-8")
     template = environment.get_template("page.html.j2")
     return template.render(page=page, style=Markup(style))
