@@ -89,6 +89,13 @@ def _balance(call: Call, source: Dims, shape: Dims) -> Dims:
         call.unifier.unify(above[0], right)
     elif len(below) == 1:
         call.unifier.unify(below[0], left)
+    else:
+        for dim in above:
+            a, b = left.exact_div(dim), right.exact_div(dim)
+            left, right = (left, right) if a is None or b is None else (a, b)
+        # What a trace froze: rows * batch * 64 in the shape [6, 4 * batch, 16] means rows = 6.
+        if left in above and right.is_const:
+            call.unifier.unify(left, right)
     return call.unifier.resolve(shape) or shape
 
 

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+from pipeline.graph.facts import Facts
 from tests.pipeline.graph.shapes.claims import assert_claims, ints_of, shape_of
+from tests.pipeline.text_graphs import model_of
 
 X = "(float[B,S,8] x) => (float[N] o) "
 CONSTANTS = "<int64[4] heads={0,0,2,4}, int64[2] flat={-1,4}, int64[1] one={1}, int64[1] last={2}, \
@@ -67,3 +69,13 @@ o = Reshape(t, m) }"
 def test_joined_sizes_must_agree():
     text = "(float[B,S] x, float[C,T] y) => (float[N,M] o) { o = Concat<axis=1>(x, y) }"
     assert shape_of(text) in ("B, S + T", "C, S + T")
+
+
+def test_a_size_a_trace_froze_is_found():
+    text = "(float[S,B,64] x) => (float[N,M,K] o) { b = Shape<start=1, end=2>(x) \
+four = Constant<value_ints=[4]>() m = Mul(b, four) six = Constant<value_ints=[6]>() \
+d = Constant<value_ints=[16]>() to = Concat<axis=0>(six, m, d) o = Reshape(x, to) }"
+    assert shape_of(text) == "6, 4*B, 16"
+    # That S must be 6 is what a caller who picks sizes needs.
+    equal = Facts(model_of(text)).equalities
+    assert [(str(a), str(b)) for a, b in equal] == [("S", "6")]
