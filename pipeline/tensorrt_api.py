@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import Literal
 
 from pipeline.errors import EnvironmentMissingError, UsageError
+from pipeline.toolchain import install_hint
 
 Flavour = Literal["tensorrt", "tensorrt-rtx"]
 MODULES: dict[Flavour, str] = {"tensorrt": "tensorrt", "tensorrt-rtx": "tensorrt_rtx"}
@@ -23,7 +24,6 @@ _WHEELS: dict[Flavour, tuple[str, ...]] = {
     "tensorrt": ("tensorrt", "tensorrt-cu13", "tensorrt-cu12"),
     "tensorrt-rtx": ("tensorrt-rtx", "tensorrt-rtx-cu13", "tensorrt-rtx-cu12"),
 }
-_INSTALL = 'pip install "pipeline[rtx]" (builds without a GPU) or "pipeline[gpu]"'
 
 USED: dict[str, tuple[str, ...]] = {
     "": (
@@ -115,14 +115,18 @@ def choose(backend: str) -> Flavour:
             raise EnvironmentMissingError(
                 f"the bindings of {wanted} are not installed",
                 where=f"module {MODULES[wanted]}",
-                fix=_INSTALL,
+                fix=_install(),
             )
         return wanted
     if "tensorrt" in present and (find_gpu() is not None or "tensorrt-rtx" not in present):
         return "tensorrt"
     if "tensorrt-rtx" in present:
         return "tensorrt-rtx"
-    raise EnvironmentMissingError("no TensorRT bindings are installed", fix=_INSTALL)
+    raise EnvironmentMissingError("no TensorRT bindings are installed", fix=_install())
+
+
+def _install() -> str:
+    return f"{install_hint('rtx')}, which builds without a GPU; or {install_hint('tensorrt')}"
 
 
 def load(flavour: Flavour) -> ModuleType:
@@ -135,7 +139,7 @@ def load(flavour: Flavour) -> ModuleType:
         trt = importlib.import_module(MODULES[flavour])
     except (ImportError, OSError) as err:
         raise EnvironmentMissingError(
-            f"the bindings of {flavour} do not load: {err}", fix=_INSTALL
+            f"the bindings of {flavour} do not load: {err}", fix=_install()
         ) from err
     gaps = missing(trt)
     if gaps:

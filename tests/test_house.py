@@ -17,7 +17,8 @@ ROOT = Path(__file__).resolve().parents[1]
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("models",),
     ("errors", "types"),
-    ("toolchain", "tensorrt_api", "artifacts"),
+    ("toolchain",),
+    ("tensorrt_api", "artifacts"),
     ("graph",),
     ("judge",),
     ("inputs",),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pipeline.errors import EnvironmentMissingError, UsageError
+from pipeline.toolchain import install_hint
 
 if TYPE_CHECKING:
     from pipeline.runners.base import Runner
@@ -67,5 +68,5 @@ def load_runtime(module: str, extra: str) -> Any:
             raise
         raise EnvironmentMissingError(
             f"{err.name} is not installed.",
-            fix=f"pip install 'transformer-pipeline[{extra}]'",
+            fix=install_hint(extra),
         ) from err

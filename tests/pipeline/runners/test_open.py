@@ -45,4 +45,4 @@ def test_no_such_file(tmp_path):
 def test_a_runtime_that_is_not_installed_names_the_extra():
     with pytest.raises(EnvironmentMissingError, match="no_such_runtime") as caught:
         load_runtime("no_such_runtime", "gpu")
-    assert "[gpu]" in caught.value.fix
+    assert "onnxruntime-gpu" in caught.value.fix
