@@ -11,6 +11,7 @@ import importlib
 import importlib.util
 import inspect
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -72,8 +73,8 @@ def call_function(source: Source) -> UserResult:
         except Exception as err:
             raise BadModelError(
                 f"{source.function}() raised {type(err).__name__}: {first_line(err)}",
-                where=source.name,
-                fix="call it in a Python of its own first; the traceback is shown with -v",
+                where=_raised_at(err, root) or source.name,
+                fix=f"call {source.function}() in Python to see the whole traceback",
             ) from err
         loaded = [sys.modules[name] for name in set(sys.modules) - before] + [module]
         return UserResult(value, _sources(loaded))
@@ -98,7 +99,8 @@ def _import(source: Source) -> ModuleType:
         ) from err
     except Exception as err:
         raise BadModelError(
-            f"importing it raised {type(err).__name__}: {first_line(err)}", where=source.name
+            f"importing it raised {type(err).__name__}: {first_line(err)}",
+            where=(source.path and _raised_at(err, source.path.resolve().parent)) or source.name,
         ) from err
 
 
@@ -125,6 +127,17 @@ def _function(module: ModuleType, source: Source) -> Callable[[], Any]:
         )
     function: Callable[[], Any] = found
     return function
+
+
+def _raised_at(error: Exception, root: Path) -> str:
+    """Return the last line of the user's files that the error passed, empty if there is none."""
+    frames = traceback.extract_tb(error.__traceback__)
+    theirs = [f for f in frames if Path(f.filename).resolve().is_relative_to(root)]
+    if not theirs:
+        return ""
+    last = theirs[-1]
+    name = Path(last.filename).resolve().relative_to(root).as_posix()
+    return f"{name}, line {last.lineno}, in {last.name}: {last.line}"
 
 
 def _lies_in(module: ModuleType, root: Path) -> bool:

@@ -71,7 +71,7 @@ def test_a_dotted_module_is_found_from_the_working_folder(project, monkeypatch):
     [
         ("net.py:mkae", UsageError, "no function mkae", "make"),
         ("net.py:takes", UsageError, "needs arguments: x", "defaults"),
-        ("net.py:breaks", BadModelError, "RuntimeError: no weights here", "traceback"),
+        ("net.py:breaks", BadModelError, "RuntimeError: no weights here", "breaks()"),
         ("broken.py:make", BadModelError, "ZeroDivisionError", ""),
         ("needy.py:make", UsageError, "not_installed_anywhere", "install"),
     ],
@@ -80,3 +80,5 @@ def test_what_goes_wrong_is_named(project, model, error, says, helps):
     with pytest.raises(error, match=says) as caught:
         call_function(resolve(f"{project}/{model}"))
     assert helps in caught.value.fix
+    if error is BadModelError:
+        assert "line" in caught.value.where
