@@ -13,7 +13,8 @@ from pipeline.graph.facts import Facts
 from pipeline.graph.sites import module_path
 from pipeline.precision.assign import assign
 from pipeline.precision.constraints import Range, must_stay
-from pipeline.precision.masks import find_masks
+from pipeline.precision.empty_rows import settle, with_low_masks
+from pipeline.precision.masks import cuts, find_masks
 from pipeline.precision.policy import FLEXIBLE, OPAQUE, Limits, limits_of
 from pipeline.precision.report import Island, TypingReport
 from pipeline.precision.retype import Retyper, drop_float_casts, drop_unused
@@ -50,12 +51,15 @@ def type_graph(
     if model.functions:
         name = next(iter(model.functions.values())).name
         raise BadModelError(f"the function {name} is not inlined", fix="normalise the model first")
-    values = Values(model, (facts if facts is not None else Facts(model)).dtype)
+    known = facts if facts is not None else Facts(model)
+    values = Values(model, known.dtype, known.shape)
     _declare(model, values)
     removed = drop_float_casts(model, values)
     plan = _plan(model, values, limits, ranges or {}, keep_io)
     retyper = Retyper(model, values, plan.types, plan.cut, plan.ends)
     retyper.run()
+    if limits is not None:
+        settle(model, plan.empty, values, limits)
     drop_unused(model)
     return TypingReport(
         precision=precision,
@@ -73,13 +77,14 @@ def type_graph(
 
 @dataclass(frozen=True)
 class _Plan:
-    """What is to be done: a type per node, masks to cut, the type of the model's ends."""
+    """What is to be done: a type per node, masks to cut, attentions whose rows may be empty."""
 
     types: dict[ir.Node, ir.DataType]
     low: set[ir.Node]
     islands: tuple[Island, ...]
     masks: Mapping[ir.Value, float]
     cut: dict[ir.Value, float]
+    empty: list[ir.Node]
     ends: ir.DataType
 
 
@@ -93,7 +98,7 @@ def _plan(
     nodes = _floating_nodes(model, values)
     wide = ir.DataType.FLOAT
     if limits is None:
-        return _Plan(dict.fromkeys(nodes, wide), set(), (), {}, {}, wide)
+        return _Plan(dict.fromkeys(nodes, wide), set(), (), {}, {}, [], wide)
     masks = find_masks(model, values.array)
     reasons = {node: must_stay(node, values, limits, masks, ranges) for node in nodes}
     low = assign(model, values, reasons, io_low=not keep_io)
@@ -102,7 +107,8 @@ def _plan(
         low=low,
         islands=_islands(reasons, low),
         masks=masks.constants,
-        cut={v: limits.mask for v, size in masks.constants.items() if size > limits.mask},
+        cut=cuts(masks, limits.mask),
+        empty=with_low_masks(model, masks, values, limits, low),
         ends=wide if keep_io else limits.dtype,
     )
 

@@ -22,6 +22,8 @@ _THROUGH = frozenset(
      "Slice", "Gather", "GatherND", "Concat", "Cast", "CastLike", "Identity", "Min", "Max",
      "Trilu", "Tile", "ScatterND", "ScatterElements", "Neg", "Pad", "Flatten", "Split"}
 )  # fmt: skip
+_EXTREMES = frozenset({"ReduceMax", "ReduceMin"})
+_COMPARISONS = frozenset({"Less", "LessOrEqual", "Greater", "GreaterOrEqual", "Equal"})
 _HUGE = 2.0**15
 _LARGEST_READ = 1 << 24
 
@@ -59,7 +61,41 @@ def find_masks(model: ir.Model, constant: Constant) -> Masks:
     wide = frozenset(_reached([v for v in magnitudes if v in written], written))
     narrow = frozenset(_reached([v for v in magnitudes if v in taken], taken))
     constants = {v: m for v, m in magnitudes.items() if v in taken}
-    return Masks(constants, wide | narrow, wide - narrow)
+    extremes = {
+        node.outputs[0]
+        for value in narrow
+        for node, _index in value.uses()
+        if node.op_type in _EXTREMES
+    }
+    for value in _thresholds(narrow | extremes):
+        magnitude = _mask_magnitude(value, constant)
+        if magnitude is not None:
+            constants[value] = magnitude
+    return Masks(constants, wide | narrow | extremes | constants.keys(), wide - narrow)
+
+
+def cuts(masks: Masks, limit: float) -> dict[ir.Value, float]:
+    """Return the new magnitude of each constant that is beyond a limit.
+
+    Constants near the largest keep their order among each other: a threshold a little above the
+    mask it is compared with stays a little above it.
+    """
+    top = max(masks.constants.values(), default=0.0)
+    return {
+        value: limit * (size / top if size > top / 2 else 1.0)
+        for value, size in masks.constants.items()
+        if size > limit
+    }
+
+
+def _thresholds(masks: frozenset[ir.Value]) -> Iterator[ir.Value]:
+    """Yield what masks are compared with: is this row empty, is this key dropped."""
+    for value in masks:
+        for node, index in value.uses():
+            if node.op_type in _COMPARISONS:
+                other = node.inputs[1 - index]
+                if other is not None:
+                    yield other
 
 
 def _behind(ends: list[ir.Value | None]) -> set[ir.Value]:

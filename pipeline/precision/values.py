@@ -8,10 +8,12 @@ from collections.abc import Callable
 import numpy as np
 import onnx_ir as ir
 
+from pipeline.graph.dims import Dim
 from pipeline.precision.policy import FLEXIBLE
 
 _CHUNK = 1 << 22
 Typed = Callable[[ir.Value], "ir.DataType | None"]
+Shaped = Callable[[ir.Value], "tuple[Dim, ...] | None"]
 
 
 class Values:
@@ -20,17 +22,22 @@ class Values:
     Args:
         model: The graph.
         dtype: Element type of a value whose own is not written in the file.
+        shape: Dims of a value, None when they are not known.
     """
 
-    def __init__(self, model: ir.Model, dtype: Typed) -> None:
+    def __init__(self, model: ir.Model, dtype: Typed, shape: Shaped) -> None:
         self.model = model
         self.opset = model.opset_imports.get("", 0) or 0
-        self._inferred = dtype
+        self._inferred, self._shape = dtype, shape
         self._extents: dict[ir.Value, tuple[float, float]] = {}
 
     def dtype(self, value: ir.Value) -> ir.DataType | None:
         """Return the element type."""
         return value.dtype if value.dtype is not None else self._inferred(value)
+
+    def shape(self, value: ir.Value) -> tuple[Dim, ...] | None:
+        """Return the dims, None when they are not known."""
+        return self._shape(value)
 
     def is_constant(self, value: ir.Value) -> bool:
         """Return whether the value is a weight or the output of a Constant node."""
