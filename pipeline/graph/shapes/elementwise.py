@@ -10,6 +10,7 @@ import onnx_ir as ir
 
 from pipeline.graph.dims import ONE, ZERO, Dim, is_nonnegative
 from pipeline.graph.shapes.call import INTS_LIMIT, Call, Dims, Infer, Info, grid
+from pipeline.graph.shapes.floor_division import floor_quotient
 
 Entry = Callable[..., "Dim | None"]
 BOOL = ir.DataType.BOOL
@@ -122,6 +123,13 @@ def _combine(entry: Entry | None, boolean: bool) -> Infer:
 def _divide(call: Call) -> Sequence[Info]:
     entry = _exact_divide if call.dtype(0) is None or _is_float(call) else _integer_divide
     return _combine(entry, False)(call)
+
+
+def _subtract(call: Call) -> Sequence[Info]:
+    (info,) = _combine(lambda a, b: a - b, False)(call)
+    if info.ints is None or any(s.startswith("?") for d in info.ints for s in d.symbols):
+        info = info._replace(ints=floor_quotient(call) or info.ints)
+    return [info]
 
 
 def _is_float(call: Call) -> bool:
@@ -252,7 +260,7 @@ TABLE: dict[str, Infer] = {
     "Neg": _negate,
     "Not": _not,
     "Add": _combine(lambda a, b: a + b, False),
-    "Sub": _combine(lambda a, b: a - b, False),
+    "Sub": _subtract,
     "Mul": _combine(lambda a, b: a * b, False),
     "Div": _divide,
     "Mod": _combine(_modulo, False),
