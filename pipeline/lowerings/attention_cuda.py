@@ -18,7 +18,7 @@ from pipeline.graph.relayout import relayout
 from pipeline.graph.sites import Refusal
 from pipeline.graph.views import View, axis_size
 from pipeline.lowerings.attention_parts import (
-    MaskBuilder,
+    mask_and_guard,
     packed,
     put_back,
     without_empty_rows,
@@ -51,7 +51,7 @@ class FuseAttentionCuda:
             return None
         q, k, v = packed(site, emit)
         kind = emit.facts.dtype(q) or ir.DataType.FLOAT
-        mask = MaskBuilder(site, emit, kind, boolean=False, finite=True).build()
+        mask, raw = mask_and_guard(site, emit, kind)
         if site.sink is not None:
             k, v, mask = with_sink(site, emit, k, v, mask, kind, rank3=True)
         cache = site.cache
@@ -62,9 +62,9 @@ class FuseAttentionCuda:
             domain="com.microsoft", outputs=3 if cache is not None else 1,
         )  # fmt: skip
         axes = site.result_axes
-        if site.zero_rows and mask is not None:
+        if raw is not None:
             four = (site.batch, site.heads, site.rows, site.value_size)
             split = relayout(emit, View(outputs[0], axes, axes), four)
-            result = without_empty_rows(emit, split, mask, kind)
+            result = without_empty_rows(emit, split, raw, kind)
             return (put_back(site, emit, result, four), *outputs[1:])
         return (put_back(site, emit, outputs[0], axes), *outputs[1:])

@@ -48,20 +48,38 @@ def put_back(site: AttentionSite, emit: Emitter, result: ir.Value, axes: Axes) -
     return relayout(emit, View(result, axes, axes), site.out.axes)
 
 
+def mask_and_guard(
+    site: AttentionSite, emit: Emitter, kind: ir.DataType
+) -> tuple[ir.Value | None, ir.Value | None]:
+    """Return a float mask without infinities, and the mask that tells empty rows where needed.
+
+    For runtimes that do not promise zeros for rows whose every key is masked by infinity.
+    """
+    if not site.zero_rows:
+        return MaskBuilder(site, emit, kind, boolean=False, finite=True).build(), None
+    builder = MaskBuilder(site, emit, kind, boolean=False, finite=False)
+    raw = builder.build()
+    if raw is None or not builder.infinite:
+        return raw, None
+    low = emit.const(np.asarray(lowest(kind), dtype=kind.numpy()))
+    return emit.one("Max", [raw, low]), raw
+
+
 def without_empty_rows(
-    emit: Emitter, result: ir.Value, mask: ir.Value | None, kind: ir.DataType
+    emit: Emitter, result: ir.Value, raw: ir.Value | None, kind: ir.DataType
 ) -> ir.Value:
-    """Return zeros in rows whose every key is masked, the result elsewhere.
+    """Return zeros in rows whose every key is masked by infinity, the result elsewhere.
 
     Args:
         emit: Receives the nodes.
         result: [batch, heads, rows, value size].
-        mask: A float mask, [batch or 1, heads or 1, rows, keys].
+        raw: The guard of `mask_and_guard`, [batch or 1, heads or 1, rows, keys], or None.
         kind: Its type.
     """
-    assert mask is not None
-    top = emit.one("ReduceMax", [mask, emit.ints([3])], {"keepdims": 1})
-    limit = emit.const(np.asarray(lowest(kind) / 16, dtype=kind.numpy()))
+    if raw is None:
+        return result
+    top = emit.one("ReduceMax", [raw, emit.ints([3])], {"keepdims": 1})
+    limit = emit.const(np.asarray(lowest(kind), dtype=kind.numpy()))
     zero = emit.const(np.asarray(0.0, dtype=kind.numpy()))
     return emit.one("Where", [emit.one("Less", [top, limit]), zero, result])
 
@@ -75,6 +93,9 @@ def lowest(kind: ir.DataType) -> float:
     return -6.0e4 if kind == ir.DataType.FLOAT16 else -3.38e38
 
 
+ABSORBS = -1e8  # a float32 score of ordinary size vanishes beside it
+
+
 class MaskBuilder:
     """Builds the one mask of an attention from the steps between the scores and the softmax.
 
@@ -85,6 +106,8 @@ class MaskBuilder:
         boolean: The target takes boolean masks.
         finite: Fully masked rows average, so that no mask value may be minus infinity and none
             so low that a runtime takes the row for empty (see `lowest`).
+
+    After `build`, `infinite` says whether the mask may hold minus infinity in the original.
     """
 
     def __init__(
@@ -93,6 +116,7 @@ class MaskBuilder:
         self.site, self.emit, self.kind = site, emit, kind
         self.boolean, self.finite = boolean, finite
         self.axes: list[Axis] = [(), (), (), ()]
+        self.infinite = False
 
     def build(self) -> ir.Value | None:
         """Return the mask as [batch or 1, heads or 1, rows, keys], or None without one."""
@@ -116,6 +140,7 @@ class MaskBuilder:
         infinity (two masks added) and the minimum, the minimum is lifted twice as far.
         """
         reached = lows(bias, self.kind, self.emit)
+        self.infinite = self.infinite or "infinite" in reached
         if not reached or (reached == {"infinite"} and not self.finite):
             return bias
         floor = self._floor()
@@ -126,6 +151,18 @@ class MaskBuilder:
         raised = self.emit.one("Max", [bias, self._number(floor / 2)])
         bottom = self._number(floor) if self.finite else infinity
         return self.emit.one("Where", [empty, bottom, raised])
+
+    def _fill(self, fill: float) -> float:
+        """Return what to add where scores were replaced by `fill`.
+
+        Far below any score the sum is the fill itself. A shallow fill is lowered, so that the
+        score vanishes, unless other masks fix how deep it lies among them.
+        """
+        if math.isinf(fill):
+            self.infinite = True
+            return self._floor() if self.finite else fill
+        alone = sum(step.kind != "scale" for step in self.site.mask) == 1
+        return self._floor() if alone and fill > ABSORBS else max(fill, self._floor())
 
     def _floor(self) -> float:
         """Return the lowest value one bias may hold."""
@@ -145,7 +182,7 @@ class MaskBuilder:
                 value = emit.one("Mul", [value, self._number(step.factor)])
             value = self._level(value)
             return value if bias is None else emit.one("Add", [bias, value])
-        fill = step.fill if math.isinf(step.fill) and not self.finite else self._floor()
+        fill = self._fill(step.fill)
         kept = self._number(0.0) if bias is None else bias
         dropped = self._number(fill)
         pair = [dropped, kept] if step.inverted else [kept, dropped]

@@ -18,6 +18,7 @@ from pipeline.graph.sites import Refusal
 from pipeline.graph.views import axis_size
 from pipeline.lowerings.attention_parts import (
     MaskBuilder,
+    mask_and_guard,
     packed,
     per_head,
     put_back,
@@ -54,14 +55,17 @@ class FuseAttentionStandard:
                            remedy="--fuse-all fuses it all the same", plain=True)  # fmt: skip
         heads, kv = axis_size(site.heads).const, axis_size(site.kv_heads).const
         rank3 = heads is not None and kv is not None and site.row_scale is None
-        guard = site.zero_rows and self.target != "ort-cpu" and bool(site.mask)
-        rank3 = rank3 and not guard
+        native_zeros = self.target == "ort-cpu"
+        rank3 = rank3 and (native_zeros or not site.zero_rows or not site.mask)
         q, k, v = packed(site, emit) if rank3 else per_head(site, emit)
         q = q if rank3 else row_scaled(site, emit, q)
         kind = emit.facts.dtype(q) or ir.DataType.FLOAT
-        finite = not site.zero_rows or guard
-        builder = MaskBuilder(site, emit, kind, boolean=self.target == "ort-cpu", finite=finite)
-        mask = builder.build()
+        raw: ir.Value | None = None
+        if native_zeros:
+            finite = not site.zero_rows
+            mask = MaskBuilder(site, emit, kind, boolean=True, finite=finite).build()
+        else:
+            mask, raw = mask_and_guard(site, emit, kind)
         if site.sink is not None:
             k, v, mask = with_sink(site, emit, k, v, mask, kind, rank3=rank3)
         attrs: dict[str, object] = {"scale": site.scale}
@@ -78,6 +82,6 @@ class FuseAttentionStandard:
         axes = (site.batch, site.rows, site.heads + site.value_size)
         if not rank3:
             axes4 = (site.batch, site.heads, site.rows, site.value_size)
-            result = without_empty_rows(emit, outputs[0], mask, kind) if guard else outputs[0]
+            result = without_empty_rows(emit, outputs[0], raw, kind)
             return (put_back(site, emit, result, axes4), *outputs[1:])
         return (put_back(site, emit, outputs[0], axes), *outputs[1:])

@@ -21,7 +21,7 @@ from pipeline.graph.relayout import relayout
 from pipeline.graph.sites import Refusal
 from pipeline.graph.views import axis_size
 from pipeline.lowerings.attention_parts import (
-    MaskBuilder,
+    mask_and_guard,
     put_back,
     row_scaled,
     without_empty_rows,
@@ -51,15 +51,14 @@ class FuseAttentionTensorrt:
         kind = emit.facts.dtype(q) or ir.DataType.FLOAT
         scale = emit.const(np.asarray(site.scale, dtype=kind.numpy()))
         q = emit.one("Mul", [q, scale])
-        mask = MaskBuilder(site, emit, kind, boolean=False, finite=True).build()
+        mask, raw = mask_and_guard(site, emit, kind)
         if site.sink is not None:
             k, v, mask = with_sink(site, emit, k, v, mask, kind, rank3=False)
         attrs: dict[str, object] = {"scale": 1.0}
         if site.causal:
             attrs["is_causal"] = 1
         result = emit.one("Attention", [q, k, v, mask], attrs)
-        if site.zero_rows and mask is not None:
-            result = without_empty_rows(emit, result, mask, kind)
+        result = without_empty_rows(emit, result, raw, kind)
         axes = (site.batch, site.heads, site.rows, site.value_size)
         return (put_back(site, emit, result, axes), *present)
 
