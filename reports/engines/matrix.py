@@ -48,14 +48,14 @@ def main() -> None:
     parser.add_argument("--precisions", default=",".join(PRECISIONS))
     options = parser.parse_args()
     done = {(r["model"], r["form"], r["precision"]) for r in read(options.data)}
-    for name in chosen(options.models, options.dialects.split(",")):
+    for name, path in chosen(options.models, options.dialects.split(",")).items():
         if options.only not in name:
             continue
         for precision in options.precisions.split(","):
             for form in options.forms.split(","):
                 if (name, form, precision) in done:
                     continue
-                row = build(options.models / name / "model.onnx", name, form, precision)
+                row = build(path, name, form, precision)
                 with options.data.open("a") as file:
                     file.write(json.dumps(row) + "\n")
                 print(name, form, precision, "builds" if row["builds"] else row["error"][:120])
@@ -65,15 +65,15 @@ def read(path: Path) -> list[dict]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
-def chosen(models: Path, dialects: list[str]) -> list[str]:
-    """Every folder without a dialect; else the first of `dialects` present, and TorchScript."""
-    names = sorted(p.parent.name for p in models.glob("*/model.onnx"))
-    kept = [n for n in names if "." not in n]
-    for arch in sorted({n.rpartition(".")[0] for n in names if "." in n}):
-        present = [d for d in dialects if f"{arch}.{d}" in names]
-        torchscript = [d for d in present if d.startswith("ts")]
-        first = [d for d in present if not d.startswith("ts")][:1]
-        kept += [f"{arch}.{d}" for d in first + torchscript]
+def chosen(models: Path, dialects: list[str]) -> dict[str, Path]:
+    """Every exported part of our own folders; of a zoo, the first of `dialects` each model has."""
+    kept = {}
+    for path in sorted(models.glob("*/onnx/*.exported.onnx")):
+        kept[f"{path.parents[1].name}.{path.name.partition('.')[0]}"] = path
+    names = {p.parent.name: p for p in models.glob("*/model.onnx")}
+    for arch in sorted({n.rpartition(".")[0] for n in names}):
+        present = [f"{arch}.{d}" for d in dialects if f"{arch}.{d}" in names]
+        kept |= {n: names[n] for n in present[:1]}
     return kept
 
 
@@ -130,7 +130,8 @@ def prepare(path: Path, graph: Path, form: str, precision: str) -> dict:
 def dims(info) -> tuple[str, ...]:
     """Sizes that fit the small position tables of the zoo."""
     names = {d for spec in info.inputs for d in spec.dims if isinstance(d, str)}
-    sizes = {"batch": "1:2:4", "seq": "1:8:16", "past": "0:8:16", "enc": "1:8:16", "dec": "1:8:16"}
+    sizes = {"batch": "1:2:4", "seq": "1:8:16", "past": "0:8:16", "enc": "1:8:16", "dec": "1:8:16",
+             "source": "1:8:16", "target": "1:8:16"}  # fmt: skip
     return tuple(f"{n}={sizes[n]}" for n in sorted(names) if n in sizes)
 
 
