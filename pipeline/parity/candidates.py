@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.artifacts import open_folder
 from pipeline.errors import PipelineError
 from pipeline.runners.base import Runner
 from pipeline.runners.open import ENGINE_SUFFIXES, open_runner
@@ -88,6 +89,28 @@ def folder_candidates(
             Candidate(name, part, folder / about["file"], name_precision(variant))
             for part, about in facts["parts"].items()
         ]
+    return found
+
+
+def named_candidates(paths: Sequence[Path], part: str) -> list[Candidate]:
+    """Return candidates for what was named: files of one part, or other artifact folders.
+
+    A folder brings all its variants, told apart by its name.
+    """
+    found = []
+    for path in paths:
+        if not path.is_dir():
+            found += file_candidates([path], part)
+            continue
+        folder = open_folder(path)
+        made = {name: folder.stage(name) for name in folder.stages()}
+        others = {
+            name: artifact.facts
+            for name, artifact in made.items()
+            if artifact is not None and name.startswith(("optimize.", "build-engine."))
+        }
+        for candidate in folder_candidates({"parts": {}}, others, folder.path):
+            found.append(replace(candidate, name=f"{path.name}/{candidate.name}"))
     return found
 
 

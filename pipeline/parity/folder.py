@@ -11,7 +11,7 @@ from pipeline.errors import EnvironmentMissingError, PipelineError
 from pipeline.graph.onnx_files import load_model
 from pipeline.parity.bisect import bisect_failures
 from pipeline.parity.budget import FLOOR_ULPS, MAX_FACTOR, RMS_FACTOR, ULP
-from pipeline.parity.candidates import Candidate, file_candidates, folder_candidates
+from pipeline.parity.candidates import Candidate, folder_candidates, named_candidates
 from pipeline.parity.cases import file_case, make_cases, ranges_of
 from pipeline.parity.compare import Tolerance
 from pipeline.parity.options import ParityOptions
@@ -37,7 +37,7 @@ def compare_folder(
     candidates = folder_candidates(facts, others, folder)
     if options.candidates:
         single = next(reversed(facts["parts"]))
-        candidates = file_candidates(options.candidates, single)
+        candidates = named_candidates(options.candidates, single)
     reference, note = reference_for(facts, folder)
     result = new_result(reference.describe(), options, [note] if note else [])
     for name, about in facts["parts"].items():

@@ -22,6 +22,7 @@ from pipeline.parity.options import ParityOptions
 from pipeline.types import SILENT, Json, Progress
 
 RESULT = "parity/parity.json"
+NO_EXPORT = "compare its graphs as files: pipeline parity ORIGINAL.onnx DIR/onnx/model.*.onnx"
 ELSEWHERE = ("reference", "candidates", "output", "inputs", "text", "threads")
 """Options that enter the recipe by the contents of what they name, or not at all."""
 
@@ -113,7 +114,7 @@ def _parents(folder: Folder) -> dict[str, Artifact]:
     Raises:
         FolderError: there is no export here.
     """
-    export = folder.require("export", "make it with `pipeline run MODEL -o DIR`")
+    export = folder.require("export", NO_EXPORT)
     wanted = [name for name in folder.stages() if name.startswith(("optimize.", "build-engine."))]
     return {"export": export} | {
         name: folder.require(name, f"run `{name.partition('.')[0]}` again") for name in wanted
@@ -126,5 +127,14 @@ def _recipe(options: ParityOptions) -> dict[str, Json]:
     for name in ("inputs", "text"):
         path: Path | None = getattr(options, name)
         recipe[name] = digest_file(path) if path is not None and path.is_file() else None
-    recipe["candidates"] = [digest_file(path) for path in options.candidates if path.is_file()]
+    recipe["candidates"] = [_identity(path) for path in options.candidates]
     return recipe
+
+
+def _identity(path: Path) -> Json:
+    """Return what a named candidate is, by contents."""
+    if path.is_dir():
+        folder = open_folder(path)
+        made = [folder.stage(name) for name in folder.stages()]
+        return [artifact.digest for artifact in made if artifact is not None]
+    return digest_file(path) if path.is_file() else None

@@ -26,6 +26,7 @@ from pipeline.perf.options import PerfOptions
 from pipeline.perf.own_optimizer import optimize_with_runtime
 from pipeline.perf.remote import RemoteWorker
 from pipeline.perf.result import latencies, load_average, machine_warnings, overall, ratios
+from pipeline.tensorrt_api import find_gpu
 from pipeline.types import Progress
 
 PART = "model"
@@ -38,7 +39,9 @@ def measure_folder(
     facts = artifacts["export"].facts
     others = {name: made.facts for name, made in artifacts.items() if name != "export"}
     threads = options.threads or default_threads()
-    made, left = folder_contenders(folder, facts, others, options.against, threads)
+    made, left = folder_contenders(
+        folder, facts, others, options.against, threads, _torch_has_gpu()
+    )
     with tempfile.TemporaryDirectory() as temp:
         made = [_with_own_optimizer(contender, Path(temp), progress) for contender in made]
         jobs: list[Job] = []
@@ -69,6 +72,15 @@ def measure_files(options: PerfOptions, progress: Progress) -> dict[str, Any]:
         if contender["skipped"]:
             raise EnvironmentMissingError(contender["skipped"], where=contender["name"])
     return result
+
+
+def _torch_has_gpu() -> bool:
+    """Return whether PyTorch can run on a GPU here, without importing it where there is none."""
+    if find_gpu() is None:
+        return False
+    import torch
+
+    return bool(torch.cuda.is_available())
 
 
 def _with_own_optimizer(contender: Contender, temp: Path, progress: Progress) -> Contender:
@@ -110,8 +122,9 @@ def _measure(
         rows = latencies(samples, jobs)
         roofline = roofline_rows(workers, jobs, rows, peaks, progress) if peaks else []
         about = [_about(worker) for worker in workers]
+    devices = {worker.name: str(worker.contender.device) for worker in workers}
     return {
-        **_compared(options, samples, jobs, baselines),
+        **_compared(options, samples, jobs, baselines, devices),
         "plan": vars(plan),
         "threads": contenders[0].threads,
         "jobs": [_job(job) for job in jobs],
@@ -123,10 +136,14 @@ def _measure(
 
 
 def _compared(
-    options: PerfOptions, samples: Samples, jobs: Sequence[Job], baselines: Sequence[str]
+    options: PerfOptions,
+    samples: Samples,
+    jobs: Sequence[Job],
+    baselines: Sequence[str],
+    devices: Mapping[str, str],
 ) -> dict[str, Any]:
     """Return ratios, their means, and the gate's verdict."""
-    rows = ratios(samples, jobs, baselines)
+    rows = ratios(samples, jobs, baselines, devices)
     means = [overall(rows, name, base) for name in samples.times for base in baselines]
     gate = _gate(options.min_speedup, rows)
     return {

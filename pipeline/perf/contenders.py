@@ -14,7 +14,7 @@ from pipeline.perf.contender import Contender
 from pipeline.runners.open import ENGINE_SUFFIXES
 
 EXPORTED = "exported"
-BASELINES = ("eager", EXPORTED)
+BASELINES = ("eager", EXPORTED, "eager cuda fp32", "eager cuda fp16", "eager cuda bf16")
 
 
 def default_threads() -> int:
@@ -28,6 +28,7 @@ def folder_contenders(
     others: Mapping[str, Mapping[str, Any]],
     against: Sequence[str],
     threads: int,
+    torch_gpu: bool = False,
 ) -> tuple[list[Contender], dict[str, str]]:
     """Return the contenders of a folder, and what was left out with the reason.
 
@@ -37,6 +38,8 @@ def folder_contenders(
         others: Stage name -> facts of the optimize and build-engine artifacts.
         against: Names from `options.AGAINST`.
         threads: Threads of every contender.
+        torch_gpu: Whether PyTorch can run on a GPU here; then it is also measured there, in each
+            precision that something else runs in on the GPU.
     """
     graphs = {part: str(folder / about["file"]) for part, about in exported["parts"].items()}
     made: list[Contender] = []
@@ -61,7 +64,19 @@ def folder_contenders(
             made.append(
                 Contender(variant, "ort", files, str(folder), precision, device, threads)  # type: ignore[arg-type]
             )
-    return made, left
+    return [*made, *_on_gpu(made, graphs, str(folder), torch_gpu)], left
+
+
+def _on_gpu(
+    made: Sequence[Contender], graphs: Mapping[str, str], folder: str, torch_gpu: bool
+) -> list[Contender]:
+    """Return PyTorch on the GPU in the precisions of what it will be compared with there."""
+    rivals = {c.precision for c in made if c.device == "cuda"}
+    precisions = sorted(rivals & {"fp32", "fp16", "bf16"}) if torch_gpu else []
+    return [
+        Contender(f"eager cuda {precision}", "eager", graphs, folder, precision, "cuda")
+        for precision in precisions
+    ]
 
 
 def file_contenders(files: Sequence[Path], part: str, threads: int) -> list[Contender]:

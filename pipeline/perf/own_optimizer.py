@@ -6,7 +6,10 @@ kinds are tried and the graph with the fewest nodes is kept.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 MODEL_TYPES = ("bert", "gpt2", "bart", "t5")
@@ -22,12 +25,15 @@ def optimize_with_runtime(source: Path, target: Path) -> str:
     from onnxruntime.transformers.optimizer import optimize_model
 
     best: tuple[int, str] | None = None
-    logging.getLogger("onnxruntime").setLevel(logging.ERROR)
     for kind in MODEL_TYPES:
         try:
-            made = optimize_model(
-                str(source), model_type=kind, opt_level=0, optimization_options=FusionOptions(kind)
-            )
+            with _quiet():
+                made = optimize_model(
+                    str(source),
+                    model_type=kind,
+                    opt_level=0,
+                    optimization_options=FusionOptions(kind),
+                )
             nodes = len(made.model.graph.node)
             if best is None or nodes < best[0]:
                 made.save_model_to_file(str(target), use_external_data_format=False)
@@ -37,3 +43,15 @@ def optimize_with_runtime(source: Path, target: Path) -> str:
     if best is None:
         raise RuntimeError(f"no model type of ONNX Runtime's optimizer fits {source.name}")
     return best[1]
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the tool from printing and from logging through the root logger."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        logging.disable(before)

@@ -50,15 +50,28 @@ def round_medians(sessions: Sequence[Sequence[Sequence[float]]]) -> list[list[fl
 
 
 def ratios(
-    samples: Samples, jobs: Sequence[Job], baselines: Sequence[str]
+    samples: Samples,
+    jobs: Sequence[Job],
+    baselines: Sequence[str],
+    devices: Mapping[str, str] | None = None,
 ) -> list[dict[str, Json]]:
-    """Return how many times faster each contender is than each baseline, job by job."""
+    """Return how many times faster each contender is than each baseline, job by job.
+
+    Args:
+        samples: Raw samples of all contenders.
+        jobs: What was timed.
+        baselines: Names in order of precedence; a pair of them is listed once.
+        devices: Contender -> device; only contenders on one device are compared.
+    """
     found = []
+    where = devices or {}
     for baseline in baselines:
         if baseline not in samples.times:
             continue
         for contender in samples.times:
             if contender == baseline or _before(contender, baseline, baselines):
+                continue
+            if where.get(contender) != where.get(baseline):
                 continue
             for job in jobs:
                 ratio = compare_times(

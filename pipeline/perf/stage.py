@@ -14,6 +14,7 @@ from pipeline.types import SILENT, Json, Progress
 
 RESULT = "perf/perf.json"
 ELSEWHERE = ("models", "output")
+NO_EXPORT = "measure its graphs as files: pipeline perf ORIGINAL.onnx DIR/onnx/model.*.onnx"
 
 
 def measure_perf(options: PerfOptions, progress: Progress = SILENT) -> Artifact:
@@ -33,7 +34,7 @@ def measure_perf(options: PerfOptions, progress: Progress = SILENT) -> Artifact:
             fix="name one folder, or only files",
         )
     folder = open_folder(first)
-    parents = {"export": folder.require("export", "make it with `pipeline run MODEL -o DIR`")}
+    parents = {"export": folder.require("export", NO_EXPORT)}
     for name in folder.stages():
         if name.startswith(("optimize.", "build-engine.")):
             parents[name] = folder.require(name, f"run `{name.partition('.')[0]}` again")

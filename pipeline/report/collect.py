@@ -50,7 +50,8 @@ def stage_data(artifact: Artifact) -> dict[str, Any]:
         "facts": dict(artifact.facts),
         "versions": dict(artifact.versions),
         "parents": dict(artifact.parents),
-        "log": list(artifact.log),
+        # A library's own log may name the folder; where it lay is nobody's business elsewhere.
+        "log": [line.replace(f"{artifact.folder}/", "") for line in artifact.log],
     }
 
 

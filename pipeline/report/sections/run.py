@@ -85,7 +85,8 @@ def _versions(data: Mapping[str, Any]) -> Table:
     seen: dict[str, str] = {}
     for stage in data["stages"]:
         seen.update(stage["versions"])
-    rows += [[name, str(version)] for name, version in sorted(seen.items())]
+    shown = {n: v for n, v in seen.items() if n not in machine and v != "absent"}
+    rows += [[name, str(version)] for name, version in sorted(shown.items())]
     return Table(("what", "value"), rows)
 
 

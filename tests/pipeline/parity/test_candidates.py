@@ -7,6 +7,7 @@ import pytest
 from onnx import numpy_helper
 from onnx.parser import parse_model
 
+from pipeline.artifacts import open_folder, run_stage
 from pipeline.errors import BadModelError
 from pipeline.parity.candidates import (
     Candidate,
@@ -14,6 +15,7 @@ from pipeline.parity.candidates import (
     folder_candidates,
     model_precision,
     name_precision,
+    named_candidates,
 )
 from pipeline.runners.judge_runner import JudgeRunner
 
@@ -73,3 +75,16 @@ def test_other_refusals_are_not_hidden(tmp_path):
     (tmp_path / "m.onnx").write_bytes(b"junk")
     with pytest.raises(BadModelError):
         Candidate("m", "model", Path(tmp_path / "m.onnx"), "fp32").open()
+
+
+def test_another_folder_brings_its_variants(tmp_path):
+    folder = open_folder(tmp_path / "more", create=True)
+
+    def produce(context):
+        onnx.save(model("float"), context.path("onnx/model.ort-cpu-fp32.onnx"))
+        return {"parts": {"model": {"file": "onnx/model.ort-cpu-fp32.onnx"}}}
+
+    run_stage(folder, "optimize.ort-cpu-fp32", {}, {}, produce)
+    onnx.save(model("float"), tmp_path / "f.onnx")
+    found = named_candidates([folder.path, tmp_path / "f.onnx"], "model")
+    assert [c.name for c in found] == ["more/ort-cpu-fp32", "f.onnx"]

@@ -34,6 +34,13 @@ def test_everything_a_folder_holds_takes_part_or_is_told_apart():
     assert made[-1].files == {"model": str(Path("out/engine/m.plan"))}
 
 
+def test_torch_runs_on_the_gpu_in_the_precisions_of_its_rivals_there():
+    made, _ = folder_contenders(Path("out"), EXPORTED, OTHERS, ("eager",), 1, torch_gpu=True)
+    on_gpu = [(c.name, c.kind, c.precision) for c in made if c.device == "cuda"]
+    assert ("eager cuda fp16", "eager", "fp16") in on_gpu
+    assert "eager cuda fp32" not in {name for name, _, _ in on_gpu}
+
+
 def test_files_are_told_apart_by_as_much_of_the_path_as_needed(tmp_path):
     assert distinct_names([Path("a/m.onnx"), Path("b/n.onnx")]) == ["m.onnx", "n.onnx"]
     assert distinct_names([Path("a/m.onnx"), Path("b/m.onnx")]) == ["a/m.onnx", "b/m.onnx"]

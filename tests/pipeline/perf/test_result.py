@@ -48,6 +48,12 @@ def test_each_pair_is_compared_once(samples):
     assert overall(rows, "eager", "ours") is None
 
 
+def test_only_contenders_on_one_device_are_compared(samples):
+    devices = {"eager": "cpu", "exported": "cpu", "ours": "cuda"}
+    rows = ratios(samples, JOBS, ("eager", "exported"), devices)
+    assert {(row["contender"], row["baseline"]) for row in rows} == {("exported", "eager")}
+
+
 def test_one_session_has_no_ends_in_json():
     made = Samples()
     for name in ("a", "b"):
