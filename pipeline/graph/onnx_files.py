@@ -118,6 +118,7 @@ def save_model(
 
     Raises:
         FolderError: The folder cannot be written or the disk is full.
+        BadModelError: It holds something no file can, such as text that is not UTF-8.
     """
     path = Path(path)
     home = path.parent if weights is None else Path(weights)
@@ -127,7 +128,7 @@ def save_model(
         try:
             for value, tensor in placed.tensors.items():
                 value.const_value = tensor
-            data = ir.to_proto(model).SerializeToString()
+            data = _serialized(model, path)
         finally:
             for value, original in originals.items():
                 value.const_value = original
@@ -139,6 +140,20 @@ def save_model(
             fix="Check the folder's permissions and the free space of its disk.",
         ) from error
     return [*placed.files, path]
+
+
+def _serialized(model: ir.Model, path: Path) -> bytes:
+    try:
+        return ir.to_proto(model).SerializeToString()
+    except ir.serde.SerdeError as error:
+        cause: BaseException = error
+        while cause.__cause__ is not None:
+            cause = cause.__cause__
+        raise BadModelError(
+            f"The model holds something that cannot be written: {cause}",
+            where=str(path),
+            fix="Export the model again; the file is damaged.",
+        ) from error
 
 
 def write_atomically(path: Path, data: bytes) -> None:
