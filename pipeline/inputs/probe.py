@@ -119,7 +119,9 @@ def _pairwise(node: ir.Node, index: int, probe: Probe, facts: Facts) -> Probe | 
             return None
         if kind in ("Sub", "Div") and index == 1:
             return Probe(-probe.zero, -probe.one, probe.linear) if kind == "Sub" else None
-        return probe if kind in ("Add", "Sub") else probe._replace(linear=False)
+        # A fixed vector, such as rotary frequencies, scales; a computed one may switch.
+        scales = kind in ("Add", "Sub") or facts.is_const(node.inputs[1 - index])
+        return probe if scales else probe._replace(linear=False)
     rule = _ARITHMETIC.get(kind) or _CHOICE[kind]
     pair = [rule(v, other) if index == 0 else rule(other, v) for v in (probe.zero, probe.one)]
     keeps_line = kind in _ARITHMETIC and not (kind == "Div" and index == 1)

@@ -32,11 +32,13 @@ def test_polarity():
     assert roles(PADDED)["pad"].keep == 0
 
 
-def test_angles_are_positions_whatever_their_name():
-    found = roles("""
+@pytest.mark.parametrize("product", ["MatMul", "Mul"])
+def test_angles_are_positions_whatever_their_name(product):
+    found = roles(f"""
     g (int64[batch, seq] q) => (float[batch, seq, 4] out)
-    <float[1, 4] frequency = {1.0, 0.1, 0.01, 0.001}, int64[1] last = {-1}>
-    { u = Unsqueeze (q, last)  f = Cast <to = 1> (u)  a = MatMul (f, frequency)  out = Cos (a) }
+    <float[1, 4] frequency = {{1.0, 0.1, 0.01, 0.001}}, int64[1] last = {{-1}}>
+    {{ u = Unsqueeze (q, last)  f = Cast <to = 1> (u)  a = {product} (f, frequency)
+       out = Cos (a) }}
     """)
     assert found["q"].kind == "positions"
 
