@@ -126,6 +126,8 @@ def _match_any(
             continue
         result = match_rotation(value, x, facts)
         if isinstance(result, Rotation):
+            if {facts.dtype(result.cos), facts.dtype(result.sin)} != {facts.dtype(x)}:
+                continue  # turned in a wider type: the rotation is what lies between the Casts
             return _site(value, x, result, anchor, facts)
         if result is not None:
             remedy = "build cos and sin as a Concat of the same half twice"

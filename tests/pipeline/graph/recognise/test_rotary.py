@@ -95,6 +95,14 @@ def test_the_negative_angle():
     assert site.rotation.backward
 
 
+def test_a_float32_island_is_turned_in_float32():
+    body = TABLES + "w = Cast<to=1>(x) " + HALVES.replace("(x", "(w") + TURNED
+    body += SUM.replace("Mul(x", "Mul(w").replace("y =", "t =") + " y = Cast<to=10>(t)"
+    text = graph(body, x="float16[B,2,S,8] x", y="float16[B,2,S,8] y")
+    site = only_site(text, find_rotaries)
+    assert (site.x.name, [v.name for v in site.outputs]) == ("w", ["t"])
+
+
 @pytest.mark.parametrize(
     ("x", "axis", "head_axis"),
     [("B,S,2,8", 2, 2), ("B,S,8", None, None)],
