@@ -38,20 +38,38 @@ if TYPE_CHECKING:
 CERTAIN = 2.0
 """Share of the budget above which a tensor counts as departed: one case, so chance has room."""
 
+HINTS = {
+    "export": "the graph agrees with what was exported: the exporter is at fault, or the model's "
+    "weights have changed since; export again"
+}
+"""What to do where no tensor can be named."""
+
 RULE = "pipeline.rule"
 """Metadata key under which a rewrite signs its nodes."""
 Arrays = Mapping[str, np.ndarray]
 
 
 def find_departure(
-    part: Part, reference: Path, candidate: Candidate, progress: Progress
+    part: Part,
+    reference: Path,
+    candidate: Candidate,
+    progress: Progress,
+    otherwise: str = "unknown",
 ) -> dict[str, Any]:
     """Return where a failed candidate leaves the budget, on its worst case.
+
+    Args:
+        part: The part, with its cases and reference.
+        reference: The graph to hold the candidate against.
+        candidate: The graph that failed.
+        progress: Told what is going on.
+        otherwise: The stage at fault when both graphs agree everywhere: "export" when the
+            verdict came from PyTorch and so the reference graph itself is in doubt.
 
     Returns:
         {"candidate", "part", "stage", "tensor", "node", "module", "rewrite", "usage", "before"}:
         `stage` is "graph" when the graph means something else, "kernels" or "runtime optimizer"
-        when only the runtime computes something else, "unknown" when no shared tensor shows it.
+        when only the runtime computes something else, else `otherwise`.
     """
     progress.step(f"{part.name}: looking for where {candidate.name} departs")
     ours, theirs = load_model(reference), load_model(candidate.file)
@@ -78,7 +96,7 @@ def find_departure(
                 "before": before,
                 **describe_producer(theirs, name),
             }
-    return {**about, "stage": "unknown", "compared": len(names)}
+    return {**about, "stage": otherwise, "compared": len(names), "hint": HINTS.get(otherwise, "")}
 
 
 def bisect_failures(
@@ -87,10 +105,11 @@ def bisect_failures(
     candidates: Sequence[Candidate],
     found: Sequence[CandidateResult],
     progress: Progress,
+    otherwise: str = "unknown",
 ) -> list[dict[str, Any]]:
     """Return where each failed graph departs; engines show no tensors but their outputs."""
     return [
-        find_departure(part, reference, candidate, progress)
+        find_departure(part, reference, candidate, progress, otherwise)
         for candidate, entry in zip(candidates, found, strict=True)
         if not entry.passed and not candidate.is_engine and entry.describe
     ]

@@ -16,7 +16,7 @@ from pipeline.parity.cases import file_case, make_cases, ranges_of
 from pipeline.parity.compare import Tolerance
 from pipeline.parity.options import ParityOptions
 from pipeline.parity.part import Part
-from pipeline.parity.reference import Reference, reference_for
+from pipeline.parity.reference import Reference, TorchReference, reference_for
 from pipeline.parity.results import EDGES, CandidateResult, Case, case_json
 from pipeline.parity.texts import Texts, read_texts, unseen_texts
 from pipeline.runners.base import Runner
@@ -48,7 +48,9 @@ def compare_folder(
         found = add_part(result, part, mine, progress)
         if options.bisect:
             graph = folder / about["file"]
-            result["bisect"] += bisect_failures(part, graph, mine, found, progress)
+            against_torch = isinstance(reference, TorchReference)
+            otherwise = "export" if against_torch else "unknown"
+            result["bisect"] += bisect_failures(part, graph, mine, found, progress, otherwise)
     result["generation"] = _generation(options, facts, folder, candidates, reference, progress)
     close_result(result)
     return result

@@ -184,10 +184,10 @@ def _bisect(places: Sequence[Mapping[str, Any]]) -> Table:
                 Code(place.get("tensor", "")),
                 Code(place.get("module", "")),
                 place.get("node", ""),
-                place.get("rewrite", "") or "none",
+                place.get("rewrite", "") or place.get("hint", "") or "none",
             ]
         )
-    columns = ("part", "candidate", "stage", "first tensor", "module", "node", "rewrite")
+    columns = ("part", "candidate", "stage", "first tensor", "module", "node", "rewrite or hint")
     return Table(columns, rows, stack=True)
 
 

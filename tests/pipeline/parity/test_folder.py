@@ -142,3 +142,13 @@ def test_a_variant_the_runtime_refuses_has_failed(folder, tmp_path):
     result = json.loads((folder / found.facts["file"]).read_text())
     (entry,) = result["parts"]["model"]["candidates"]
     assert "refuses" in entry["outputs"][0]["problem"]
+
+
+def test_a_model_that_changed_since_its_export_is_told_from_a_wrong_graph(folder):
+    source = folder.parent / "net.py"
+    source.write_text(source.read_text().replace("manual_seed(0)", "manual_seed(1)"))
+    found = compare_parity(ParityOptions(folder, seeds=1, threads=1))
+    assert found.facts["passed"] is False
+    (place,) = found.facts["bisect"]
+    assert place["stage"] == "export"
+    assert "changed since" in place["hint"]
