@@ -14,7 +14,9 @@ SCALE = pytest.approx(1 / math.sqrt(8), rel=1e-6)
 
 
 def sizes(site):
-    return [str(axis_size(a)) for a in (site.batch, site.heads, site.kv_heads, site.rows, site.keys)]
+    return [
+        str(axis_size(a)) for a in (site.batch, site.heads, site.kv_heads, site.rows, site.keys)
+    ]
 
 
 FORMS = {

@@ -36,7 +36,11 @@ def test_axes_are_labelled(call, a, b, labels, out):
 
 NOT = {
     "Einsum with a diagonal": ('Einsum<equation="bii,bij->bj">(a, b)', "B,S,S", "B,S,T"),
-    "Einsum that sums one operand alone": ('Einsum<equation="bid,bjd->bj">(a, b)', "B,S,8", "B,T,8"),
+    "Einsum that sums one operand alone": (
+        'Einsum<equation="bid,bjd->bj">(a, b)',
+        "B,S,8",
+        "B,T,8",
+    ),
     "an outer product": ('Einsum<equation="bi,bj->bij">(a, b)', "B,S", "B,T"),
     "an elementwise product": ("Mul(a, b)", "B,S", "B,S"),
     "a vector": ("MatMul(a, b)", "B,S,8", "8"),
