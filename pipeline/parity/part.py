@@ -89,10 +89,32 @@ class Part:
             about = runner.describe()
         allowed = [ROUND_TO[p] for p in (candidate.precision,) if p in ROUND_TO]
         check_types(measured, declared_types(self.facts["outputs"]), allowed)
-        noise = self.noises.get(candidate.precision)
+        noise = self.noises.get(candidate.precision) or self._typed(candidate)
         outputs = judge_outputs(measured, noise, self.cases, candidate.precision, self.tolerance)
         judged = tuple(self._judged(check, candidate.precision) for check in checks)
         return self._result(candidate, about, outputs=outputs, checks=judged)
+
+    def _typed(self, candidate: Candidate) -> Measured | None:
+        """Return the errors of a quantized graph as its own types mean it, None for others.
+
+        PyTorch has no such precision. What the runtime computes is then held against what the
+        graph says; how far that is from PyTorch is the price of quantization, and is noted.
+        """
+        if candidate.precision in ULP or candidate.is_engine:
+            return None
+        from pipeline.runners.judge_runner import JudgeRunner
+
+        with JudgeRunner(candidate.file, "declared") as runner:
+            found = measure(runner, self.cases, self.truths)
+        worst = max(
+            (pool(zip(found.errors[n], found.sizes[n], strict=True)).rms for n in found.errors),
+            default=0.0,
+        )
+        self.notes.append(
+            f"{self.name}, {candidate.name}: {candidate.precision} is judged by what its own graph "
+            f"means; quantization moves it up to {worst:.2g} of the values' rms from PyTorch"
+        )
+        return found
 
     def _result(
         self, candidate: Candidate, about: Mapping[str, str], **found: Any

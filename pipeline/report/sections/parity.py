@@ -194,17 +194,16 @@ def _bisect(places: Sequence[Mapping[str, Any]]) -> Table:
 def _generation(generation: Mapping[str, Any]) -> list[Block]:
     rows: list[list[Cell]] = []
     for entry in generation["candidates"]:
-        if entry["passed"] is None:
-            rows.append([Code(entry["name"]), NOT_RUN, entry["skipped"], "", "", "", ""])
-            continue
         if not entry["texts"]:
-            rows.append([Code(entry["name"]), FAILED, entry["skipped"], "", "", "", ""])
+            verdict = NOT_RUN if entry["passed"] is None else FAILED
+            rows.append([Code(entry["name"]), verdict, entry["skipped"], "", "", "", ""])
             continue
+        open_verdict = Badge("no budget", "open") if entry["passed"] is None else None
         forced = entry["forced"]
         rows.append(
             [
                 Code(entry["name"]),
-                PASSED if entry["passed"] else FAILED,
+                open_verdict or (PASSED if entry["passed"] else FAILED),
                 f"{entry['equal']} of {entry['texts']}",
                 str(entry["near_ties"]),
                 str(entry["failed"]),
