@@ -9,7 +9,6 @@ from typing import Any
 
 from pipeline import __version__
 from pipeline.artifacts import Folder, digest_file, digest_json, open_folder
-from pipeline.report.collect import add_results, collect
 from pipeline.report.options import ReportOptions
 from pipeline.types import SILENT, Json, Progress
 
@@ -41,12 +40,17 @@ def write_report(options: ReportOptions, progress: Progress = SILENT) -> Report:
         UsageError: the results given are none.
     """
     folder = open_folder(options.folder)
-    for path in options.with_results:
-        add_results(folder, path)
+    if options.with_results:
+        from pipeline.report.collect import add_results
+
+        for path in options.with_results:
+            add_results(folder, path)
     place = options.output or folder.path
     current = _current(place, key_of(folder))
     if current is not None:
         return current
+    from pipeline.report.collect import collect  # a current report needs no framework
+
     progress.step("reading the artifacts")
     data = {"key": key_of(folder), **collect(folder)}
     progress.step("drawing the report")
