@@ -93,9 +93,6 @@ def lowest(kind: ir.DataType) -> float:
     return -6.0e4 if kind == ir.DataType.FLOAT16 else -3.38e38
 
 
-ABSORBS = -1e8  # a float32 score of ordinary size vanishes beside it
-
-
 class MaskBuilder:
     """Builds the one mask of an attention from the steps between the scores and the softmax.
 
@@ -155,14 +152,14 @@ class MaskBuilder:
     def _fill(self, fill: float) -> float:
         """Return what to add where scores were replaced by `fill`.
 
-        Far below any score the sum is the fill itself. A shallow fill is lowered, so that the
-        score vanishes, unless other masks fix how deep it lies among them.
+        Far below any score the sum is the fill itself. A fill is lowered that far, unless other
+        masks fix how deep it lies among them.
         """
         if math.isinf(fill):
             self.infinite = True
             return self._floor() if self.finite else fill
         alone = sum(step.kind != "scale" for step in self.site.mask) == 1
-        return self._floor() if alone and fill > ABSORBS else max(fill, self._floor())
+        return self._floor() if alone else max(fill, self._floor())
 
     def _floor(self) -> float:
         """Return the lowest value one bias may hold."""

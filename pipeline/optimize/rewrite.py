@@ -96,7 +96,7 @@ class Rewriter:
         if isinstance(found, Refusal):
             self._refuse(found)
             return
-        if found.native:
+        if found.native and not one.lowerings:  # only counted; others are lowered afresh
             self.outcomes.append(
                 Outcome(found.construct, found.path, anchor_of(found), "fused", found.form, "native")
             )

@@ -108,3 +108,21 @@ def test_outputs_keep_their_names(name):
         [Pass("attention", find_attention, (FuseAttentionStandard(),))]
     )
     assert name in [value.name for value in model.graph.outputs]
+
+
+def test_an_attention_that_came_as_an_operator_is_lowered_afresh():
+    text = """(float[B,4,S,8] q, float[B,2,T,8] k, float[B,2,T,8] v, bool[B,1,1,T] m)
+        => (float[B,4,S,8] y) {
+        two = Constant<value_ints=[2]>() wide = Constant<value_ints=[1, 1, 2, 1, 1]>()
+        flat = Constant<value_ints=[0, 4, -1, 8]>()
+        k5 = Unsqueeze(k, two) ke = Expand(k5, wide) kf = Reshape(ke, flat)
+        v5 = Unsqueeze(v, two) ve = Expand(v5, wide) vf = Reshape(ve, flat)
+        y = Attention(q, kf, vf, m) }"""
+    model = model_of(text)
+    Rewriter(model, Facts(model), Prover()).run(
+        [Pass("attention", find_attention, (FuseAttentionStandard(),))]
+    )
+    model.graph.sort()
+    (node,) = [n for n in model.graph if n.op_type == "Attention"]
+    assert node.attributes["kv_num_heads"].as_int() == 2
+    numbers_of(model, feeds_of(model) | {"m": np.ones((3, 1, 1, 3), dtype=bool)})  # it runs now
