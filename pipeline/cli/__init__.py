@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
-from pipeline.cli.app import main
+import sys
+from typing import NoReturn
 
-__all__ = ["main"]
+
+def main() -> NoReturn:
+    """Run the command line; Ctrl-C ends it quietly even while it is still loading."""
+    try:
+        from pipeline.cli.app import main as run
+    except KeyboardInterrupt:
+        sys.exit(130)
+    run()
