@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import onnx_ir as ir
@@ -26,10 +27,11 @@ def graph_claims(artifact: Artifact, exported: Artifact | None) -> Iterator[Clai
     for part, facts in artifact.facts["parts"].items():
         file = str(facts["file"])
         model = load_model(artifact.path(file))
-        yield precision_claim(model, precision, facts, file)
-        yield from _fused(model, facts, file)
+        name = Path(file).stem
+        yield precision_claim(name, model, precision, facts, file)
+        yield from _fused(name, model, facts, file)
         known = exported.facts["parts"].get(part, {}) if exported is not None else {}
-        yield from _interface(model, known, file)
+        yield from _interface(name, model, known, file)
     for gate in artifact.facts.get("gates", ()):
         yield judge(
             f"--require {gate['gate']}",
@@ -38,7 +40,9 @@ def graph_claims(artifact: Artifact, exported: Artifact | None) -> Iterator[Clai
         )
 
 
-def precision_claim(model: ir.Model, precision: str, facts: Mapping[str, Any], file: str) -> Claim:
+def precision_claim(
+    name: str, model: ir.Model, precision: str, facts: Mapping[str, Any], file: str
+) -> Claim:
     """Return whether the matrix products have the promised type, islands aside."""
     counts = product_types(model)
     wanted = _TYPES.get(precision, precision)
@@ -52,7 +56,7 @@ def precision_claim(model: ir.Model, precision: str, facts: Mapping[str, Any], f
     evidence = f"matrix products: {found}"
     if excused:
         evidence += f"; {excused} of them in float32 islands, listed with their reasons"
-    return judge(f"the graph is {precision}", others <= excused, evidence, file)
+    return judge(f"{name} is {precision}", others <= excused, evidence, file)
 
 
 def product_types(model: ir.Model) -> Counter[str]:
@@ -71,15 +75,15 @@ def product_types(model: ir.Model) -> Counter[str]:
     return counts
 
 
-def _fused(model: ir.Model, facts: Mapping[str, Any], file: str) -> Iterator[Claim]:
+def _fused(name: str, model: ir.Model, facts: Mapping[str, Any], file: str) -> Iterator[Claim]:
     promised = (facts.get("counts") or {}).get("attention", {}).get("fused", 0)
     if promised:
         found = sum(n.op_type in ATTENTION for n in model.graph.all_nodes())
         evidence = f"{found} attention operators in the file"
-        yield judge(f"{promised} attentions fused", found >= promised, evidence, file)
+        yield judge(f"{name}: {promised} attentions fused", found >= promised, evidence, file)
 
 
-def _interface(model: ir.Model, known: Mapping[str, Any], file: str) -> Iterator[Claim]:
+def _interface(name: str, model: ir.Model, known: Mapping[str, Any], file: str) -> Iterator[Claim]:
     for kind, values in (("inputs", model.graph.inputs), ("outputs", model.graph.outputs)):
         wanted = [entry["name"] for entry in known.get(kind, ())]
         if not wanted:
@@ -88,4 +92,4 @@ def _interface(model: ir.Model, known: Mapping[str, Any], file: str) -> Iterator
         found = [v.name for v in values if kind == "outputs" or v.name not in weights]
         lost = sorted(set(wanted) ^ {str(n) for n in found})
         evidence = f"{len(found)} {kind}" + (f"; not the same: {', '.join(lost)}" if lost else "")
-        yield judge(f"{kind} keep their names", not lost, evidence, file)
+        yield judge(f"{name}: {kind} keep their names", not lost, evidence, file)

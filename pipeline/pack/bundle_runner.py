@@ -105,6 +105,7 @@ def open_graph(path: Path, candidate: Mapping[str, Any]) -> Runner:
     if provider not in ort.get_available_providers():
         raise CannotRunError(f"this onnxruntime has no {provider}")
     settings = ort.SessionOptions()
+    settings.log_severity_level = 3
     session_facts = candidate.get("session") or {}
     if session_facts.get("denormals") == "flush":
         settings.add_session_config_entry("session.set_denormal_as_zero", "1")

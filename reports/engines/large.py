@@ -106,10 +106,10 @@ def llama(folder: Path) -> Path:
     return folder / "model.onnx"
 
 
-def report(name: str, source: Path, weights_bytes: int, plan: Path, precision: str = "") -> None:
+def report(name: str, source: Path, weights_bytes: int, plan: Path, length: str = "seq") -> None:
     made = build_engines(
-        BuildEngineOptions(source, plan, precision=precision, compute_capabilities=TARGETS,
-                           dims=("batch=1:1:8", "seq=1:128:512"))
+        BuildEngineOptions(source, plan, compute_capabilities=TARGETS,
+                           dims=("batch=1:1:8", f"{length}=1:128:512"))
     )  # fmt: skip
     part = made.facts["parts"]["model"]
     kernels = [a["dedicated"] for a in part["attention"]]
@@ -143,7 +143,7 @@ def main(what: str, folder: Path) -> None:
     size = sum(
         v.const_value.nbytes for v in read_graph(graph).seen.model.graph.initializers.values()
     )
-    report("bert-large, fp16", graph, size, folder / "bert-large.plan")
+    report("bert-large, fp16", graph, size, folder / "bert-large.plan", "sequence")
 
 
 if __name__ == "__main__":

@@ -91,25 +91,31 @@ def states(place) -> dict[str, str]:
 def test_an_honest_folder_keeps_everything_but_what_needs_a_gpu(tmp_path):
     found = check_folder(made(tmp_path / "d"))
     open_ones = [c for c in found if c.state != "kept"]
-    assert [c.claim for c in open_ones] == ["model: runs on 8.0 and is right"]
+    assert [c.claim for c in open_ones] == ["model.tensorrt-fp16 engine runs on 8.0 and is right"]
     assert open_ones[0].state == "unchecked"
     assert "pipeline pack" in open_ones[0].evidence
     claims = {c.claim: c.evidence for c in found}
-    assert claims["the graph is fp16"] == "matrix products: 3 in float16"
-    assert claims["1 attentions fused"] == "1 attention operators in the file"
-    assert claims["x: seq from 1 to 32"] == "the profiles take 1 to 32"
+    assert claims["model.tensorrt-fp16 is fp16"] == "matrix products: 3 in float16"
+    assert claims["model.tensorrt-fp16: 1 attentions fused"] == "1 attention operators in the file"
+    assert claims["model.tensorrt-fp16 engine: seq from 1 to 32"].startswith(
+        "the profiles take 1 to 32"
+    )
     refuse_broken(found)
 
 
+ENGINE = "model.tensorrt-fp16 engine"
 LIES = {
-    "precision": ({"really": "fp32"}, "the graph is fp16"),
-    "engine precision": ({"really": "bf16"}, "model: the engine is fp16"),
-    "fused": ({"fused": 3}, "3 attentions fused"),
-    "shapes": ({"high": 16}, "x: seq from 1 to 32"),
-    "kernels": ({"dedicated": False}, "every attention has a dedicated kernel"),
+    "precision": ({"really": "fp32"}, "model.tensorrt-fp16 is fp16"),
+    "engine precision": ({"really": "bf16"}, "model.tensorrt-fp16 engine is fp16"),
+    "fused": ({"fused": 3}, "model.tensorrt-fp16: 3 attentions fused"),
+    "shapes": ({"high": 16}, "model.tensorrt-fp16 engine: seq from 1 to 32"),
+    "kernels": (
+        {"dedicated": False},
+        "model.tensorrt-fp16 engine: every attention has a dedicated kernel",
+    ),
     "interface": (
         {"outputs": [{"name": "logits", "dtype": "float32", "shape": []}]},
-        "outputs keep their names",
+        "model.tensorrt-fp16: outputs keep their names",
     ),
 }
 
@@ -153,7 +159,7 @@ def results(place, right: bool, digest: str | None = None) -> dict:
 def test_results_from_elsewhere_settle_what_could_not_be_checked(right, digest, state, tmp_path):
     place = made(tmp_path / "d")
     place.write("results/r.json", json.dumps(results(place, right, digest)).encode())
-    assert states(place)["model: runs on 8.0 and is right"] == state
+    assert states(place)["model.tensorrt-fp16 engine runs on 8.0 and is right"] == state
 
 
 def test_an_engine_of_an_older_graph_is_not_that_graph(tmp_path):
@@ -165,7 +171,7 @@ def test_an_engine_of_an_older_graph_is_not_that_graph(tmp_path):
 
     newer = replace(graph_artifact, digest="newer")
     found = {c.claim: c for c in engine_claims(engine, newer, exported, [])}
-    assert found["model: the engine is fp16"].state == "broken"
+    assert found["model.tensorrt-fp16 engine is fp16"].state == "broken"
     assert all(c.state == "kept" for c in graph_claims(graph_artifact, exported))
 
 
