@@ -1,9 +1,9 @@
-"""exp(x - max(x)) / sum(exp(x - max(x)))  ->  Softmax(x) over the last axis.
+"""exp(x - max(x)) / sum(exp(x - max(x)))  ->  Softmax(x), over the last axis for attention.
 
 Source: ONNX Softmax, opset 13.
 Exact: rounding only. Without the maximum the original overflows where Softmax does not.
-Applies when: any softmax that is not yet the operator along the last axis; another axis gets a
-Transpose on both sides, so that attention knows one form.
+Applies when: any softmax that is not yet the operator. Where a matrix product reads it, another
+axis than the last gets a Transpose on both sides, so that attention knows one form.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class FuseSoftmax:
 
     def lower(self, site: SoftmaxSite, emit: Emitter) -> tuple[ir.Value, ...]:
         """Return the probabilities."""
-        if site.axis == -1:
-            return (emit.one("Softmax", [site.x], {"axis": -1}),)
+        if site.axis == -1 or not site.product:
+            return (emit.one("Softmax", [site.x], {"axis": site.axis}),)
         order = list(range(len(emit.facts.shape(site.x) or ())))
         order[site.axis], order[-1] = order[-1], order[site.axis]
         moved = emit.one("Transpose", [site.x], {"perm": order})

@@ -21,6 +21,11 @@ from pipeline.graph.recognise.norm import nodes_between
 from pipeline.graph.sites import Refusal, Site
 
 STEPS = 3
+_NEAR = 12
+_PRODUCTS = frozenset({"MatMul", "Einsum", "Gemm"})
+_BETWEEN = frozenset(
+    {"Cast", "Identity", "Transpose", "Reshape", "Unsqueeze", "Squeeze", "Mul", "Where", "Expand"}
+)
 _SUMS = frozenset({"ReduceSum", "ReduceLogSumExp"})
 
 
@@ -32,11 +37,14 @@ class SoftmaxSite(Site):
         x: The scores.
         axis: The axis from the end, negative.
         stable: Whether a value was subtracted before the exponential.
+        product: Whether a matrix product reads the probabilities, as in attention; then the
+            axis is wanted last.
     """
 
     x: ir.Value
     axis: int
     stable: bool
+    product: bool
 
     @property
     def construct(self) -> str:
@@ -55,7 +63,7 @@ class SoftmaxSite(Site):
 
 
 def find_softmaxes(graph: ir.Graph, facts: Facts) -> Iterator[SoftmaxSite | Refusal]:
-    """Yield softmaxes written out, and Softmax operators along another axis than the last."""
+    """Yield softmaxes written out, and Softmax operators on a wrong axis for a product."""
     for node in list(graph):
         if node.domain or node.graph is not graph:
             continue
@@ -67,11 +75,11 @@ def find_softmaxes(graph: ir.Graph, facts: Facts) -> Iterator[SoftmaxSite | Refu
             shape = facts.shape(node.outputs[0])
             axis = node.attributes.get_int("axis", -1)
             x = node.inputs[0]
-            if shape is not None and axis not in (-1, len(shape) - 1) and x is not None:
-                axis = axis if axis < 0 else axis - len(shape)
-                yield SoftmaxSite(
-                    node, frozenset({node}), (node.outputs[0],), x=x, axis=axis, stable=True
-                )
+            if shape is None or axis in (-1, len(shape) - 1) or x is None:
+                continue
+            site = _softmax(node, frozenset({node}), node.outputs[0], x, axis, len(shape))
+            if site.product:
+                yield site
 
 
 def _exp_of_log(node: ir.Node, facts: Facts) -> Iterator[SoftmaxSite]:
@@ -79,9 +87,35 @@ def _exp_of_log(node: ir.Node, facts: Facts) -> Iterator[SoftmaxSite]:
     axis = node.attributes.get_int("axis", -1)
     for user in node.outputs[0].consumers():
         if user.op_type == "Exp" and shape is not None and x is not None:
-            axis = axis if axis < 0 else axis - len(shape)
-            nodes = frozenset({node, user})
-            yield SoftmaxSite(node, nodes, (user.outputs[0],), x=x, axis=axis, stable=True)
+            yield _softmax(node, frozenset({node, user}), user.outputs[0], x, axis, len(shape))
+
+
+def _softmax(
+    anchor: ir.Node,
+    nodes: frozenset[ir.Node],
+    output: ir.Value,
+    x: ir.Value,
+    axis: int,
+    rank: int,
+    *,
+    stable: bool = True,
+) -> SoftmaxSite:
+    axis = axis if axis < 0 else axis - rank
+    product = _meets_product(output)
+    return SoftmaxSite(anchor, nodes, (output,), x=x, axis=axis, stable=stable, product=product)
+
+
+def _meets_product(value: ir.Value) -> bool:
+    """Return whether a matrix product reads the value, through layouts, casts and masks."""
+    todo, seen = [value], set[ir.Node]()
+    while todo and len(seen) < _NEAR:
+        for node in todo.pop().consumers():
+            if node.op_type in _PRODUCTS:
+                return True
+            if node.op_type in _BETWEEN and node not in seen:
+                seen.add(node)
+                todo.append(node.outputs[0])
+    return False
 
 
 def _written_out(node: ir.Node, facts: Facts) -> Iterator[SoftmaxSite | Refusal]:
@@ -131,7 +165,7 @@ def _match_from(
         nodes = nodes_between(cone, value)
         if anchor in nodes:
             stable = any(n.op_type in ("Sub", "ReduceLogSumExp") for n in nodes)
-            return SoftmaxSite(anchor, nodes, (value,), x=x, axis=axes[0], stable=stable)
+            return _softmax(anchor, nodes, value, x, axes[0], len(shape), stable=stable)
     return _near_miss(cone, anchor, total)
 
 

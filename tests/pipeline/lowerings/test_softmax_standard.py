@@ -23,13 +23,14 @@ CASES = {
     "another axis": (
         graph("m = ReduceMax(x, rows) d = Sub(x, m) e = Exp(d) s = ReduceSum(e, rows)"
               " y = Div(e, s)"),
-        graph("t = Transpose<perm=[0, 2, 1]>(x) s = Softmax<axis=-1>(t)"
-              " y = Transpose<perm=[0, 2, 1]>(s)"),
+        graph("y = Softmax<axis=-2>(x)"),
     ),
-    "the operator on another axis": (
-        graph("y = Softmax<axis=1>(x)"),
-        graph("t = Transpose<perm=[0, 2, 1]>(x) s = Softmax<axis=-1>(t)"
-              " y = Transpose<perm=[0, 2, 1]>(s)"),
+    "another axis, read by a product": (
+        graph("q = Transpose<perm=[0, 2, 1]>(x) p = Softmax<axis=1>(x) z = MatMul(q, p)"
+              " y = MatMul(x, z)"),
+        graph("q = Transpose<perm=[0, 2, 1]>(x) t = Transpose<perm=[0, 2, 1]>(x)"
+              " s = Softmax<axis=-1>(t) p = Transpose<perm=[0, 2, 1]>(s) z = MatMul(q, p)"
+              " y = MatMul(x, z)"),
     ),
 }  # fmt: skip
 
