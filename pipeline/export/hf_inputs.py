@@ -114,7 +114,8 @@ def model_inputs(model: Any, task: str) -> Inputs:
             where=type(model).__name__,
             fix="wrap it in a function that returns the model and example inputs",
         )
-    if getattr(config, "is_encoder_decoder", False) and "decoder_input_ids" in accepted:
+    halves = getattr(config, "is_encoder_decoder", False) and "decoder_input_ids" in accepted
+    if halves and task in ("feature-extraction", "automatic-speech-recognition"):
         ids = example_ids(config, BATCH, LENGTH - 2)
         inputs.add("decoder_input_ids", ids, axis_0="batch", axis_1="target")
         inputs.dims["target"] = lengths(model)

@@ -21,6 +21,7 @@ from pipeline.export.hf_inputs import (
 )
 from pipeline.export.options import KvCache
 from pipeline.export.parts import ExportPart, SizeRange, free_names
+from pipeline.export.prove import first_line
 from pipeline.export.static_cache import static_decoder_part
 
 PAST = 5  # positions of the example cache
@@ -52,8 +53,15 @@ def model_parts(model: Any, task: str, kv_cache: KvCache, capacity: int | None) 
 def _single(model: Any, task: str) -> ExportPart:
     """Return the whole model as one call."""
     inputs = model_inputs(model, task)
-    with torch.no_grad():
-        result = model(**inputs.tensors)
+    try:
+        with torch.no_grad():
+            result = model(**inputs.tensors)
+    except Exception as err:
+        raise ExportError(
+            f"the model fails on example inputs: {type(err).__name__}: {first_line(err)}",
+            where=f"{type(model).__name__}({', '.join(inputs.tensors)})",
+            fix="name another --task, or wrap it in a function with inputs it takes",
+        ) from err
     outputs = tuple(
         name
         for name, value in result.items()

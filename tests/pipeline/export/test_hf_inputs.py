@@ -40,7 +40,8 @@ def test_images_and_sound(tiny):
     image = model_inputs(tiny("vit", "AutoModel"), "feature-extraction")
     assert image.tensors["pixel_values"].shape[1:] == (3, 16, 16)
     assert image.axes["pixel_values"] == {0: "batch"}
-    sound = model_inputs(tiny("whisper", "AutoModelForSpeechSeq2Seq"), "x")
+    task = "automatic-speech-recognition"
+    sound = model_inputs(tiny("whisper", "AutoModelForSpeechSeq2Seq"), task)
     assert sound.tensors["input_features"].shape[1:] == (8, 20)
     assert "decoder_input_ids" in sound.tensors
 

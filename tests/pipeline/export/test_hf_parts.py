@@ -90,3 +90,15 @@ def test_a_cache_no_graph_can_take_is_named(checkpoints, monkeypatch):
     with pytest.raises(ExportError, match="no key-value cache") as caught:
         model_parts(model, "text-generation", "concat", None)
     assert "--kv-cache none" in caught.value.fix
+
+
+def test_a_model_that_fails_on_its_inputs_is_named(checkpoints, monkeypatch):
+    model = load(checkpoints("bert"), "AutoModel")
+
+    def fails(self, input_ids, attention_mask):
+        raise IndexError("nothing here")
+
+    monkeypatch.setattr(type(model), "forward", fails)
+    with pytest.raises(ExportError, match="IndexError: nothing here") as caught:
+        model_parts(model, "feature-extraction", "concat", None)
+    assert "input_ids, attention_mask" in caught.value.where
