@@ -43,21 +43,29 @@ class Applicable:
         return names[0] if names else None
 
     @property
-    def mask_length(self) -> str | None:
-        """The size the mask covers, None where no mask covers the inputs' own positions."""
-        shapes = {str(entry["name"]): list(entry["shape"]) for entry in self.inputs}
-        mask, ids = shapes.get(MASK), shapes.get("input_ids")
-        if mask is None or mask != ids or any(name.startswith(PAST) for name in shapes):
-            return None
-        return mask[1] if isinstance(mask[1], str) else None
-
-    @property
     def rows(self) -> Case | None:
         """A case with two rows or more whose values are ordinary."""
         batch = self.batch
         fit = [c for c in self.cases if batch and c.sizes.get(batch, 0) >= 2]
         ordinary = [case for case in fit if case.style in ("plain", "padded")]
         return max(ordinary, key=lambda case: case.style == "plain", default=None)
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """Inputs of a whole prompt: an empty past where there is one.
+
+    Attributes:
+        new: The axis of new positions, of inputs and outputs.
+        past: The axis of cached positions, of the caches; empty without a cache.
+        both: The axis of cached and new positions together, of inputs and outputs.
+    """
+
+    feeds: Mapping[str, np.ndarray]
+    length: int
+    new: Mapping[str, int]
+    past: Mapping[str, int]
+    both: Mapping[str, int]
 
 
 def run_checks(run: Run, about: Applicable) -> list[Check]:
@@ -67,39 +75,55 @@ def run_checks(run: Run, about: Applicable) -> list[Check]:
         return []
     batch = about.axes(about.batch)
     checks = identical_rows(run, case.feeds, batch) + permuted_rows(run, case.feeds, batch)
-    if about.mask_length is not None:
-        checks += _padded(run, about, about.mask_length, case, batch)
-    return checks + _chunked(run, about, case)
+    prompt = prompt_of(about, case)
+    if prompt is None:
+        return checks
+    checks += _padded(run, prompt, batch)
+    if prompt.past and prompt.length > 1:
+        new = {n: axis for n, axis in prompt.new.items() if not n.startswith("present.")}
+        both = {n: axis for n, axis in prompt.both.items() if n in prompt.feeds}
+        checks += chunked_prefill(run, prompt.feeds, new, prompt.past, both)
+    return checks
 
 
-def _padded(
-    run: Run, about: Applicable, length: str, case: Case, batch: Mapping[str, int]
-) -> list[Check]:
-    rows, longest = case.feeds[MASK].shape
-    if longest < 3:
-        return []
-    lengths = [longest, *(1 + (longest * row) // (rows + 1) for row in range(1, rows))]
-    mask = np.arange(longest)[None, :] < np.array(lengths)[:, None]
-    feeds = {**case.feeds, MASK: mask.astype(case.feeds[MASK].dtype)}
-    return padded_rows(run, feeds, batch, about.axes(length), lengths)
-
-
-def _chunked(run: Run, about: Applicable, case: Case) -> list[Check]:
+def prompt_of(about: Applicable, case: Case) -> Prompt | None:
+    """Return the case as a whole prompt, None for a part that reads no ids of a dynamic length."""
     caches = [e for e in about.inputs if str(e["name"]).startswith(PAST)]
     ids = next((e for e in about.inputs if e["name"] == "input_ids"), None)
-    if not caches or ids is None or not isinstance(caches[0]["shape"][2], str):
+    if ids is None or len(ids["shape"]) != 2 or not isinstance(ids["shape"][1], str):
+        return None
+    new = ids["shape"][1]
+    length = int(case.feeds["input_ids"].shape[1])
+    if not caches:
+        return Prompt(case.feeds, length, about.axes(new), {}, {})
+    past = caches[0]["shape"][2]
+    if not isinstance(past, str):
+        return None
+    cached = axes_of(caches, past)
+    entries = [*about.inputs, *about.outputs]
+    sums = {size for e in entries for size in e["shape"] if _is_sum(size, past, new)}
+    both = {name: axis for size in sums for name, axis in about.axes(size).items()}
+    feeds = dict(case.feeds)
+    for name, array in case.feeds.items():
+        feeds[name] = head(array, both.get(name), length)
+        if name in cached:
+            feeds[name] = head(array, cached[name], 0)
+    return Prompt(feeds, length, about.axes(new), cached, both)
+
+
+def _padded(run: Run, prompt: Prompt, batch: Mapping[str, int]) -> list[Check]:
+    """Return the check on rows padded behind, where the mask covers the part's own positions."""
+    mask = prompt.feeds.get(MASK)
+    own = {**prompt.new, **prompt.both}
+    if mask is None or MASK not in own or mask.ndim != 2 or prompt.length < 3:
         return []
-    past, new = caches[0]["shape"][2], ids["shape"][1]
-    if not isinstance(new, str) or case.sizes.get(new, 0) < 2:
-        return []
-    empty = {n: head(case.feeds[n], axis, 0) for n, axis in axes_of(caches, past).items()}
-    sums = {size for e in about.inputs for size in e["shape"] if _is_sum(size, past, new)}
-    both = {name: axis for size in sums for name, axis in axes_of(about.inputs, size).items()}
-    feeds = {**case.feeds, **empty}
-    for name, axis in both.items():
-        feeds[name] = head(feeds[name], axis, case.sizes[new])
-    logits = {n: axis for n, axis in about.axes(new).items() if not n.startswith("present.")}
-    return chunked_prefill(run, feeds, logits, axes_of(caches, past), both)
+    rows, longest = mask.shape
+    lengths = [longest, *(1 + (longest * row) // (rows + 1) for row in range(1, rows))]
+    real = np.arange(longest)[None, :] < np.array(lengths)[:, None]
+    feeds = {**prompt.feeds, MASK: real.astype(mask.dtype)}
+    if "position_ids" in feeds:
+        feeds["position_ids"] = np.broadcast_to(np.arange(longest), mask.shape).copy()
+    return padded_rows(run, feeds, batch, own, lengths)
 
 
 def _is_sum(size: object, past: str, new: str) -> bool:

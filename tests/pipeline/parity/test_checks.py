@@ -68,7 +68,9 @@ def test_an_encoder_is_checked_row_by_row():
 
 def test_a_decoder_is_checked_in_chunks():
     checks = run_checks(decoder, DECODER)
-    assert names(checks) == {"identical rows", "permuted rows", "chunked prefill"}
+    assert names(checks) == {
+        "identical rows", "permuted rows", "padded rows", "chunked prefill",
+    }  # fmt: skip
     chunked = [check for check in checks if check.name == "chunked prefill"]
     assert [check.output for check in chunked] == ["logits"]
     assert max(check.errors.max for check in checks) == 0
@@ -82,6 +84,12 @@ def test_faults_show():
         out = decoder(feeds)
         return {**out, "logits": np.cumsum(feeds["input_ids"][:, :, None], axis=1)}
 
+    def sees_padding(feeds):
+        out = decoder(feeds)
+        return {**out, "logits": out["logits"] + feeds["input_ids"].sum(1)[:, None, None]}
+
+    behind = [c for c in run_checks(sees_padding, DECODER) if c.name == "padded rows"]
+    assert max(check.errors.max for check in behind) >= 1
     padded = [c for c in run_checks(ignores_mask, ENCODER) if c.name == "padded rows"]
     assert max(check.errors.max for check in padded) > 0.1
     chunked = [c for c in run_checks(forgets, DECODER) if c.name == "chunked prefill"]
