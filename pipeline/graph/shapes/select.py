@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import onnx_ir as ir
 
-from pipeline.graph.dims import ONE, Dim, is_nonnegative
+from pipeline.graph.dims import ONE, Dim, is_nonnegative, product
 from pipeline.graph.shapes.call import (
     Call,
     Dims,
@@ -175,10 +175,21 @@ def _top_k(call: Call) -> Sequence[Info]:
 
 
 def _nonzero(call: Call) -> Sequence[Info]:
-    rank = call.rank(0)
-    if rank is None:
+    shape = call.shape(0)
+    if shape is None:
         return [Info(call.fresh(2), INT64)]
-    return [Info((Dim.of(max(rank, 1)), call.unifier.fresh()), INT64)]
+    count = product(shape) if _filled(call) else call.unifier.fresh()
+    return [Info((Dim.of(max(len(shape), 1)), count), INT64)]
+
+
+def _filled(call: Call) -> bool:
+    """Return whether the input is a filled tensor: before opset 11 a range was written so."""
+    value = call.node.inputs[0]
+    made = None if value is None else value.producer()
+    if made is None or made.op_type != "ConstantOfShape":
+        return False
+    tensor = made.attributes["value"].value if "value" in made.attributes else None
+    return isinstance(tensor, ir.TensorProtocol) and bool(tensor.numpy().all())
 
 
 def _compress(call: Call) -> Sequence[Info]:

@@ -48,6 +48,14 @@ o = Transpose<perm=[1,0]>(t) }"
     assert_claims(text, closed=False)
 
 
+def test_a_range_written_as_the_places_of_ones():
+    text = "(float[B,S] x) => (int64[N] o) { s = Shape<start=1>(x) \
+f = ConstantOfShape<value = int64[1] {1}>(s) n = NonZero(f) t = Transpose<perm=[1,0]>(n) \
+a = Constant<value_ints=[1]>() o = Squeeze(t, a) }"
+    assert shape_of(text) == "S"
+    assert_claims(text)
+
+
 def test_compress_and_unique():
     text = "(float[B,S] x, bool[2] keep) => (float[N] o) { c = Compress<axis=0>(x, keep) \
 u, a, b, d = Unique(c) o = Neg(u) }"
