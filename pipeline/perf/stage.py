@@ -10,6 +10,8 @@ from typing import Any
 from pipeline.artifacts import Artifact, StageContext, digest_json, open_folder, run_stage
 from pipeline.errors import UsageError
 from pipeline.perf.options import PerfOptions
+from pipeline.tensorrt_api import find_gpu
+from pipeline.toolchain import machine
 from pipeline.types import SILENT, Json, Progress
 
 RESULT = "perf/perf.json"
@@ -80,8 +82,9 @@ def _files(options: PerfOptions, progress: Progress) -> Artifact:
 
 
 def _recipe(options: PerfOptions) -> dict[str, Json]:
-    import platform
-
+    """Return the options and the machine: a folder that moved is measured anew."""
     plain = {k: v for k, v in asdict(options).items() if k not in ELSEWHERE}
     recipe: dict[str, Json] = {k: list(v) if isinstance(v, tuple) else v for k, v in plain.items()}
-    return {**recipe, "machine": platform.node() and platform.machine()}
+    about, gpu = machine(), find_gpu()
+    recipe["machine"] = {"cpu": about["cpu"], "cores": about["cores"]}
+    return {**recipe, "gpu": f"{gpu.name} {gpu.driver}" if gpu else "none"}
