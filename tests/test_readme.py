@@ -95,7 +95,7 @@ def test_ci_calls_the_readmes_test_command(tmp_path):
         "#!/bin/sh\n"
         f'echo "python3 $*" >> {log}\n'
         'mkdir -p "$3/bin"\n'
-        f'for tool in pip pytest; do printf \'#!/bin/sh\\necho "$0 $*" >> {log}\\n\''
+        f"for tool in pip pytest; do printf '#!/bin/sh\\necho \"$0 $*\" >> {log}\\n'"
         ' > "$3/bin/$tool"; chmod +x "$3/bin/$tool"; done\n'
     )
     fake.chmod(0o755)

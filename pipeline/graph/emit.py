@@ -72,7 +72,11 @@ class Emitter:
         while values and values[-1] is None:
             values.pop()
         node = ir.node(
-            op_type, values, dict(attrs or {}), domain=domain, num_outputs=outputs  # type: ignore[arg-type]
+            op_type,
+            values,
+            dict(attrs or {}),
+            domain=domain,
+            num_outputs=outputs,  # type: ignore[arg-type]
         )
         node.metadata_props.update(
             {k: v for k, v in self.like.metadata_props.items() if k != "pipeline.rule"}

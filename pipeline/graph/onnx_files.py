@@ -142,6 +142,25 @@ def save_model(
     return [*placed.files, path]
 
 
+def refuse_invalid(path: Path | str, cause: BaseException) -> None:
+    """Raise BadModelError if ONNX's own checker finds fault with a file; return if it does not.
+
+    For a file that made a stage stumble: a graph against the specification is the file's fault,
+    anything else is ours.
+    """
+    import onnx
+
+    try:
+        onnx.checker.check_model(str(path), full_check=True)
+    except Exception as error:  # the checker has several kinds, none of them public
+        lines = [line for line in str(error).strip().splitlines() if line.strip()]
+        raise BadModelError(
+            f"The model breaks ONNX's rules: {(lines or ['unknown'])[0][:300]}",
+            where=str(path),
+            fix="Export it again; `python -m onnx.checker` shows all that is wrong.",
+        ) from cause
+
+
 def _serialized(model: ir.Model, path: Path) -> bytes:
     try:
         return ir.to_proto(model).SerializeToString()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-import hashlib
 
 import onnx_ir as ir
 
@@ -172,7 +172,7 @@ class _Cutter:
         """Return what identifies a constant: its contents when small, else its shape and place."""
         number = self._constants.setdefault(value, len(self._constants))
         head = f"const {number} {tensor.dtype} {tuple(tensor.shape)}"
-        if tensor.nbytes > BIG_BYTES or tensor.dtype.is_floating_point() and tensor.size > 16:
+        if tensor.nbytes > BIG_BYTES or (tensor.dtype.is_floating_point() and tensor.size > 16):
             return head
         return f"{head} {tensor.numpy().tobytes().hex()}"
 

@@ -124,9 +124,7 @@ def _regroup(
     return reshape_to(emit, value, sizes, view.base)
 
 
-def reshape_to(
-    emit: Emitter, value: ir.Value, sizes: Sequence[Dim], source: ir.Value
-) -> ir.Value:
+def reshape_to(emit: Emitter, value: ir.Value, sizes: Sequence[Dim], source: ir.Value) -> ir.Value:
     """Return the value reshaped; sizes are copied (0), inferred (-1) or computed as needed."""
     held = emit.facts.shape(value) or ()
     spec: list[int | None] = []
@@ -195,4 +193,3 @@ def _find_axis(emit: Emitter, size: Dim, source: ir.Value) -> tuple[ir.Value, in
             if dim == size:
                 return value, axis
     return None
-

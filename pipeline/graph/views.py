@@ -172,7 +172,8 @@ def apply_layout(view: View, node: ir.Node, facts: Facts) -> View | None:
         case "Transpose":
             perm = node.attributes.get("perm")
             order = perm.as_ints() if perm is not None else range(len(view.axes) - 1, -1, -1)
-            return view.transpose(list(order))
+            fits = sorted(order) == list(range(len(view.axes)))
+            return view.transpose(list(order)) if fits else None
         case "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze":
             return view.reshape(shape)
         case "Expand":

@@ -219,7 +219,7 @@ class MaskBuilder:
 
 
 def mask_shape(site: AttentionSite, emit: Emitter, sizes: Sequence[Dim]) -> ir.Value:
-    """Return the sizes as an operand, read from the queries and keys where they depend on inputs."""
+    """Return the sizes as an operand, read off queries and keys where they depend on inputs."""
     near = (site.k.base, site.cache.past_key) if site.cache is not None else (site.k.base,)
     if emit.sources[: len(near)] != near:
         emit.sources = (*near, *emit.sources)
@@ -263,4 +263,3 @@ _SELECTING = frozenset(
     {"Gather", "GatherND", "GatherElements", "Reshape", "Expand", "Slice", "Pad", "Unsqueeze",
      "Squeeze", "Tile", "Transpose", "Cast", "Identity"}
 )  # fmt: skip
-

@@ -49,7 +49,10 @@ class Plan:
 
 # Denormals inside masked softmaxes cost 1.3 to 1.8 times; ONNX Runtime's own SkipLayerNorm
 # fusion makes Add + LayerNormalization 2 to 5 times slower on CPU.
-_CPU_SESSION: dict[str, Any] = {"disabled_optimizers": ["SkipLayerNormFusion"], "denormals": "flush"}
+_CPU_SESSION: dict[str, Any] = {
+    "disabled_optimizers": ["SkipLayerNormFusion"],
+    "denormals": "flush",
+}
 
 
 def lowerings_for(target: str, *, fuse_all: bool = False) -> dict[str, tuple[Lowering[Any], ...]]:

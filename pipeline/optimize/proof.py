@@ -2,7 +2,8 @@
 
 The reference is the original region in float64. The replacement runs where it will run, in ONNX
 Runtime where that is installed, else in the judge's float32. It passes when its error stays
-within a small multiple of the error the original makes in float32, with a floor of a few ulp.
+within a small multiple of the error the original makes in its own type (float32, or the half
+type its tensors have), with a floor of a few ulp of that type.
 Rows where the reference is not a number bind nothing, but finite reference rows must match.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from typing import Literal
 
 import numpy as np
 import onnx_ir as ir
@@ -21,7 +23,8 @@ from pipeline.optimize.proof_inputs import assignments, feeds_for
 STYLES = ("plain", "holes", "masked-rows", "large")
 MIN_RUNS = 2
 NOISE_FACTOR = 8.0
-FLOOR_ULP = 64.0
+FLOOR_ULP = {"float32": 64.0, "float16": 2.0, "bfloat16": 2.0}
+EPSILON = {"float32": 2.0**-23, "float16": 2.0**-10, "bfloat16": 2.0**-7}
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,8 @@ def _prove(region: Region, zero: frozenset[str]) -> Certificate:
     from pipeline.judge import Judge  # torch, which a run without proofs does not need
 
     reference = _Reference(region)
-    noise = Judge(region.before, "float32")
+    kind = _kind(region)
+    noise = Judge(region.before, kind)
     runner = _Candidate(region.after)
     if runner.failure:
         return Certificate(region.digest, 0, 0.0, 0.0, runner.engine, False, runner.failure)
@@ -89,7 +93,7 @@ def _prove(region: Region, zero: frozenset[str]) -> Certificate:
             return Certificate(region.digest, runs, worst, allowed, runner.engine, False, why)
         runs += 1
         for name, want in expected.items():
-            error, limit, why = _compare(want, rough[name].numpy(), actual[name])
+            error, limit, why = _compare(want, rough[name].double().numpy(), actual[name], kind)
             if error > worst:
                 worst, allowed = error, limit
             if why:
@@ -145,8 +149,20 @@ def _sizes(feeds: Mapping[str, np.ndarray]) -> str:
     return ", ".join(f"{name} {list(array.shape)}" for name, array in feeds.items())[:200]
 
 
+def _kind(region: Region) -> Literal["float32", "float16", "bfloat16"]:
+    """Return the coarsest float type the region computes in."""
+    graph = region.before.graph
+    values = [*graph.inputs, *graph.initializers.values()]
+    types = {value.dtype for value in values} | {
+        node.attributes["to"].value for node in graph if node.op_type == "Cast"
+    }
+    if ir.DataType.BFLOAT16 in types:
+        return "bfloat16"
+    return "float16" if ir.DataType.FLOAT16 in types else "float32"
+
+
 def _compare(
-    want: np.ndarray, rough: np.ndarray, got: np.ndarray
+    want: np.ndarray, rough: np.ndarray, got: np.ndarray, kind: str = "float32"
 ) -> tuple[float, float, str]:
     """Return (error, limit, reason when it fails) for one output."""
     if want.shape != got.shape:
@@ -161,10 +177,9 @@ def _compare(
     if not np.isfinite(values[finite]).all():
         return np.inf, 0.0, "not finite where the original is"
     error = float(np.abs(values - want)[finite].max())
-    own = float(np.abs(rough.astype(np.float64) - want)[finite].max())
+    own = float(np.abs(rough - want)[finite].max())
     scale = float(np.abs(want[finite]).max())
-    ulp = float(np.finfo(got.dtype if got.dtype.kind == "f" else np.float32).eps) * scale
-    limit = max(NOISE_FACTOR * own, FLOOR_ULP * ulp, 1e-37)
+    limit = max(NOISE_FACTOR * own, FLOOR_ULP[kind] * EPSILON[kind] * scale, 1e-37)
     why = f"differs by {error:.3g} where {limit:.3g} is allowed (largest value {scale:.3g})"
     return error, limit, "" if error <= limit else why
 

@@ -137,9 +137,9 @@ def _floats(
         values = values * 8.0 + random.standard_normal() * 4.0
     elif style == "masked-rows" and values.ndim > 1 and values.size:
         values[0] = 0.0
-    if region.inputs[index].is_graph_input() and style in ("holes", "masked-rows"):
-        if _only_added(region, index) and values.size:
-            values = np.where(random.random(dims) < 0.4, np.finfo(np.float32).min, 0.0)
+    handed_in = region.inputs[index].is_graph_input() and _only_added(region, index)
+    if handed_in and style in ("holes", "masked-rows") and values.size:
+        values = np.where(random.random(dims) < 0.4, np.finfo(np.float32).min, 0.0)
     return values
 
 

@@ -68,7 +68,7 @@ def check_gates(gates: Sequence[str], parts: Mapping[str, Fused]) -> list[dict[s
         wanted = len(outcomes) if least is None else least
         if found < wanted or (least is None and not outcomes):
             raise ClaimError(
-                f"--require {gate}: {found} of {wanted if wanted else 'any'} {kind} sites are fused",
+                f"--require {gate}: {found} of {wanted or 'any'} {kind} sites are fused",
                 where=_unfused(outcomes),
                 fix="`pipeline explain` says why each of them is not",
             )

@@ -98,7 +98,9 @@ class Rewriter:
             return
         if found.native and not one.lowerings:  # only counted; others are lowered afresh
             self.outcomes.append(
-                Outcome(found.construct, found.path, anchor_of(found), "fused", found.form, "native")
+                Outcome(
+                    found.construct, found.path, anchor_of(found), "fused", found.form, "native"
+                )
             )
             return
         self.progress.step(f"{one.name}: {found.path}")
@@ -135,7 +137,13 @@ class Rewriter:
                 return checked
             certificate = checked
         outcome = Outcome(
-            site.construct, site.path, anchor_of(site), "fused", site.form, lowering.name, certificate
+            site.construct,
+            site.path,
+            anchor_of(site),
+            "fused",
+            site.form,
+            lowering.name,
+            certificate,
         )
         commit(graph, site, result, emit, self.facts)
         return outcome
@@ -157,13 +165,17 @@ class Rewriter:
         return self._failed(site, lowering, 5, f"the proof failed: {certificate.reason}")
 
     def _failed(self, site: Site, lowering: Lowering[Any], step: int, reason: str) -> Refusal:
-        return Refusal(site.construct, site.anchor, f"{lowering.name} ({site.form})", step, 5, reason)
+        return Refusal(
+            site.construct, site.anchor, f"{lowering.name} ({site.form})", step, 5, reason
+        )
 
     def _refuse(self, refusal: Refusal, site: Site | None = None) -> None:
         state = "plain" if refusal.plain else "refused"
         form = site.form if site is not None else ""
         self.outcomes.append(
-            Outcome(refusal.construct, refusal.path, anchor_of(refusal), state, form, refusal=refusal)
+            Outcome(
+                refusal.construct, refusal.path, anchor_of(refusal), state, form, refusal=refusal
+            )
         )
 
 

@@ -33,7 +33,8 @@ GROUPED = """(float[B,4,S,8] q, float[B,2,T,8] k, float[B,2,T,8] v) => (float[B,
     kt = Transpose<perm=[0, 1, 3, 2]>(kf) qk = MatMul(q, kt) s = Mul(qk, half)
     p = Softmax<axis=-1>(s) y = MatMul(p, vf) }"""
 
-CACHED = """(float[B,4,S,8] q, float[B,4,S,8] k, float[B,4,S,8] v, float[B,4,P,8] pk, float[B,4,P,8] pv)
+CACHED = """(float[B,4,S,8] q, float[B,4,S,8] k, float[B,4,S,8] v, float[B,4,P,8] pk,
+    float[B,4,P,8] pv)
     => (float[B,4,S,8] y, float[B,4,T,8] nk, float[B,4,T,8] nv) {
     half = Constant<value = float {0.3535534}>()
     nk = Concat<axis=2>(pk, k) nv = Concat<axis=2>(pv, v)

@@ -27,6 +27,10 @@ def test_the_task_of_an_architecture(name, task):
 def test_what_the_name_alone_does_not_tell():
     speech = {"architectures": ["WhisperForConditionalGeneration"], "num_mel_bins": 80}
     assert infer_task(speech) == "automatic-speech-recognition"
+    sound = {"architectures": ["HubertForSequenceClassification"], "conv_kernel": [10]}
+    assert infer_task(sound) == "audio-classification"
+    half = {"architectures": ["T5EncoderModel"]}
+    assert auto_class("feature-extraction", half) == "T5EncoderModel"
     assert infer_task({}, gguf=True) == "text-generation"
     assert infer_task({}) == "feature-extraction"
     with pytest.raises(UsageError, match="cannot tell what Oracle is for"):

@@ -9,10 +9,13 @@ from pipeline.errors import UsageError
 from pipeline.generate.adapter import RunnerForGeneration
 from pipeline.generate.text import _check_length, padded
 
-LLAMA = LlamaConfig(vocab_size=96, hidden_size=32, intermediate_size=48, num_hidden_layers=2,
-                    num_attention_heads=4, num_key_value_heads=2, bos_token_id=1, eos_token_id=2)  # fmt: skip
-GPT2 = GPT2Config(vocab_size=96, n_embd=32, n_layer=2, n_head=4, n_positions=96, bos_token_id=1,
-                  eos_token_id=2)  # fmt: skip
+LLAMA = LlamaConfig(
+    vocab_size=96, hidden_size=32, intermediate_size=48, num_hidden_layers=2,
+    num_attention_heads=4, num_key_value_heads=2, bos_token_id=1, eos_token_id=2,
+)  # fmt: skip
+GPT2 = GPT2Config(
+    vocab_size=96, n_embd=32, n_layer=2, n_head=4, n_positions=96, bos_token_id=1, eos_token_id=2
+)
 
 
 class ModuleRunner:

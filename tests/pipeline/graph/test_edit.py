@@ -47,9 +47,7 @@ def test_nodes_of_others_are_not_merged():
 
 
 def test_removing_dead_nodes_follows_what_only_they_used():
-    model = model_of(
-        "(float[B] x) => (float[B] y) { a = Neg(x) b = Exp(a) c = Log(b) y = Abs(a) }"
-    )
+    model = model_of("(float[B] x) => (float[B] y) { a = Neg(x) b = Exp(a) c = Log(b) y = Abs(a) }")
     (log,) = [node for node in model.graph if node.op_type == "Log"]
     remove_dead(model.graph, [log])
     assert [node.op_type for node in model.graph] == ["Neg", "Abs"]

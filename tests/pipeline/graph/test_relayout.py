@@ -81,4 +81,3 @@ def test_a_size_nobody_has_is_refused():
     emit = Emitter(Facts(model), model.graph.outputs[0].producer(), "test")
     with pytest.raises(LayoutError, match="no axis of a graph input"):
         shape_operand(emit, [Dim.of("elsewhere")], model.graph.inputs[0])
-

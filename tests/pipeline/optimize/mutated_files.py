@@ -137,8 +137,8 @@ def main(arguments: Sequence[str]) -> int:
     total, folder = int(arguments[0]), Path(arguments[1])
     seed = int(arguments[2]) if len(arguments) > 2 else 0
     files = [p for p in sorted(folder.rglob("*.onnx")) if p.stat().st_size < 3_000_000]
-    import pipeline.optimize.engine  # noqa: F401  loaded once, shared by the children
-    import pipeline.optimize.passes  # noqa: F401
+    import pipeline.optimize.engine
+    import pipeline.optimize.passes
     import pipeline.optimize.records  # noqa: F401
 
     ends: Counter[str] = Counter()

@@ -71,10 +71,13 @@ class Draw:
             self.outputs.append("float z")
             kind = self.new(f"Cast<to=1>({seen})")
             self.lines.append(f"z = ReduceMax<keepdims=0>({kind})")
-        return f"({', '.join(self.inputs)}) => ({', '.join(self.outputs)}) {{ {' '.join(self.lines)} }}"
+        signature = f"({', '.join(self.inputs)}) => ({', '.join(self.outputs)})"
+        return f"{signature} {{ {' '.join(self.lines)} }}"
 
     def made_by_constant(self, name: str) -> bool:
-        return any(line.startswith((f"{name} = Constant", f"{name} = Shape")) for line in self.lines)
+        return any(
+            line.startswith((f"{name} = Constant", f"{name} = Shape")) for line in self.lines
+        )
 
     def heads(self, x: str, count: int, keys: bool) -> str:
         """Return x projected and split: [B, count, S, D], or [B, count, D, S] for keys."""

@@ -28,8 +28,8 @@ def stack_of_norms() -> str:
     for i in range(NORMS):
         lines.append(
             f"m{i} = ReduceMean({last}, a) c{i} = Sub({last}, m{i}) p{i} = Pow(c{i}, two)"
-            f" v{i} = ReduceMean(p{i}, a) s{i} = Add(v{i}, e) r{i} = Sqrt(s{i}) n{i} = Div(c{i}, r{i})"
-            f" g{i} = Mul(n{i}, w) h{i} = Add(g{i}, b) l{i} = MatMul(h{i}, k)"
+            f" v{i} = ReduceMean(p{i}, a) s{i} = Add(v{i}, e) r{i} = Sqrt(s{i})"
+            f" n{i} = Div(c{i}, r{i}) g{i} = Mul(n{i}, w) h{i} = Add(g{i}, b) l{i} = MatMul(h{i}, k)"
         )
         last = f"l{i}"
     body = " ".join(lines)

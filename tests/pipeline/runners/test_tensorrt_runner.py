@@ -80,6 +80,23 @@ def test_kept_tensors_never_visit_the_host(opened, gpu):
     assert np.array_equal(runner.fetch(third), 8 * x(2))
 
 
+def test_held_values_give_their_memory_back(opened, gpu):
+    """The interface that generation uses for caches: values by prefix, freed with their handle."""
+    runner, _engine = opened()
+    start = runner.hold(x(2).astype(np.float64))
+    first = runner.run_held({"x": start}, "y")["y"]
+    assert np.array_equal(first.numpy(), 2 * x(2))
+    for _ in range(10):
+        first = runner.run_held({"x": first}, "y")["y"]
+    assert np.array_equal(first.numpy(), 2**11 * x(2))
+    del start
+    assert len(gpu.memory) <= 4, "each step took new memory"
+    assert isinstance(runner.run_held({"x": x(2)}, "other")["y"], np.ndarray)
+    runner.close()
+    del first
+    runner.close()
+
+
 def test_graphs_are_replayed_for_equal_shapes_and_dropped_when_buffers_move(opened, gpu):
     runner, _engine = opened(cuda_graph=True)
     assert np.array_equal(runner.run({"x": x(2)})["y"], 2 * x(2))

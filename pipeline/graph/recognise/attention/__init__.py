@@ -74,7 +74,5 @@ def _native(node: ir.Node, facts: Facts) -> AttentionSite | Refusal:
         return _refuse(node, 3, error.reason, error.node or node, error.remedy)
 
 
-def _refuse(
-    anchor: ir.Node, step: int, reason: str, node: ir.Node | None, remedy: str
-) -> Refusal:
+def _refuse(anchor: ir.Node, step: int, reason: str, node: ir.Node | None, remedy: str) -> Refusal:
     return Refusal("attention", anchor, FORM, step, STEPS, reason, node, remedy)

@@ -203,7 +203,9 @@ def _values(draft: Draft, way: Way) -> None:
     frame, product = draft.frame, way.product
     assert product is not None
     if (way.dropped == 1) != (draft.sink is not None):
-        raise Unmatched("a sink is added to the scores and not dropped again, or the reverse", way.at)
+        raise Unmatched(
+            "a sink is added to the scores and not dropped again, or the reverse", way.at
+        )
     frame.put("probs", unit_view(product.operands[way.operand], frame.axes("scores")))
     for node in way.layout:
         rearrange(frame, "probs", node, draft.facts)
@@ -250,4 +252,3 @@ def _result(draft: Draft) -> None:
         draft.tail.append(users[0])
         value = users[0].outputs[0]
     draft.output = value
-

@@ -16,9 +16,11 @@ def absorb(
     """Take the concatenation of past and new keys and values into the site, where there is one.
 
     Args:
-        k, v: Keys and values with all their tokens.
+        k: Keys with all their tokens.
+        v: Values with all their tokens.
         common: Batch, key/value heads and key length.
-        size, value_size: Head sizes.
+        size: Head size of the keys.
+        value_size: Head size of the values.
         facts: Shapes.
 
     Returns:
@@ -63,4 +65,3 @@ def _comes_from_outside(value: ir.Value) -> bool:
             return False
         value = source
     return value.is_graph_input()
-

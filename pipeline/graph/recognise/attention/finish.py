@@ -37,7 +37,9 @@ def finish(draft: Draft, anchor: ir.Node, nodes: frozenset[ir.Node]) -> Attentio
     for name, extra in (("q", size), ("k", size), ("v", value_size)):
         allowed = {*batch, *heads, *rows, *keys, *extra}
         if any(f not in allowed for axis in frame.views[name].source for f in axis):
-            raise Unmatched(f"the {name} operand has an axis that is neither batch, head nor length")
+            raise Unmatched(
+                f"the {name} operand has an axis that is neither batch, head nor length"
+            )
     kv = tuple(f for f in heads if f not in groups)
     k, v, cache, new_keys = absorb(
         frame.views["k"], frame.views["v"], (batch, kv, keys), size, value_size, draft.facts

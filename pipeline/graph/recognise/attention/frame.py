@@ -40,7 +40,9 @@ class Frame:
     def replace(self, old: Factor, new: Axis) -> None:
         """Replace a factor by others in every role."""
         for name, view in self.views.items():
-            self.views[name] = View(view.base, _swap(view.source, old, new), _swap(view.axes, old, new))
+            self.views[name] = View(
+                view.base, _swap(view.source, old, new), _swap(view.axes, old, new)
+            )
 
     def align(self, one: str, i: int, other: str, j: int) -> None:
         """Make axis i of one role and axis j of another the same factors.

@@ -1,4 +1,4 @@
-"""Reading operands: through layout nodes and constant scales down to the tensor that holds the data."""
+"""Reading operands through layout nodes and constant scales, down to where the data lies."""
 
 from __future__ import annotations
 

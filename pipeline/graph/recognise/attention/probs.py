@@ -57,7 +57,9 @@ def follow(probs: ir.Value, facts: Facts) -> Way:
             continue
         if len(users) != 1:
             ops = sorted({u.op_type for u in users})
-            way.reason = f"the probabilities have {len(users)} consumers ({', '.join(ops)}), not one"
+            way.reason = (
+                f"the probabilities have {len(users)} consumers ({', '.join(ops)}), not one"
+            )
             return way
         node = users[0]
         product = contraction_of(node, facts)

@@ -62,11 +62,15 @@ def find_path(value: ir.Value, facts: Facts, depth: int = 0) -> Path | Break:
     product = contraction_of(node, facts)
     if product is not None:
         if any(is_projection_weight(x, facts) for x in product.operands):
-            return Break(depth, node, "the scores are a projection by a weight, not queries times keys")
+            return Break(
+                depth, node, "the scores are a projection by a weight, not queries times keys"
+            )
         return Path(product, ())
     options = [s for i in range(len(node.inputs)) if (s := _step(node, i, facts)) is not None]
     if not options:
-        return Break(depth, node, f"{node.op_type} between queries*keys and the softmax is not understood")
+        return Break(
+            depth, node, f"{node.op_type} between queries*keys and the softmax is not understood"
+        )
     found: list[Path] = []
     breaks: list[Break] = []
     for source, step in options:
