@@ -25,6 +25,10 @@ SPECIAL = ("<pad>", "<s>", "</s>", "<unk>")
 PAD, BOS, EOS, UNKNOWN = range(4)
 MAX_LENGTH = 64
 _MARKS = "。？?！!，,.、 "
+# One-character words that stand beside almost anything: no hint of an unknown word.
+_FUNCTION_WORDS = frozenset(
+    "我你他她是的不很在有没了吗呢吧也都和跟会能想要给去来请别就太真这那到从点半又边再先"
+)
 
 
 @dataclass(frozen=True)
@@ -33,8 +37,8 @@ class Words:
 
     Attributes:
         first_chinese_id: Ids below it are special tokens and English pieces.
-        pairs: Neighbouring one-character words seen in training; any other pair of them is
-            more likely a word the model does not know.
+        pairs: Neighbouring one-character words of the corpus; any other two, function words
+            aside, are more likely one word that the model does not know.
     """
 
     first_chinese_id: int
@@ -102,11 +106,8 @@ class SentenceTokenizer:
         return index < self.words.first_chinese_id and token.strip("▁" + _MARKS) != ""
 
     def _lone(self, piece: tuple[str, int, tuple[int, int]]) -> bool:
-        return (
-            piece[1] >= self.words.first_chinese_id
-            and len(piece[0]) == 1
-            and piece[0] not in _MARKS
-        )
+        lone = piece[1] >= self.words.first_chinese_id and len(piece[0]) == 1
+        return lone and piece[0] not in _MARKS and piece[0] not in _FUNCTION_WORDS
 
 
 def _runs(text: str, offsets: Sequence[tuple[int, int]], flagged: Sequence[bool]) -> list[str]:
@@ -123,7 +124,7 @@ def _runs(text: str, offsets: Sequence[tuple[int, int]], flagged: Sequence[bool]
 
 
 def train_tokenizer(
-    clauses: Iterable[Clause], english: Iterable[str], pieces: int
+    clauses: Iterable[Clause], english: Iterable[str], pieces: int, pairs: frozenset[str]
 ) -> SentenceTokenizer:
     """Return a tokenizer whose Chinese words are the clauses' own and whose English is learnt.
 
@@ -131,30 +132,43 @@ def train_tokenizer(
         clauses: Their Chinese has its words parted by spaces.
         english: Punctuated English sentences.
         pieces: How many English pieces to learn.
+        pairs: From `neighbours`.
     """
     learnt = Tokenizer(models.Unigram())
     learnt.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="never")
     trainer = UnigramTrainer(
-        vocab_size=pieces,
-        special_tokens=[],
-        show_progress=False,
-        unk_token=None,
+        vocab_size=pieces, special_tokens=[], show_progress=False, unk_token=None,
         max_piece_length=16,
-    )
+    )  # fmt: skip
     learnt.train_from_iterator((" " + text for text in english), trainer)
-    known = json.loads(learnt.to_str())["model"]["vocab"]
+    scores = json.loads(learnt.to_str())["model"]["vocab"]
+    # The last digits vary by run, and so do the scores of letters no text of ours needs alone.
+    floor = min(score for piece, score in scores if len(piece) > 1) - 1.0
+    rounded = [(piece, round(max(score, floor), 6)) for piece, score in scores]
+    known = sorted(rounded, key=lambda entry: (-entry[1], entry[0]))
     counts: Counter[str] = Counter()
-    pairs: set[str] = set()
     for clause in clauses:
-        words = [*clause.zh.replace("，", ",").split(" ")]
-        counts.update(word for word in words if word not in _MARKS)
-        pairs.update(a + b for a, b in pairwise(words) if len(a) == len(b) == 1)
+        counts.update(word for word in _words(clause) if word not in _MARKS)
     counts.update({"。": 1})
     total = math.log(sum(counts.values()))
-    vocab = [(token, 0.0) for token in SPECIAL] + [(token, score) for token, score in known]
+    vocab = [(token, 0.0) for token in SPECIAL] + known
     first_chinese = len(vocab)
-    vocab += [(word, math.log(count) - total) for word, count in sorted(counts.items())]
-    return SentenceTokenizer(_assemble(vocab), Words(first_chinese, frozenset(pairs)))
+    vocab += [(word, round(math.log(count) - total, 6)) for word, count in sorted(counts.items())]
+    return SentenceTokenizer(_assemble(vocab), Words(first_chinese, pairs))
+
+
+def neighbours(clauses: Iterable[Clause]) -> frozenset[str]:
+    """Return every two one-character words that stand side by side in the clauses."""
+    return frozenset(
+        first + second
+        for clause in clauses
+        for first, second in pairwise(_words(clause))
+        if len(first) == len(second) == 1
+    )
+
+
+def _words(clause: Clause) -> list[str]:
+    return clause.zh.replace("，", ",").split(" ")
 
 
 def _assemble(vocab: list[tuple[str, float]]) -> Tokenizer:

@@ -29,6 +29,7 @@ from models.zh_en.tokenizer import (
     MAX_LENGTH,
     PAD,
     SentenceTokenizer,
+    neighbours,
     save_tokenizer,
     train_tokenizer,
 )
@@ -48,6 +49,7 @@ class TrainOptions:
     seed: int = 0
     english_pieces: int = 1000
     tokenizer_pairs: int = 60_000
+    neighbour_pairs: int = 400_000
     width: int = 128
     heads: int = 4
     layers: int = 3
@@ -55,11 +57,13 @@ class TrainOptions:
 
 
 def make_tokenizer(options: TrainOptions) -> SentenceTokenizer:
-    """Return the tokenizer learnt from its own pairs and every fixed phrase."""
-    stream = itertools.islice(corpus.clauses_of(options.seed + 7), options.tokenizer_pairs)
-    clauses = [*stream, *corpus.phrases()]
+    """Return the tokenizer learnt from clauses of its own and every fixed phrase."""
+    stream = corpus.clauses_of(options.seed + 7)
+    clauses = [*itertools.islice(stream, options.tokenizer_pairs), *corpus.phrases()]
     english = [corpus.punctuate(clause, "full").en for clause in clauses] + ["!"]
-    return train_tokenizer(clauses, english, options.english_pieces)
+    more = itertools.islice(stream, options.neighbour_pairs)
+    pairs = neighbours(clauses) | neighbours(more)
+    return train_tokenizer(clauses, english, options.english_pieces, pairs)
 
 
 def make_model(options: TrainOptions, tokenizer: SentenceTokenizer) -> Transformer:

@@ -157,9 +157,14 @@ def _add_spectrogram(inputs: Inputs, config: Any) -> None:
 
 
 def _add_audio(inputs: Inputs, config: Any) -> None:
-    """Add a waveform; it must be longer than what the convolutions in front take for one frame."""
+    """Add a waveform, longer than what the convolutions in front take; or a spectrogram."""
     least = 1
     kernels, strides = setting(config, "conv_kernel") or [], setting(config, "conv_stride") or []
+    bins = setting(config, "num_mel_bins")
+    if not kernels and bins:
+        frames = int(setting(config, "max_length", default=1024))
+        inputs.add("input_values", _noise(torch.float32, BATCH, frames, int(bins)), axis_0="batch")
+        return
     for kernel, stride in zip(reversed(kernels), reversed(strides), strict=False):
         least = (least - 1) * stride + kernel
     least = max(2 * least, 400)

@@ -47,15 +47,16 @@ def load_checkpoint(checkpoint: Checkpoint, options: ExportOptions) -> LoadedMod
     gguf = checkpoint.gguf is not None
     task = infer_task(described, gguf) if options.task == "auto" else options.task
     name = auto_class(task, described)
+    loader = getattr(transformers, name, transformers.AutoModel)  # a remote class has no name here
     dtype = getattr(torch, "float32" if options.dtype == "auto" else options.dtype)
     try:
         with quiet(), no_progress_bars():
-            model, info = getattr(transformers, name).from_pretrained(
+            model, info = loader.from_pretrained(
                 checkpoint.folder,
                 config=config,
                 dtype=dtype,
                 local_files_only=True,
-                trust_remote_code=options.trust_remote_code,
+                **({"trust_remote_code": True} if options.trust_remote_code else {}),
                 output_loading_info=True,
                 weights_only=True,
                 **({"gguf_file": checkpoint.gguf} if checkpoint.gguf else {}),

@@ -59,6 +59,8 @@ def infer_task(config: Mapping[str, Any], gguf: bool = False) -> str:
     for name in names[:1]:
         if name.endswith("ForConditionalGeneration") and "num_mel_bins" in config:
             return "automatic-speech-recognition"
+        if name.endswith("ForSequenceClassification") and "conv_kernel" in config:
+            return "audio-classification"
         for ending, task in HEADS:
             if name.endswith(ending):
                 return task
@@ -76,4 +78,6 @@ def auto_class(task: str, config: Mapping[str, Any]) -> str:
     names = [str(name) for name in config.get("architectures") or []]
     if task == "automatic-speech-recognition" and any(name.endswith("ForCTC") for name in names):
         return "AutoModelForCTC"
+    if task == "feature-extraction" and names and names[0].endswith("Model"):
+        return names[0]  # AutoModel would make a whole T5 of a T5EncoderModel
     return AUTO_CLASSES[task]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -86,9 +85,7 @@ def fill_masks(options: TextOptions, progress: Progress = SILENT) -> Answers:
         for text, row, tokens in zip(options.texts, logits, ids, strict=True):
             places = np.flatnonzero(tokens == tokenizer.mask_token_id)
             if not places.size:
-                raise UsageError(
-                    f"no mask in {text!r}", fix=f"write {tokenizer.mask_token} for it"
-                )
+                raise UsageError(f"no mask in {text!r}", fix=f"write {tokenizer.mask_token} for it")
             words: list[Json] = []
             for place in places:
                 chances = _softmax(row[place])

@@ -119,9 +119,7 @@ COMMAND = {
 }
 
 
-def _files(
-    folder: Folder, exported: Mapping[str, Any], runner: str
-) -> tuple[str, dict[str, Path]]:
+def _files(folder: Folder, exported: Mapping[str, Any], runner: str) -> tuple[str, dict[str, Path]]:
     """Return the best variant for the runner and its files by part."""
     if runner == "tensorrt":
         names = [name for name in folder.stages() if name.startswith("build-engine")]

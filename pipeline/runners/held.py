@@ -43,9 +43,7 @@ def as_array(value: Any) -> np.ndarray:
     return value if isinstance(value, np.ndarray) else value.numpy()
 
 
-def empty_cache(
-    runner: Runner, inputs: Sequence[Mapping[str, Any]], rows: int
-) -> dict[str, Any]:
+def empty_cache(runner: Runner, inputs: Sequence[Mapping[str, Any]], rows: int) -> dict[str, Any]:
     """Return pasts of length 0 for every past_key_values.N.* among the inputs' export facts."""
     pasts = [entry for entry in inputs if str(entry["name"]).startswith(PAST)]
     return {str(entry["name"]): hold(runner, empty_past(entry, rows)) for entry in pasts}

@@ -206,6 +206,19 @@ class Engine:
         room = size + size // 2  # a cache grows with every token
         return DeviceTensor(self.cuda.allocate(room), room, shape, dtype)
 
+    def keep(self, array: np.ndarray) -> DeviceTensor:
+        """Return an array as a tensor on the GPU that belongs to the caller."""
+        array = np.ascontiguousarray(array)
+        tensor = self._new(tuple(array.shape), array.dtype)
+        self.cuda.to_device(tensor.address, array.ctypes.data, array.nbytes)
+        self.cuda.synchronize()
+        return tensor
+
+    @property
+    def float_type(self) -> np.dtype[Any] | None:
+        """The type of the first floating input, None when there is none."""
+        return next((self.dtypes[n] for n in self.inputs if self.dtypes[n].kind in "fV"), None)
+
     def release(self, tensor: DeviceTensor) -> None:
         """Take back a kept output for reuse."""
         self._loose.append(tensor)

@@ -1,6 +1,6 @@
 """Runs a TensorRT plan behind the shape every runner has.
 
-Tensors can stay on the GPU between calls (`run_resident`), as a KV cache must. No GPU, no driver
+Tensors can stay on the GPU between calls (`run_held`), as a KV cache must. No GPU, no driver
 or other bindings than the plan's are refused with the reason in words.
 """
 
@@ -20,6 +20,21 @@ from pipeline.runners.cuda_driver import Cuda, CudaError
 from pipeline.runners.tensorrt_engine import DeviceTensor, Engine, EngineError
 
 _ELSEWHERE = "`pipeline pack DIR` makes a bundle that verifies the engine on a GPU machine"
+
+
+class Held:
+    """A value on the GPU; its memory goes back to the engine when nobody refers to it."""
+
+    def __init__(self, runner: TensorrtRunner, tensor: DeviceTensor) -> None:
+        self._runner, self.tensor = runner, tensor
+
+    def numpy(self) -> np.ndarray:
+        """Return the contents."""
+        return self._runner.fetch(self.tensor)
+
+    def __del__(self) -> None:
+        """Give the memory back for the next value of that size."""
+        self._runner.release(self.tensor)
 
 
 class TensorrtRunner:
@@ -51,6 +66,7 @@ class TensorrtRunner:
         self.flavour = tensorrt_api.choose(backend)
         self._trt: ModuleType = tensorrt_api.load(self.flavour)
         cache = runtime_cache or _cache_file(path)
+        self._open = False
         try:
             self._engine = Engine(path, self._trt, self.cuda, cuda_graph, cache)
         except EngineError as err:
@@ -60,6 +76,7 @@ class TensorrtRunner:
                 fix=f"a plan runs on the GPUs and the {self.flavour} release it was built for; "
                 "build it again with what is installed here",
             ) from err
+        self._open = True
 
     @property
     def input_names(self) -> tuple[str, ...]:
@@ -79,6 +96,25 @@ class TensorrtRunner:
         """
         found = self.run_resident(feeds, ())
         return {n: t for n, t in found.items() if isinstance(t, np.ndarray)}
+
+    def run_held(
+        self, feeds: Mapping[str, np.ndarray | Held], kept: str
+    ) -> dict[str, np.ndarray | Held]:
+        """Return every output; those whose name starts with `kept` stay on the GPU.
+
+        Raises:
+            UsageError: A missing input, or a shape no profile covers.
+        """
+        plain = {n: f.tensor if isinstance(f, Held) else f for n, f in feeds.items()}
+        keep = {name for name in self.output_names if name.startswith(kept)}
+        found = self.run_resident(plain, keep)
+        return {n: Held(self, t) if isinstance(t, DeviceTensor) else t for n, t in found.items()}
+
+    def hold(self, array: np.ndarray) -> Held:
+        """Return an array as a value on the GPU, floats in the engine's own type."""
+        own = self._engine.float_type
+        fitted = array.astype(own) if array.dtype.kind in "fV" and own is not None else array
+        return Held(self, self._engine.keep(fitted))
 
     def run_resident(
         self, feeds: Mapping[str, np.ndarray | DeviceTensor], keep: Collection[str]
@@ -103,7 +139,8 @@ class TensorrtRunner:
 
     def release(self, tensor: DeviceTensor) -> None:
         """Take back a kept output for reuse."""
-        self._engine.release(tensor)
+        if self._open:
+            self._engine.release(tensor)
 
     def fetch(self, tensor: DeviceTensor) -> np.ndarray:
         """Return a kept output's contents."""
@@ -124,7 +161,9 @@ class TensorrtRunner:
 
     def close(self) -> None:
         """Save compiled kernels and release the GPU's memory."""
-        self._engine.close()
+        if self._open:
+            self._open = False
+            self._engine.close()
 
     def __enter__(self) -> TensorrtRunner:
         """Return itself."""

@@ -11,7 +11,7 @@ from models.zh_en.translator import Translator
 def test_a_short_run_learns_and_its_folder_loads(tmp_path):
     options = TrainOptions(
         folder=tmp_path, pairs=1500, batch=64, width=32, heads=2, layers=1, hidden=32,
-        warmup_steps=5, english_pieces=300, tokenizer_pairs=2000,
+        warmup_steps=5, english_pieces=300, tokenizer_pairs=2000, neighbour_pairs=0,
     )  # fmt: skip
     model = train(options)
     tokenizer = SentenceTokenizer.from_folder(tmp_path)

@@ -80,6 +80,27 @@ def test_forms(dim, text):
     assert str(dim) == text
 
 
+@pytest.mark.parametrize(
+    ("dim", "known"),
+    [
+        (S - S // 2, True),
+        (S * 3 - (S // 2) * 6, True),
+        (S - (S // 2) * 3, False),
+        (S // 2 - S, False),
+        (B - S // 2, False),
+        (Dim.of(512) - S.minimum(512), True),
+        (S - S.minimum(512), True),
+        (S.minimum(512) - S, False),
+        (S.maximum(P) - S, True),
+        (S - S.maximum(P), False),
+        (S.maximum(P) - B, False),
+    ],
+    ids=str,
+)
+def test_signs(dim, known):
+    assert is_nonnegative(dim) is known
+
+
 def test_integers_from_data_have_no_sign():
     assert not is_nonnegative(Dim.of("?1"))
     assert is_nonnegative(Dim.of("$1"))

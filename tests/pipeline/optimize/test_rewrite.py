@@ -29,7 +29,8 @@ def stack_of_norms() -> str:
         lines.append(
             f"m{i} = ReduceMean({last}, a) c{i} = Sub({last}, m{i}) p{i} = Pow(c{i}, two)"
             f" v{i} = ReduceMean(p{i}, a) s{i} = Add(v{i}, e) r{i} = Sqrt(s{i})"
-            f" n{i} = Div(c{i}, r{i}) g{i} = Mul(n{i}, w) h{i} = Add(g{i}, b) l{i} = MatMul(h{i}, k)"
+            f" n{i} = Div(c{i}, r{i}) g{i} = Mul(n{i}, w)"
+            f" h{i} = Add(g{i}, b) l{i} = MatMul(h{i}, k)"
         )
         last = f"l{i}"
     body = " ".join(lines)

@@ -35,14 +35,16 @@ def test_dropped(body):
 KEPT = {
     "an input as output": ("y = Identity(x)", ["Identity"]),
     "twice an output": ("a = Neg(x) y = Identity(a) z = Identity(a)", ["Neg", "Identity"]),
-    "epsilon": ("e = Constant<value_float=1e-12>() y = Add(x, e)", ["Add"]),
-    "tiny factor": ("e = Constant<value_float=1.0000001>() y = Mul(x, e)", ["Mul"]),
+    "epsilon": ("e = Constant<value_float=1e-12>() a = Neg(x) y = Add(a, e)", ["Neg", "Add"]),
+    "almost one": ("e = Constant<value_float=1.0000001>() a = Neg(x) y = Mul(a, e)",
+                   ["Neg", "Mul"]),
     "reversed": ("s = Constant<value_ints=[-1]>() e = Constant<value_ints=[-9999]>() "
-                 "a = Constant<value_ints=[2]>() y = Slice(x, s, e, a, s)", ["Slice"]),
-    "shifted": ("p = Constant<value_ints=[0,0,1,0,0,-1]>() y = Pad(x, p)", ["Pad"]),
+                 "a = Constant<value_ints=[2]>() n = Neg(x) y = Slice(n, s, e, a, s)",
+                 ["Neg", "Slice"]),
+    "shifted": ("p = Constant<value_ints=[0,0,1,0,0,-1]>() n = Neg(x) y = Pad(n, p)", ["Neg", "Pad"]),
     "one that broadcasts": ("o = Constant<value = float[2,1,1,1] {1.0, 1.0}>() m = Mul(x, o) "
                             "y = ReduceSum<keepdims=0>(m, z0)", ["Mul", "ReduceSum"]),
-    "one divided": ("o = Constant<value_float=1.0>() y = Div(o, x)", ["Div"]),
+    "one divided": ("o = Constant<value_float=1.0>() n = Neg(x) y = Div(o, n)", ["Neg", "Div"]),
 }  # fmt: skip
 
 

@@ -5,12 +5,13 @@ import pytest
 from tests.pipeline.graph.shapes.claims import assert_claims, shape_of
 
 Q = "(float[B,4,S,8] q, float[B,2,T,8] k, float[B,2,T,6] v, float[B,2,P,8] pk, float[B,2,P,8] pv, \
-float[B,2,S,8] n, float[B,S,32] x, float[B,T,16] y, float[32] w) => (float[N] o) "
+float[B,2,S,8] n, float[B,S,32] x, float[B,T,16] y, float[B,T,12] z, float[32] w) => (float[N] o) "
 CASES = {
     "attention": ("o = Attention(q, k, v)", "B, 4, S, 6"),
     "attention from rows": ("o = Attention<q_num_heads=4, kv_num_heads=2>(x, y, y)", "B, S, 32"),
+    "another value size": ("o = Attention<q_num_heads=4, kv_num_heads=2>(x, y, z)", "B, S, 24"),
     "cache": ("o, a, b = Attention(q, n, n, , pk, pv)", "B, 4, S, 8"),
-    "present": ("z, o, b = Attention(q, n, n, , pk, pv)", "B, 2, P + S, 8"),
+    "present": ("a, o, b = Attention(q, n, n, , pk, pv)", "B, 2, P + S, 8"),
     "layer norm": ("o = LayerNormalization(x, w)", "B, S, 32"),
     "rms norm": ("o = RMSNormalization(x, w)", "B, S, 32"),
     "multi head": ("o = com.microsoft.MultiHeadAttention<num_heads=4>(x, x, x)", "B, S, 32"),
