@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -20,11 +20,10 @@ Shape = tuple[int, ...]
 
 
 class EngineError(RuntimeError):
-    """A plan that does not load or inputs that do not fit; `said` is what TensorRT logged."""
+    """A plan that does not load or inputs that do not fit, with what TensorRT logged."""
 
     def __init__(self, what: str, said: str = "") -> None:
         super().__init__(what + (f": {said}" if said else ""))
-        self.said = said
 
 
 @dataclass
@@ -36,11 +35,6 @@ class DeviceTensor:
     shape: Shape
     dtype: np.dtype[Any]
 
-    @property
-    def size_bytes(self) -> int:
-        """Bytes that the shape takes."""
-        return math.prod(self.shape) * self.dtype.itemsize
-
 
 class Engine:
     """One plan on one GPU.
@@ -51,9 +45,6 @@ class Engine:
         cuda: The GPU, see cuda_driver.Cuda.
         graphs: Whether repeated shapes are replayed as one captured CUDA graph.
         cache: File of compiled kernels that TensorRT-RTX reads now and writes on close.
-
-    Raises:
-        EngineError: The plan does not load here.
     """
 
     def __init__(
@@ -111,17 +102,29 @@ class Engine:
         Raises:
             EngineError: A missing input, or a shape no profile covers.
         """
+        shapes, made = self._bind(feeds, keep)
+        self._execute(made, shapes)
+        self.cuda.synchronize()
+        return {n: t if n in keep else self.fetch(t) for n, t in made.items()}
+
+    def prepare(self, feeds: Mapping[str, np.ndarray]) -> Callable[[], None]:
+        """Return a call that runs on these inputs, copied to the GPU once, and waits."""
+        shapes, made = self._bind(feeds, ())
+
+        def call() -> None:
+            self._execute(made, shapes)
+            self.cuda.synchronize()
+
+        return call
+
+    def _bind(
+        self, feeds: Mapping[str, np.ndarray | DeviceTensor], keep: Collection[str]
+    ) -> tuple[dict[str, Shape], dict[str, DeviceTensor]]:
         shapes = {n: self._fed_shape(n, feeds) for n in self.inputs}
         self._choose_profile(shapes)
         for name in self.inputs:
             self._feed(name, feeds[name], shapes[name])
-        made = {n: self._output(n, n in keep) for n in self.outputs}
-        self._execute(made, shapes)
-        results: dict[str, np.ndarray | DeviceTensor] = {}
-        for name, tensor in made.items():
-            results[name] = tensor if name in keep else self._fetch(tensor)
-        self.cuda.synchronize()
-        return results
+        return shapes, {n: self._output(n, n in keep) for n in self.outputs}
 
     def _fed_shape(self, name: str, feeds: Mapping[str, np.ndarray | DeviceTensor]) -> Shape:
         if name not in feeds:
@@ -214,11 +217,6 @@ class Engine:
         self.cuda.synchronize()
         return tensor
 
-    @property
-    def float_type(self) -> np.dtype[Any] | None:
-        """The type of the first floating input, None when there is none."""
-        return next((self.dtypes[n] for n in self.inputs if self.dtypes[n].kind in "fV"), None)
-
     def release(self, tensor: DeviceTensor) -> None:
         """Take back a kept output for reuse."""
         self._loose.append(tensor)
@@ -230,8 +228,7 @@ class Engine:
             return
         self._enqueue()
         if self.graphs:
-            # The first run settles lazy work; the second is recorded.
-            self.cuda.synchronize()
+            self.cuda.synchronize()  # the first run settles lazy work, the second is recorded
             self.cuda.begin_capture()
             try:
                 self._enqueue()
@@ -243,14 +240,10 @@ class Engine:
         if not self.context.execute_async_v3(self.cuda.stream):
             raise EngineError("the engine did not run", self.logger.last)
 
-    def _fetch(self, tensor: DeviceTensor) -> np.ndarray:
+    def fetch(self, tensor: DeviceTensor) -> np.ndarray:
+        """Return a tensor's contents."""
         array = np.empty(tensor.shape, tensor.dtype)
         self.cuda.to_host(array.ctypes.data, tensor.address, array.nbytes)
-        return array
-
-    def fetch(self, tensor: DeviceTensor) -> np.ndarray:
-        """Return a kept tensor's contents."""
-        array = self._fetch(tensor)
         self.cuda.synchronize()
         return array
 

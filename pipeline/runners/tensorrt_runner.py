@@ -7,7 +7,7 @@ or other bindings than the plan's are refused with the reason in words.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any
@@ -112,9 +112,17 @@ class TensorrtRunner:
 
     def hold(self, array: np.ndarray) -> Held:
         """Return an array as a value on the GPU, floats in the engine's own type."""
-        own = self._engine.float_type
-        fitted = array.astype(own) if array.dtype.kind in "fV" and own is not None else array
+        floats = [d for d in map(self._engine.dtypes.get, self.input_names) if d and d.kind in "fV"]
+        fitted = array.astype(floats[0]) if floats and array.dtype.kind in "fV" else array
         return Held(self, self._engine.keep(fitted))
+
+    def prepare(self, feeds: Mapping[str, np.ndarray]) -> Callable[[], None]:
+        """Return a call that runs on these inputs, already on the GPU, and waits."""
+        fitted = {n: np.asarray(self._fitted(n, f)) for n, f in feeds.items()}
+        try:
+            return self._engine.prepare(fitted)
+        except (EngineError, CudaError) as err:
+            raise UsageError(str(err), where=str(self.path)) from err
 
     def run_resident(
         self, feeds: Mapping[str, np.ndarray | DeviceTensor], keep: Collection[str]

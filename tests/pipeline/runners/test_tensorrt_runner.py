@@ -97,6 +97,18 @@ def test_held_values_give_their_memory_back(opened, gpu):
     runner.close()
 
 
+def test_prepared_inputs_are_copied_once(opened, gpu, monkeypatch):
+    runner, engine = opened()
+    call = runner.prepare({"x": x(3)})
+    monkeypatch.setattr(gpu, "to_device", None)
+    before = engine.context.runs
+    call()
+    call()
+    assert engine.context.runs == before + 2
+    with pytest.raises(UsageError, match="no profile covers"):
+        runner.prepare({"x": x(65)})
+
+
 def test_graphs_are_replayed_for_equal_shapes_and_dropped_when_buffers_move(opened, gpu):
     runner, _engine = opened(cuda_graph=True)
     assert np.array_equal(runner.run({"x": x(2)})["y"], 2 * x(2))
