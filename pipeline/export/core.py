@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,7 +128,7 @@ def _trace(exporter: str, part: ExportPart, opset: int) -> ir.Model:
         while root.__cause__ is not None:
             root = root.__cause__
         raise ExportError(
-            f"{type(root).__name__}: {first_line(root)}",
+            f"{type(root).__name__}: {in_our_words(first_line(root), part)}",
             where=f"part {part.name}, {exporter} exporter",
             fix="see the exporter's message; --exporter picks another one",
         ) from err
@@ -138,6 +139,17 @@ def _trace(exporter: str, part: ExportPart, opset: int) -> ir.Model:
             where=f"part {part.name}, {exporter} exporter",
         )
     return clean_model(model, part.prefix)
+
+
+def in_our_words(text: str, part: ExportPart) -> str:
+    """Return an exporter's message with inputs and sizes by name instead of by position."""
+    names = list(part.inputs)
+
+    def named(match: re.Match[str]) -> str:
+        name, axis = names[int(match[1])], int(match[2])
+        return part.axes.get(name, {}).get(axis, f"{name} axis {axis}")
+
+    return re.sub(r"L\['tensors'\]\[(\d+)\]\.size\(\)\[(\d+)\]", named, text)
 
 
 def _save(model: ir.Model, path: Path) -> None:

@@ -56,7 +56,7 @@ def load_checkpoint(checkpoint: Checkpoint, options: ExportOptions) -> LoadedMod
                 config=config,
                 dtype=dtype,
                 local_files_only=True,
-                **({"trust_remote_code": True} if options.trust_remote_code else {}),
+                trust_remote_code=options.trust_remote_code,
                 output_loading_info=True,
                 weights_only=True,
                 **({"gguf_file": checkpoint.gguf} if checkpoint.gguf else {}),

@@ -58,6 +58,11 @@ def test_auto_takes_the_second_exporter_and_says_why(tmp_path, told, monkeypatch
     assert any("dynamo" in note and "data-dependent" in note for note in told.notes)
 
 
+def test_sizes_are_called_by_their_names():
+    text = "Constraints violated (L['tensors'][0].size()[1], L['tensors'][0].size()[2])!"
+    assert core.in_our_words(text, a_part()) == "Constraints violated (seq, x axis 2)!"
+
+
 def test_when_none_holds_each_reason_is_given_and_nothing_stays(tmp_path, told, monkeypatch):
     monkeypatch.setitem(core.EXPORTERS, "dynamo", fails)
     monkeypatch.setitem(core.EXPORTERS, "torchscript", fails)
