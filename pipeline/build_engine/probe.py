@@ -19,7 +19,8 @@ _RANGES = ((1, 2, 4), (1, 8, 8), (1, 64, 128), (1, 64, 128))
 """min, opt, max for a dynamic batch, head count, length and key length."""
 _HEADS = 8
 _TYPES = {"float32": "FLOAT", "float16": "HALF", "bfloat16": "BF16", "bool": "BOOL"}
-_NO_KERNEL = "no dedicated kernel for this form on these targets: it runs as GEMM, softmax, GEMM"
+_SIZES = (9, 256)
+"""Head sizes for which kernels have been seen."""
 
 
 def probe(
@@ -44,17 +45,26 @@ def probe(
         if form not in answers:
             errors.clear()
             built = _build_alone(trt, builder, row, targets)
-            answers[form] = _answer(built, errors)
+            answers[form] = _answer(row, built, errors)
         dedicated, reason = answers[form]
         yield replace(row, dedicated=dedicated, reason=reason)
 
 
-def _answer(built: bool, errors: Sequence[str]) -> tuple[bool | None, str]:
+def _answer(row: AttentionRow, built: bool, errors: Sequence[str]) -> tuple[bool | None, str]:
     if built:
         return True, ""
     if any("dedicated kernel" in line for line in errors):
-        return False, _NO_KERNEL
+        return False, f"{_why(row)}: it runs as GEMM, softmax, GEMM"
     return None, "the probe failed: " + (errors[0] if errors else "the builder gave no reason")
+
+
+def _why(row: AttentionRow) -> str:
+    """Return what is known to stand in the way; the builder itself gives no reason."""
+    if row.dtype == "float32":
+        return "no dedicated kernel for float32"
+    if row.query[3] > 0 and not _SIZES[0] <= row.query[3] <= _SIZES[1]:
+        return f"no dedicated kernel for head size {row.query[3]}, only {_SIZES[0]} to {_SIZES[1]}"
+    return "no dedicated kernel for this form on these targets"
 
 
 def _build_alone(trt: ModuleType, builder: Any, row: AttentionRow, targets: Sequence[str]) -> bool:

@@ -85,6 +85,8 @@ def test_probe_agrees_with_the_fact_sheet(dtype, size, extra, dedicated, trt, tm
     rows = [row for _layer, row in attentions(trt, network)]
     (answer,) = probe(trt, made, rows, ["8.0"], errors)
     assert answer.dedicated is dedicated, answer.reason
+    if not dedicated:
+        assert ("float32" if dtype == "fp32" else f"head size {size}") in answer.reason
 
 
 def test_configure(trt, builder, tmp_path):
