@@ -38,7 +38,7 @@ class RunnerCache:
         return self.length
 
 
-class RunnerForGeneration(GenerationMixin):  # type: ignore[misc]
+class RunnerForGeneration(GenerationMixin):
     """A decoder, or an encoder with its decoder, that `generate` can drive.
 
     Args:
@@ -64,7 +64,7 @@ class RunnerForGeneration(GenerationMixin):  # type: ignore[misc]
         self.inputs = inputs
         ids = {name: value for name, value in special.items() if name.endswith("token_id")}
         self.config = PretrainedConfig(is_encoder_decoder=self.encoding is not None)
-        self.generation_config = GenerationConfig(**ids)
+        self.generation_config: Any = GenerationConfig(**ids)  # type: ignore[no-untyped-call]
         self.device = torch.device("cpu")
         self.dtype = torch.float32
 
@@ -76,7 +76,8 @@ class RunnerForGeneration(GenerationMixin):  # type: ignore[misc]
         """Return True: that is what it is for."""
         return True
 
-    def _supports_default_dynamic_cache(self) -> bool:  # the runner's own cache instead
+    @classmethod
+    def _supports_default_dynamic_cache(cls) -> bool:  # the runner's own cache instead
         return False
 
     def _validate_model_kwargs(self, model_kwargs: dict[str, Any]) -> None:
@@ -92,7 +93,7 @@ class RunnerForGeneration(GenerationMixin):  # type: ignore[misc]
                 result[name] = torch.from_numpy(value)
         return result
 
-    def prepare_inputs_for_generation(
+    def prepare_inputs_for_generation(  # type: ignore[override]
         self,
         input_ids: torch.Tensor,
         past_key_values: RunnerCache | None = None,
@@ -141,7 +142,8 @@ class RunnerForGeneration(GenerationMixin):  # type: ignore[misc]
         }
         logits = torch.from_numpy(np.asarray(made["logits"], dtype=np.float32))
         grown = RunnerCache(values, cache.length + ids.shape[1])
-        return CausalLMOutputWithPast(logits=logits, past_key_values=grown)
+        held: Any = grown  # a cache only in that it is handed back at the next step
+        return CausalLMOutputWithPast(logits=logits, past_key_values=held)
 
     def _crossed(self, outputs: Any) -> dict[str, Any]:
         """Return the cross-attention keys and values as the runner holds them, made once."""

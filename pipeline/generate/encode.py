@@ -41,7 +41,7 @@ def embed_texts(options: TextOptions, progress: Progress = SILENT) -> Answers:
         weights = mask[..., None].astype(np.float64)
         means = (states * weights).sum(axis=1) / weights.sum(axis=1)
         vectors = means / np.linalg.norm(means, axis=1, keepdims=True)
-        rows = [
+        rows: list[dict[str, Json]] = [
             {"text": text, "vector": [float(x) for x in vector]}
             for text, vector in zip(options.texts, vectors, strict=True)
         ]
@@ -59,7 +59,7 @@ def classify_texts(options: TextOptions, progress: Progress = SILENT) -> Answers
         made, _, _ = _run(source, options)
         chances = _softmax(_named(made, "logits", source))
         labels = _labels(source)
-        rows = []
+        rows: list[dict[str, Json]] = []
         for text, row in zip(options.texts, chances, strict=True):
             order = np.argsort(-row)[:TOP]
             classes: list[Json] = [
@@ -81,7 +81,7 @@ def fill_masks(options: TextOptions, progress: Progress = SILENT) -> Answers:
         tokenizer = source.tokenizer()
         made, _, ids = _run(source, options)
         logits = _named(made, "logits", source)
-        rows = []
+        rows: list[dict[str, Json]] = []
         for text, row, tokens in zip(options.texts, logits, ids, strict=True):
             places = np.flatnonzero(tokens == tokenizer.mask_token_id)
             if not places.size:

@@ -90,7 +90,8 @@ class TextSource:
         folder = self.tokenizer_folder
         if (folder / "tokenizer_config.json").is_file():
             return AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        return PreTrainedTokenizerFast(tokenizer_file=str(folder / "tokenizer.json"))
+        fast: Any = PreTrainedTokenizerFast
+        return fast(tokenizer_file=str(folder / "tokenizer.json"))
 
     def inputs(self, part: str) -> list[Mapping[str, Any]]:
         """Return the export facts of a part's inputs."""

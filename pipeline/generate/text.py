@@ -93,7 +93,7 @@ def generate_rows(
     part = "decoder" if "decoder" in source.parts else next(iter(source.parts))
     inputs = source.inputs(part)
     _check_cache(source, inputs)
-    model = RunnerForGeneration(source.parts, inputs, special)
+    model: Any = RunnerForGeneration(source.parts, inputs, special)
     _check_length(rows, special, options.max_new_tokens, has_encoder=model.encoding is not None)
     pad = special.get("pad_token_id")
     ends = special.get("eos_token_id")

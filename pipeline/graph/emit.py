@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx_ir as ir
@@ -71,12 +71,13 @@ class Emitter:
         values = [self._value(x) for x in inputs]
         while values and values[-1] is None:
             values.pop()
+        given: dict[str, Any] = dict(attrs or {})
         node = ir.node(
             op_type,
             values,
-            dict(attrs or {}),
+            given,
             domain=domain,
-            num_outputs=outputs,  # type: ignore[arg-type]
+            num_outputs=outputs,
         )
         node.metadata_props.update(
             {k: v for k, v in self.like.metadata_props.items() if k != "pipeline.rule"}

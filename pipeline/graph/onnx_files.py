@@ -163,7 +163,7 @@ def refuse_invalid(path: Path | str, cause: BaseException) -> None:
 
 def _serialized(model: ir.Model, path: Path) -> bytes:
     try:
-        return ir.to_proto(model).SerializeToString()
+        data: bytes = ir.to_proto(model).SerializeToString()
     except ir.serde.SerdeError as error:
         cause: BaseException = error
         while cause.__cause__ is not None:
@@ -173,6 +173,7 @@ def _serialized(model: ir.Model, path: Path) -> bytes:
             where=str(path),
             fix="Export the model again; the file is damaged.",
         ) from error
+    return data
 
 
 def write_atomically(path: Path, data: bytes) -> None:

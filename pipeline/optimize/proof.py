@@ -93,12 +93,12 @@ def _prove(region: Region, zero: frozenset[str]) -> Certificate:
             return Certificate(region.digest, runs, worst, allowed, runner.engine, False, why)
         runs += 1
         for name, want in expected.items():
-            error, limit, why = _compare(want, rough[name].double().numpy(), actual[name], kind)
-            if error > worst:
-                worst, allowed = error, limit
+            off, limit, why = _compare(want, rough[name].double().numpy(), actual[name], kind)
+            if off > worst:
+                worst, allowed = off, limit
             if why:
                 why = f"{why}; sizes {_sizes(feeds)}"
-                return Certificate(region.digest, runs, error, limit, runner.engine, False, why)
+                return Certificate(region.digest, runs, off, limit, runner.engine, False, why)
     ok = runs >= MIN_RUNS
     reason = "" if ok else f"only {runs} input sets run in the original: {reference.problem}"
     return Certificate(region.digest, runs, worst, allowed, runner.engine, ok, reason)

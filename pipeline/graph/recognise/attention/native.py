@@ -13,7 +13,7 @@ from pipeline.graph.recognise.attention.cache import absorb
 from pipeline.graph.recognise.attention.frame import AlignError, Frame, unit_view
 from pipeline.graph.recognise.attention.operands import Unmatched, operand_view, rearrange
 from pipeline.graph.recognise.attention.site import AttentionSite, Cache, MaskStep
-from pipeline.graph.views import Axis, Factor, View, base_view, is_layout, view_of
+from pipeline.graph.views import Axes, Axis, Factor, View, base_view, is_layout, view_of
 
 ROLES = ("q", "k", "v")
 
@@ -159,6 +159,7 @@ def _site(
     groups = tuple(f for f in q[1] if not frame.holds("k", f) and not frame.holds("v", f))
     heads = tuple(f for f in q[1] if f not in groups) + groups
     keys = k[2]
+    cache: Cache | None
     past_key, past_value = inputs[4], inputs[5]
     if past_key is not None and past_value is not None:
         total = _total(node, k, facts)
@@ -173,7 +174,7 @@ def _site(
             frame.views["k"], frame.views["v"], (q[0], kv, keys), q[3], v[3], facts
         )
         views = (key, value)
-    result = (q[0], q[1], q[2], v[3])
+    result: Axes = (q[0], q[1], q[2], v[3])
     if len(facts.shape(node.outputs[0]) or ()) == 3:
         result = (q[0], q[2], heads + v[3])
     frame.put("out", unit_view(node.outputs[0], result))
