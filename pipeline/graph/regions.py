@@ -93,7 +93,9 @@ class _Copy:
     def _constant(self, value: ir.Value, tensor: ir.TensorProtocol) -> None:
         copy = ir.Value(
             name=f"c{len(self.initializers)}_{len(self.values)}",
-            type=ir.TensorType(tensor.dtype), shape=ir.Shape(tensor.shape.numpy()), const_value=tensor,
+            type=ir.TensorType(tensor.dtype),
+            shape=ir.Shape(tensor.shape.numpy()),
+            const_value=tensor,
         )  # fmt: skip
         self.values[value] = copy
         self.initializers.append(copy)
