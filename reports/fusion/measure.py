@@ -93,7 +93,7 @@ def sound(row: dict, base: dict) -> str:
         ok = base.get("default", {}).get(case, {}).get("rel", 9) <= 1e-3
         mine = row["default"].get(case, {})
         if "fail" in mine:
-            if ok:
+            if ok or case == "A":  # A is the exported shape: a file that fails there is no use
                 return "fails to run"
         elif ok and mine.get("rel", 9) > 1e-3:
             return "wrong"
