@@ -45,15 +45,18 @@ class FuseRotary:
         attrs: dict[str, object] = {"interleaved": int(turn.interleaved)}
         if turn.width < turn.size:
             attrs["rotary_embedding_dim"] = turn.width
-        swapped = site.head_axis == 2
-        x = emit.one("Transpose", [site.x], {"perm": [0, 2, 1, 3]}) if swapped else site.x
+        swapped, x, kind = site.head_axis == 2, site.x, emit.facts.dtype(site.cos)
+        if kind is not None and emit.facts.dtype(x) != kind:
+            x = emit.one("Cast", [x], {"to": kind.value})
         if site.head_axis is None:
             attrs["num_heads"] = 1
         heads = shape[2].const if swapped else None
         if heads is not None:
-            x = emit.one("Reshape", [site.x, emit.ints([0, 0, -1])])
+            x = emit.one("Reshape", [x, emit.ints([0, 0, -1])])
             result = emit.one("RotaryEmbedding", [x, cos, sin], {**attrs, "num_heads": heads})
             return (emit.one("Reshape", [result, emit.ints([0, 0, heads, turn.size])]),)
+        if swapped:
+            x = emit.one("Transpose", [x], {"perm": [0, 2, 1, 3]})
         result = emit.one("RotaryEmbedding", [x, cos, sin], attrs)
         if swapped:
             result = emit.one("Transpose", [result], {"perm": [0, 2, 1, 3]})

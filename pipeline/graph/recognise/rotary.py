@@ -32,7 +32,8 @@ class RotarySite(Site):
     """A rotation of the first features of x.
 
     Attributes:
-        x: [batch, heads, length, head], [batch, length, heads, head] or [batch, length, head].
+        x: [batch, heads, length, head], [batch, length, heads, head] or [batch, length, head];
+            its type may be narrower than the angles', which the output has.
         cos, sin: The factors as they are multiplied, aligned with x.
         rotation: Which columns turn with which, and where their cos and sin lie.
         head_axis: 1 or 2, or None when x has no axis for heads.
@@ -122,11 +123,11 @@ def _match_any(
         return None
     refusal: Refusal | None = None
     for x in _candidates(products):
-        if facts.shape(x) != shape or facts.dtype(x) != facts.dtype(value):
+        if facts.shape(x) != shape:
             continue
         result = match_rotation(value, x, facts)
         if isinstance(result, Rotation):
-            if {facts.dtype(result.cos), facts.dtype(result.sin)} != {facts.dtype(x)}:
+            if {facts.dtype(result.cos), facts.dtype(result.sin)} != {facts.dtype(value)}:
                 continue  # turned in a wider type: the rotation is what lies between the Casts
             return _site(value, x, result, anchor, facts)
         if result is not None:

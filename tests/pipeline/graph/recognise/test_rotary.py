@@ -103,6 +103,15 @@ def test_a_float32_island_is_turned_in_float32():
     assert (site.x.name, [v.name for v in site.outputs]) == ("w", ["t"])
 
 
+def test_a_half_turned_before_its_cast():
+    """Exporters cast x and its turned half one by one; x itself stays the operand."""
+    body = TABLES + HALVES + TURNED + "wx = Cast<to=1>(x) wr = Cast<to=1>(rx) "
+    body += "xc = Mul(wx, cos) xs = Mul(wr, sin) t = Add(xc, xs) y = Cast<to=10>(t)"
+    text = graph(body, x="float16[B,2,S,8] x", y="float16[B,2,S,8] y")
+    site = only_site(text, find_rotaries)
+    assert (site.x.name, [v.name for v in site.outputs]) == ("x", ["t"])
+
+
 @pytest.mark.parametrize(
     ("x", "axis", "head_axis"),
     [("B,S,2,8", 2, 2), ("B,S,8", None, None)],
