@@ -106,7 +106,7 @@ def _measure(
 ) -> dict[str, Any]:
     load = load_average()
     skipped = dict(left)
-    plan = Plan(options.sessions, options.rounds, options.turn_ms / 1e3)
+    plan = Plan(options.sessions, options.rounds, options.turn_ms / 1e3, limit_s=options.time_limit)
     with ExitStack() as stack:
         workers = _start(contenders, jobs, skipped, stack, progress)
         if not workers:
@@ -122,16 +122,17 @@ def _measure(
         rows = latencies(samples, jobs)
         roofline = roofline_rows(workers, jobs, rows, peaks, progress) if peaks else []
         about = [_about(worker) for worker in workers]
+    made = max(len(s) for series in samples.times.values() for s in series.values())
     devices = {worker.name: str(worker.contender.device) for worker in workers}
     return {
         **_compared(options, samples, jobs, baselines, devices),
-        "plan": vars(plan),
+        "plan": {**vars(plan), "sessions": made, "sessions_asked": plan.sessions},
         "threads": contenders[0].threads,
         "jobs": [_job(job) for job in jobs],
         "contenders": [*about, *_absent(skipped)],
         "results": rows,
         "roofline": roofline,
-        "warnings": machine_warnings(options.sessions, load),
+        "warnings": machine_warnings(made, load),
     }
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 QUIET_S = 0.1
+FEWEST_SESSIONS = 3
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Plan:
             `fewest` calls.
         fewest, most: Bounds on the calls per turn and job.
         quiet_s: Silence before each turn.
+        limit_s: No further session begins after this, once there are FEWEST_SESSIONS.
     """
 
     sessions: int = 6
@@ -34,6 +36,7 @@ class Plan:
     fewest: int = 1
     most: int = 100
     quiet_s: float = QUIET_S
+    limit_s: float = 90.0
 
     def calls(self, one_ms: float) -> int:
         """Return how many calls of this length make a turn."""
@@ -79,6 +82,7 @@ def measure(
     plan: Plan,
     progress: Callable[[int, int], None] = lambda done, total: None,
     sleep: Callable[[float], None] = time.sleep,
+    now: Callable[[], float] = time.monotonic,
 ) -> Samples:
     """Return the raw samples of all contenders on all jobs.
 
@@ -87,12 +91,15 @@ def measure(
         jobs: Names every worker knows: a part at a shape, or a generation.
         plan: How much.
         progress: Receives turns done and in total.
-        sleep: Replaced in tests.
+        sleep, now: Replaced in tests.
     """
     samples, done = Samples(), 0
     total = plan.sessions * plan.rounds * len(workers)
     calls: dict[tuple[str, str], int] = {}
+    start = now()
     for session in range(plan.sessions):
+        if session >= FEWEST_SESSIONS and now() - start > plan.limit_s:
+            break
         for worker in workers:
             worker.open()
             for job in jobs:

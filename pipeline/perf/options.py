@@ -24,6 +24,7 @@ class PerfOptions:
         sessions: Fresh openings of every contender; intervals are resampled over them.
         rounds: Interleaved turns of each contender inside a session.
         turn_ms: Milliseconds one contender runs one job in one turn.
+        time_limit: Seconds after which no further session begins (three are always made).
         tokens: New tokens of the timed generation, 0 for none.
         threads: Threads inside one operator, 0 for the number of physical cores.
         min_speedup: Gate: each optimized variant must be this many times as fast as the
@@ -39,6 +40,7 @@ class PerfOptions:
     sessions: int = 6
     rounds: int = 5
     turn_ms: float = 40.0
+    time_limit: float = 90.0
     tokens: int = 16
     threads: int = 0
     min_speedup: float | None = None

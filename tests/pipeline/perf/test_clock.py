@@ -53,3 +53,12 @@ def test_nobody_always_follows_the_same_neighbour():
 @pytest.mark.parametrize(("ms", "calls"), [(0.001, 100), (1.0, 40), (15.0, 3), (900.0, 1)])
 def test_calls_per_turn(ms, calls):
     assert Plan().calls(ms) == calls
+
+
+@pytest.mark.parametrize(("seconds", "made"), [(1.0, 6), (50.0, 4), (1000.0, 3)])
+def test_a_slow_machine_gets_fewer_sessions_but_never_less_than_three(seconds, made):
+    ticks = iter(range(100))
+    worker = Fake("a", [])
+    plan = Plan(sessions=6, rounds=1, limit_s=90.0)
+    got = measure([worker], ["x"], plan, sleep=lambda s: None, now=lambda: seconds * next(ticks))
+    assert len(got.times["a"]["x"]) == made
