@@ -181,7 +181,7 @@ def empty_rows_told_by_the_mask():
         f"""{HEAD} g (float[b,2,4,8] q, bool[b,1,1,4] keep) => (float[b,2,4,8] y) {{
             m = Where(keep, zero, lowest)
             m4 = Expand(m, shape)
-            a = Attention<scale=0.3>(q, q, q, m4)
+            a = Attention<scale=1.0>(q, q, q, m4)
             top = ReduceMax<keepdims=1>(m4, last)
             empty = Less(top, threshold)
             y = Where(empty, zero, a)
