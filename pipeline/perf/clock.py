@@ -91,7 +91,8 @@ def measure(
         jobs: Names every worker knows: a part at a shape, or a generation.
         plan: How much.
         progress: Receives turns done and in total.
-        sleep, now: Replaced in tests.
+        sleep: Waits; replaced in tests.
+        now: Seconds that pass; replaced in tests.
     """
     samples, done = Samples(), 0
     total = plan.sessions * plan.rounds * len(workers)
