@@ -195,6 +195,10 @@ class _Candidate:
         try:
             import onnxruntime
         except ImportError:
+            onnxruntime = None
+        ends = (*model.graph.inputs, *model.graph.outputs)
+        if onnxruntime is None or any(v.dtype == ir.DataType.BFLOAT16 for v in ends):
+            # numpy has no bfloat16 that ONNX Runtime's Python interface would take
             self._judge = Judge(model, "float32")
             return
         options = onnxruntime.SessionOptions()
