@@ -9,7 +9,12 @@ import onnx_ir as ir
 from pipeline.graph.facts import Facts
 from pipeline.graph.recognise.attention.contraction import Contraction
 from pipeline.graph.recognise.attention.frame import AlignError, Frame, unit_view
-from pipeline.graph.recognise.attention.operands import Unmatched, operand_view, rearrange
+from pipeline.graph.recognise.attention.operands import (
+    Unmatched,
+    follow_result,
+    operand_view,
+    rearrange,
+)
 from pipeline.graph.recognise.attention.probs import Way
 from pipeline.graph.recognise.attention.scores import Path, Step
 from pipeline.graph.recognise.attention.site import MaskStep
@@ -50,7 +55,8 @@ def assemble(softmax: ir.Node, path: Path, way: Way, facts: Facts) -> Draft:
             _step(draft, step)
         _softmax(draft, softmax)
         _values(draft, way)
-        _result(draft)
+        assert draft.output is not None
+        draft.output, draft.tail = follow_result(draft.frame, draft.output, facts)
     except AlignError as error:
         node = way.product.node if "v" in draft.frame.views and way.product else path.product.node
         raise Unmatched(str(error), node) from error
@@ -231,24 +237,3 @@ def _values(draft: Draft, way: Way) -> None:
     draft.output = product.node.outputs[0]
     if product.scale != 1.0:
         raise Unmatched(f"the product with the values is scaled by {product.scale:g}", product.node)
-
-
-def _result(draft: Draft) -> None:
-    """Follow the result through layout nodes as far as only they consume it."""
-    value = draft.output
-    assert value is not None
-    while not value.is_graph_output():
-        users = list(value.consumers())
-        if len(users) != 1 or not is_layout(users[0], draft.facts):
-            break
-        if users[0].op_type in ("Expand", "Tile", "Concat") or users[0].inputs[0] is not value:
-            break
-        before = dict(draft.frame.views)
-        try:
-            rearrange(draft.frame, "out", users[0], draft.facts)
-        except Unmatched:
-            draft.frame.views = before
-            break
-        draft.tail.append(users[0])
-        value = users[0].outputs[0]
-    draft.output = value

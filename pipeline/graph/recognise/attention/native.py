@@ -11,9 +11,9 @@ from pipeline.graph.dims import Dim
 from pipeline.graph.facts import Facts
 from pipeline.graph.recognise.attention.cache import absorb
 from pipeline.graph.recognise.attention.frame import AlignError, Frame, unit_view
-from pipeline.graph.recognise.attention.operands import Unmatched, operand_view, rearrange
+from pipeline.graph.recognise.attention.operands import Unmatched, follow_result, operand_view
 from pipeline.graph.recognise.attention.site import AttentionSite, Cache, MaskStep
-from pipeline.graph.views import Axes, Axis, Factor, View, base_view, is_layout, view_of
+from pipeline.graph.views import Axes, Axis, Factor, View, base_view, view_of
 
 ROLES = ("q", "k", "v")
 
@@ -158,31 +158,25 @@ def _site(
     q, k, v = (frame.axes(name) for name in ROLES)
     groups = tuple(f for f in q[1] if not frame.holds("k", f) and not frame.holds("v", f))
     heads = tuple(f for f in q[1] if f not in groups) + groups
-    keys = k[2]
-    cache: Cache | None
-    past_key, past_value = inputs[4], inputs[5]
-    if past_key is not None and past_value is not None:
-        total = _total(node, k, facts)
-        keys = frame.axes("scores")[3] if mask else (Factor(total),)
-        shape = facts.shape(past_key)
-        assert shape is not None
-        cache = Cache(past_key, past_value, node.outputs[1], node.outputs[2], shape[2])
-        views, new_keys = (frame.views["k"], frame.views["v"]), k[2]
+    kv = tuple(f for f in q[1] if f not in groups)
+    keys = frame.axes("scores")[3] if mask else k[2]
+    if inputs[4] is None:
+        common = (q[0], kv, k[2])
+        views = frame.views
+        key, value, cache, new_keys = absorb(views["k"], views["v"], common, q[3], v[3], facts)
     else:
-        kv = tuple(f for f in q[1] if f not in groups)
-        key, value, cache, new_keys = absorb(
-            frame.views["k"], frame.views["v"], (q[0], kv, keys), q[3], v[3], facts
-        )
-        views = (key, value)
+        key, value, new_keys = frame.views["k"], frame.views["v"], k[2]
+        cache = _own_cache(node, inputs, facts)
+        keys = keys if mask else (Factor(_total(node, k, facts)),)
     result: Axes = (q[0], q[1], q[2], v[3])
     if len(facts.shape(node.outputs[0]) or ()) == 3:
         result = (q[0], q[2], heads + v[3])
     frame.put("out", unit_view(node.outputs[0], result))
-    output, tail = _tail(node.outputs[0], frame, facts)
+    output, tail = follow_result(frame, node.outputs[0], facts)
     outputs = (output,) if cache is None else (output, cache.present_key, cache.present_value)
     return AttentionSite(
         node, frozenset({node, *tail}), outputs,
-        q=frame.views["q"], k=views[0], v=views[1], out=frame.views["out"],
+        q=frame.views["q"], k=key, v=value, out=frame.views["out"],
         batch=q[0], heads=heads, groups=groups, rows=q[2], keys=keys, size=q[3], value_size=v[3],
         new_keys=new_keys, scale=scale, cap=_float(node, "softcap"),
         mask=tuple(replace(step, view=frame.views[name]) for step, name in mask),
@@ -190,24 +184,13 @@ def _site(
     )  # fmt: skip
 
 
-def _tail(value: ir.Value, frame: Frame, facts: Facts) -> tuple[ir.Value, list[ir.Node]]:
-    """Follow the result through layout nodes as far as only they consume it."""
-    tail: list[ir.Node] = []
-    while not value.is_graph_output():
-        users = list(value.consumers())
-        if len(users) != 1 or not is_layout(users[0], facts) or users[0].inputs[0] is not value:
-            break
-        if users[0].op_type in ("Expand", "Tile", "Concat"):
-            break
-        before = dict(frame.views)
-        try:
-            rearrange(frame, "out", users[0], facts)
-        except Unmatched:
-            frame.views = before
-            break
-        tail.append(users[0])
-        value = users[0].outputs[0]
-    return value, tail
+def _own_cache(node: ir.Node, inputs: list[ir.Value | None], facts: Facts) -> Cache:
+    past_key, past_value = inputs[4], inputs[5]
+    assert past_key is not None
+    assert past_value is not None
+    shape = facts.shape(past_key)
+    assert shape is not None
+    return Cache(past_key, past_value, node.outputs[1], node.outputs[2], shape[2])
 
 
 def _int(node: ir.Node, name: str) -> int:

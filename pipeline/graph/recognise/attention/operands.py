@@ -106,3 +106,27 @@ def rearrange(frame: Frame, name: str, node: ir.Node, facts: Facts) -> None:
             f"{node.op_type} from {list(held)} to {list(wanted)} does not factor along axes", node
         )
     adopt(frame, name, moved)
+
+
+def follow_result(frame: Frame, value: ir.Value, facts: Facts) -> tuple[ir.Value, list[ir.Node]]:
+    """Follow the role `out` through layout nodes as far as only they consume it.
+
+    Returns:
+        The last value reached, and the nodes on the way.
+    """
+    tail: list[ir.Node] = []
+    while not value.is_graph_output():
+        users = list(value.consumers())
+        if len(users) != 1 or not is_layout(users[0], facts) or users[0].inputs[0] is not value:
+            break
+        if users[0].op_type in ("Expand", "Tile", "Concat"):
+            break
+        before = dict(frame.views)
+        try:
+            rearrange(frame, "out", users[0], facts)
+        except Unmatched:
+            frame.views = before
+            break
+        tail.append(users[0])
+        value = users[0].outputs[0]
+    return value, tail
