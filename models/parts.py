@@ -140,7 +140,7 @@ def _encoder(model: Transformer, dims: dict[str, Range]) -> Part:
     }
     tokens = {0: "batch", 1: "source"}
     return Part(
-        module=EncoderPart(model),
+        module=EncoderPart(model).eval(),
         example_inputs=inputs,
         dynamic_axes=_axes([*inputs, "last_hidden_state"], tokens)
         | _axes(cross, {0: "batch", 2: "source"}),
@@ -161,7 +161,7 @@ def _decoder(model: Transformer, dims: dict[str, Range]) -> Part:
     }
     inputs |= _example_cache(past, shape, 5) | _example_cache(cross, shape, 7)
     return Part(
-        module=DecoderPart(model),
+        module=DecoderPart(model).eval(),
         example_inputs=inputs,
         dynamic_axes=_axes(["input_ids", "logits"], {0: "batch", 1: "target"})
         | _axes(["attention_mask"], {0: "batch", 1: "source"})
@@ -180,6 +180,9 @@ def causal_parts(model: Gpt2 | Llama | Baichuan) -> dict[str, Part]:
         cache_names(prefix, config.layers) for prefix in ("past_key_values", "present")
     )
     alibi = isinstance(model, Baichuan) and model.config.positions == "alibi"
+    module: nn.Module = CausalPart(model)
+    if isinstance(model, Baichuan) and alibi:
+        module = AlibiPart(model)
     mask = torch.ones(3, 9, dtype=torch.int64)
     mask[1, :2] = 0  # padding on the left, as for generation
     inputs = {"input_ids": _example_ids(3, 4, config.vocab), "attention_mask": mask}
@@ -192,7 +195,7 @@ def causal_parts(model: Gpt2 | Llama | Baichuan) -> dict[str, Part]:
     longest = config.max_length
     return {
         "model": Part(
-            module=AlibiPart(model) if alibi and isinstance(model, Baichuan) else CausalPart(model),
+            module=module.eval(),
             example_inputs=inputs | _example_cache(past, config.cache_shape, 5),
             dynamic_axes=axes
             | _axes(["attention_mask"], {0: "batch", 1: "past + sequence"})

@@ -9,7 +9,11 @@ import torch
 from models.families import parts
 from models.presets import PRESETS
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    # The exporter's own use of what torch deprecates; nothing a caller can change.
+    pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning"),
+]
 # Rounding through two layers in another order of operations; a baked dimension fails to run.
 TOLERANCE = 3e-5
 DIMS = {"batch": 2, "source": 6, "target": 3, "sequence": 3, "past": 0}
