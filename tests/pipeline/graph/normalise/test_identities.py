@@ -41,7 +41,8 @@ KEPT = {
     "reversed": ("s = Constant<value_ints=[-1]>() e = Constant<value_ints=[-9999]>() "
                  "a = Constant<value_ints=[2]>() n = Neg(x) y = Slice(n, s, e, a, s)",
                  ["Neg", "Slice"]),
-    "shifted": ("p = Constant<value_ints=[0,0,1,0,0,-1]>() n = Neg(x) y = Pad(n, p)", ["Neg", "Pad"]),
+    "shifted": ("p = Constant<value_ints=[0,0,1,0,0,-1]>() n = Neg(x) y = Pad(n, p)",
+                ["Neg", "Pad"]),
     "one that broadcasts": ("o = Constant<value = float[2,1,1,1] {1.0, 1.0}>() m = Mul(x, o) "
                             "y = ReduceSum<keepdims=0>(m, z0)", ["Mul", "ReduceSum"]),
     "one divided": ("o = Constant<value_float=1.0>() n = Neg(x) y = Div(o, n)", ["Neg", "Div"]),
