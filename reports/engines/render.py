@@ -100,10 +100,23 @@ def summary(rows: list[dict]) -> list[str]:
                 f"{budget:.2f}"
             )
     reasons = sorted({(r["model"], short(r["refusals"][0])) for r in rows if r.get("refusals")})
-    found += [f"{model}: not an operator, {reason}" for model, reason in reasons]
+    found += [f"{model}: attention stays written out, {reason}" for model, reason in reasons]
+    plain: dict[str, set[str]] = {}
+    for row in rows:
+        for reason in row.get("reasons", ()):
+            plain.setdefault(reason, set()).add(row["model"])
+    found += [
+        f"{reason} ({len(models)} graphs: {listed(models)})" for reason, models in plain.items()
+    ]
     failed = [r for r in rows if not r["builds"]]
     found += [f"{r['model']} {r['form']} {r['precision']}: {short(r['error'])}" for r in failed]
     return found
+
+
+def listed(names: set[str]) -> str:
+    """Return a few names, and how many are left out."""
+    few = sorted(names)[:8]
+    return ", ".join(few) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
 
 
 def short(text: str) -> str:
