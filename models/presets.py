@@ -5,6 +5,8 @@ A preset without weights of its own gets seeded random ones unless a checkpoint 
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,6 +62,25 @@ class Preset:
         if folder is None:
             return ()
         return tuple(folder / name for name in _TOKENIZER_FILES if (folder / name).is_file())
+
+    def save_tokenizer(self, target: Path, checkpoint: Path | None = None) -> bool:
+        """Write the tokenizer into `target` and return whether there is one.
+
+        A lone sentencepiece file is converted, so that transformers reads it without remote code.
+
+        Raises:
+            ModelError: It cannot be read.
+        """
+        files = self.tokenizer_files(checkpoint)
+        names = {file.name for file in files}
+        if "tokenizer.model" in names and "tokenizer.json" not in names:
+            from models.sentencepiece_tokenizer import save_fast
+
+            save_fast(files[0].parent, target, add_bos=self.family == "llama")
+            return True
+        for file in files:
+            shutil.copyfile(file, target / file.name)
+        return bool(files)
 
     def build(
         self,
@@ -135,3 +156,18 @@ _ALL = (
 )  # fmt: skip
 
 PRESETS: Mapping[str, Preset] = MappingProxyType({preset.name: preset for preset in _ALL})
+
+
+def preset_of_folder(folder: Path) -> Preset | None:
+    """Return the preset that reads a checkpoint folder which transformers cannot read alone.
+
+    These are Meta's own layout of Llama and Baichuan 2, which elsewhere needs remote code.
+    """
+    if (folder / "params.json").is_file() and not (folder / "config.json").is_file():
+        return PRESETS["llama2-7b"]
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    baichuan = isinstance(config, dict) and config.get("model_type") == "baichuan"
+    return PRESETS["baichuan2-7b"] if baichuan else None

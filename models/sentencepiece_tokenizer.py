@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -53,3 +55,29 @@ class SentencePieceTokenizer:
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of ids, control tokens left out."""
         return str(self.processor.decode([i for i in ids if not self.processor.is_control(i)]))
+
+
+def save_fast(folder: Path, target: Path, add_bos: bool) -> None:
+    """Write folder/tokenizer.model into `target` as files any transformers version reads.
+
+    Raises:
+        ModelError: The file is missing, or the converted tokenizer reads text differently.
+    """
+    from transformers import LlamaTokenizer
+
+    plain = SentencePieceTokenizer.from_folder(folder, add_bos)
+    spaced = str(plain.processor.encode("a", out_type=str)[0]).startswith("\u2581")
+    with tempfile.TemporaryDirectory() as alone:  # beside a config that names remote code
+        shutil.copyfile(folder / "tokenizer.model", Path(alone) / "tokenizer.model")
+        fast = LlamaTokenizer.from_pretrained(
+            alone, add_prefix_space=spaced, add_bos_token=add_bos, local_files_only=True
+        )
+    for text in ("Hello, world 123.", "今天天气很好。"):
+        found = fast(text)["input_ids"]
+        if found != plain.encode(text):
+            raise ModelError(
+                f"tokenizer.model would read {text!r} as {found[:8]} instead of its own ids",
+                where=str(folder),
+                fix="give the folder a tokenizer.json as well",
+            )
+    fast.save_pretrained(target)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from models.errors import ModelError
-from models.presets import PRESETS
+from models.presets import PRESETS, preset_of_folder
 
 TINY = [name for name in PRESETS if name.endswith("tiny")]
 
@@ -92,3 +92,27 @@ def test_the_checkpoints_tokenizer_replaces_the_presets(tmp_path):
     files = PRESETS["llama2-7b"].tokenizer_files(tmp_path)
     assert [path.name for path in files] == ["tokenizer.model"]
     assert PRESETS["llama2-7b"].tokenizer_files() == ()
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({"params.json": "{}"}, "llama2-7b"),
+        ({"config.json": '{"model_type": "baichuan"}'}, "baichuan2-7b"),
+        ({"config.json": '{"model_type": "llama"}', "params.json": "{}"}, None),
+        ({"config.json": "{"}, None),
+        ({}, None),
+    ],
+    ids=["meta", "baichuan", "transformers", "broken", "empty"],
+)
+def test_folders_only_we_can_read(files, expected, tmp_path):
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    found = preset_of_folder(tmp_path)
+    assert (found and found.name) == expected
+
+
+def test_saving_zh_ens_tokenizer(tmp_path):
+    assert PRESETS["zh-en"].save_tokenizer(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"tokenizer.json", "words.json"}
+    assert not PRESETS["gpt2"].save_tokenizer(tmp_path)

@@ -4,7 +4,7 @@ import pytest
 import sentencepiece
 
 from models.errors import ModelError
-from models.sentencepiece_tokenizer import SentencePieceTokenizer
+from models.sentencepiece_tokenizer import SentencePieceTokenizer, save_fast
 
 TEXT = ["the cat sat on the mat", "a dog ran in the park", "我今天很开心", "今天天气很好"] * 20
 
@@ -41,3 +41,15 @@ def test_junk_file(tmp_path):
     (tmp_path / "tokenizer.model").write_bytes(b"junk")
     with pytest.raises(ModelError, match="cannot be read"):
         SentencePieceTokenizer.from_folder(tmp_path, add_bos=True)
+
+
+@pytest.mark.parametrize("add_bos", [True, False])
+def test_the_converted_tokenizer_gives_the_same_ids(folder, add_bos, tmp_path_factory):
+    from transformers import AutoTokenizer
+
+    target = tmp_path_factory.mktemp("fast")
+    save_fast(folder, target, add_bos)
+    fast = AutoTokenizer.from_pretrained(target, local_files_only=True)
+    plain = SentencePieceTokenizer.from_folder(folder, add_bos)
+    for text in ("the cat ran", "我今天很开心 hello", "unseen ☃ bytes"):
+        assert fast(text)["input_ids"] == plain.encode(text)
