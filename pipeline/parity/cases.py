@@ -12,10 +12,13 @@ import numpy as np
 from pipeline.errors import UsageError
 from pipeline.inputs import InputMaker
 from pipeline.parity.results import Case
-from pipeline.parity.shapes import Range, choose_shapes, is_batch
+from pipeline.parity.shapes import Range, choose_shapes
 
 if TYPE_CHECKING:
     import onnx_ir as ir
+
+SMALLEST_FIRST = (2, 0, 1)
+"""Variants of `InputMaker.dims`: a batch of 1 and an empty past first."""
 
 EXTREMES = ("holes", "masked-rows", "large", "length-1")
 ROUND_TO = {"fp16": np.dtype(np.float16), "bf16": np.dtype(ml_dtypes.bfloat16)}
@@ -30,10 +33,7 @@ def make_cases(
     pinned: Mapping[str, int],
     precisions: Iterable[str],
 ) -> list[Case]:
-    """Return the synthetic cases of one graph, repeated inputs left out.
-
-    Every shape meets plain and padded inputs in turn, one seed each; the middle shape also
-    meets the extreme styles.
+    """Return the synthetic cases of an exported graph, repeated inputs left out.
 
     Args:
         model: The graph whose inputs are made.
@@ -52,6 +52,34 @@ def make_cases(
     }
     typical = {name: limits.opt for name, limits in dims.items()}
     shapes = choose_shapes(free, typical, sums_in(model)) or [typical]
+    return cases_at(maker, shapes, seeds, precisions)
+
+
+def make_file_cases(
+    model: ir.Model, *, seeds: int, pinned: Mapping[str, int], precisions: Iterable[str]
+) -> list[Case]:
+    """Return the synthetic cases of a graph from anyone, at sizes its own operators allow."""
+    maker = InputMaker(model)
+    free = maker.sizes.free()
+    shapes: list[dict[str, int]] = []
+    for variant in SMALLEST_FIRST:
+        shape = {n: size for n, size in maker.dims(variant).items() if n in free} | dict(pinned)
+        if shape not in shapes:
+            shapes.append(shape)
+    return cases_at(maker, shapes, seeds, precisions)
+
+
+def cases_at(
+    maker: InputMaker,
+    shapes: Sequence[Mapping[str, int]],
+    seeds: int,
+    precisions: Iterable[str],
+) -> list[Case]:
+    """Return the cases at these shapes.
+
+    Every shape meets plain and padded inputs in turn, one seed each; the middle shape also
+    meets the extreme styles.
+    """
     plans = [
         (shape, ("plain", "padded")[seed % 2], seed) for shape in shapes for seed in range(seeds)
     ]
@@ -100,20 +128,6 @@ def rounded(feeds: Mapping[str, np.ndarray], precisions: Iterable[str]) -> dict[
 def ranges_of(dims: Mapping[str, Mapping[str, Any]]) -> dict[str, Range]:
     """Return the ranges the export facts hold."""
     return {n: Range(int(d["min"]), int(d["opt"]), int(d["max"])) for n, d in dims.items()}
-
-
-def ranges_of_graph(model: ir.Model) -> dict[str, Range]:
-    """Return ranges for the named sizes of a graph from anyone: small, since nothing is told."""
-    names: dict[str, Range] = {}
-    for value in model.graph.inputs:
-        for axis, dim in enumerate(value.shape or ()):
-            name = getattr(dim, "value", None)
-            if not isinstance(name, str) or "+" in name:
-                continue
-            batch = is_batch(name) or axis == 0
-            least = 0 if "past" in name else 1
-            names.setdefault(name, Range(least, 2, 4) if batch else Range(least, 8, 48))
-    return names
 
 
 def sums_in(model: ir.Model) -> list[str]:

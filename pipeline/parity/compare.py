@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pipeline.errors import PipelineError
+from pipeline.errors import BadModelError, PipelineError
 from pipeline.parity.budget import ULP, budget_for, kappa, pool, usage, within_tolerance
 from pipeline.parity.measure import Errors, differences, magnitude, spread
 from pipeline.parity.results import Case, OutputResult, histogram
@@ -55,10 +55,19 @@ def run_cases(runner: Runner, cases: Sequence[Case]) -> list[dict[str, np.ndarra
 
 
 def measure(runner: Runner, cases: Sequence[Case], references: Sequence[Arrays]) -> Measured:
-    """Return the errors of a runner against the reference's outputs."""
+    """Return the errors of a runner against the reference's outputs.
+
+    A case the runtime fails on is a problem of every output, not an error of ours: the reference
+    has computed it.
+    """
     found = Measured()
     for case, reference in zip(cases, references, strict=True):
-        given = runner.run(case.feeds)
+        given: Arrays = {}
+        try:
+            given = runner.run(case.feeds)
+        except BadModelError as err:
+            for name in reference:
+                found.problems.setdefault(name, f"{err.what} (case {case.name})")
         for name, wanted in reference.items():
             _add(found, name, given.get(name), wanted, case)
     return found

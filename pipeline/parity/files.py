@@ -9,7 +9,7 @@ from pipeline.errors import EnvironmentMissingError, UsageError
 from pipeline.graph.onnx_files import load_model
 from pipeline.parity.bisect import bisect_failures
 from pipeline.parity.candidates import Candidate, file_candidates
-from pipeline.parity.cases import file_case, make_cases, ranges_of_graph
+from pipeline.parity.cases import file_case, make_file_cases
 from pipeline.parity.folder import add_part, close_result, new_result, tolerance_of
 from pipeline.parity.options import ParityOptions
 from pipeline.parity.part import Part
@@ -42,12 +42,8 @@ def compare_files(options: ParityOptions, progress: Progress) -> dict[str, Any]:
     for candidate in candidates:
         _same_names(model, candidate)
     precisions = {candidate.precision for candidate in candidates}
-    cases = make_cases(
-        model,
-        ranges_of_graph(model),
-        seeds=options.seeds,
-        pinned=options.pinned(),
-        precisions=precisions,
+    cases = make_file_cases(
+        model, seeds=options.seeds, pinned=options.pinned(), precisions=precisions
     )
     if options.inputs is not None:
         extra = file_case(options.inputs, input_names(model), precisions)

@@ -27,6 +27,7 @@ from pipeline.parity.measure import Errors, magnitude
 from pipeline.parity.metamorphic import Check
 from pipeline.parity.reference import Reference, declared_types
 from pipeline.parity.results import CandidateResult, Case, OutputResult
+from pipeline.runners.base import Runner
 from pipeline.types import Progress
 
 
@@ -54,10 +55,16 @@ class Part:
     notes: list[str] = field(default_factory=list)
 
     def prepare(self, precisions: Sequence[str], progress: Progress) -> None:
-        """Compute the reference, and PyTorch's own errors in each precision."""
+        """Compute the reference, and PyTorch's own errors in each precision.
+
+        Cases the reference itself cannot run (sizes beyond a table, say) are left out and noted.
+
+        Raises:
+            PipelineError: it can run none of them.
+        """
         progress.step(f"{self.name}: the reference in float64", 0, len(precisions) + 1)
         with self.reference.open(self.name, "fp64") as runner:
-            self.truths = run_cases(runner, self.cases)
+            self._run_reference(runner)
         wanted = [p for p in ULP if p in precisions]
         for place, precision in enumerate(wanted, 1):
             progress.step(f"{self.name}: PyTorch in {precision}", place, len(wanted) + 1)
@@ -68,6 +75,19 @@ class Part:
             except (PipelineError, RuntimeError) as err:
                 first = str(err).splitlines()[0]
                 self.notes.append(f"{self.name}: no PyTorch in {precision} here ({first})")
+
+    def _run_reference(self, runner: Runner) -> None:
+        kept, last = [], None
+        for case in self.cases:
+            try:
+                self.truths += run_cases(runner, [case])
+                kept.append(case)
+            except BadModelError as err:
+                last = err
+                self.notes.append(f"{self.name}: case {case.name} left out, {err.what}")
+        if last is not None and not kept:
+            raise last
+        self.cases = kept
 
     def compare(self, candidate: Candidate) -> CandidateResult:
         """Return the candidate's verdict on every output and check."""
@@ -85,7 +105,8 @@ class Part:
             return self._result(candidate, {}, skipped=missing)
         with runner:
             measured = measure(runner, self.cases, self.truths)
-            checks = run_checks(runner.run, self._applicable())
+            # What already failed to run would only fail again in the checks.
+            checks = [] if measured.problems else run_checks(runner.run, self._applicable())
             about = runner.describe()
         allowed = [ROUND_TO[p] for p in (candidate.precision,) if p in ROUND_TO]
         check_types(measured, declared_types(self.facts["outputs"]), allowed)

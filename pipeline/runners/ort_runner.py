@@ -245,7 +245,7 @@ def _open(path: Path, options: OrtOptions, settings: SessionSettings) -> Any:
 
 def _session_options(options: OrtOptions, settings: SessionSettings) -> ort.SessionOptions:
     made = ort.SessionOptions()
-    made.log_severity_level = 3
+    made.log_severity_level = 4  # what it would print is in the exception as well
     made.intra_op_num_threads = options.threads
     made.graph_optimization_level = LEVELS[options.level]
     if options.check_assignment:

@@ -7,8 +7,8 @@ from pipeline.errors import UsageError
 from pipeline.parity.cases import (
     file_case,
     make_cases,
+    make_file_cases,
     ranges_of,
-    ranges_of_graph,
     rounded,
     sums_in,
 )
@@ -41,10 +41,10 @@ def test_cases_differ_and_cover_shapes_and_styles(model):
     assert {case.sizes["batch"] for case in pinned} == {3}
 
 
-def test_sizes_of_foreign_graphs_are_guessed(model):
-    found = ranges_of_graph(model)
-    assert found["past"].min == 0
-    assert found["batch"].max < found["seq"].max
+def test_a_foreign_graph_is_met_at_sizes_its_operators_allow(model):
+    cases = make_file_cases(model, seeds=1, pinned={"batch": 2}, precisions=[])
+    assert {case.sizes["batch"] for case in cases} == {2}
+    assert len({tuple(case.sizes.items()) for case in cases}) == 3
     assert sums_in(model) == ["past + seq"]
     assert ranges_of({"a": {"min": 1, "opt": 2, "max": 3}}) == {"a": Range(1, 2, 3)}
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pipeline.errors import EnvironmentMissingError, UsageError
+from pipeline.errors import BadModelError, EnvironmentMissingError, UsageError
 from pipeline.parity.compare import (
     Tolerance,
     attempt,
@@ -127,6 +127,19 @@ def test_types_must_be_the_references_or_the_promised_one(cases):
         got = measure(Fake(dtype=dtype), cases, references)
         check_types(got, {"y": np.dtype(np.float32)}, allowed)
         assert got.problems.get("y", "") == problem
+
+
+def test_a_case_the_runtime_fails_on_is_a_failed_result(cases):
+    class Fails(Fake):
+        def run(self, feeds):
+            if self.noise:
+                raise BadModelError("the kernel gave up")
+            self.noise = 1
+            return super().run(feeds)
+
+    result = verdict(cases, Fails(0), 1e-5)
+    assert not result.passed
+    assert result.problem == "the kernel gave up (case seed 1)"
 
 
 def test_what_the_environment_lacks_is_told_and_other_errors_are_not_hidden():

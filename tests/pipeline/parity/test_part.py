@@ -3,6 +3,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from pipeline.errors import BadModelError
 from pipeline.parity.candidates import Candidate, graph_precision
 from pipeline.parity.part import Part
 from pipeline.parity.reference import GraphReference
@@ -83,3 +84,13 @@ def test_what_torch_itself_does_not_show_is_not_asked(part):
         judged, share = part._judged(check, "fp32")
         assert share <= 1.0
         assert bool(judged.skipped) is (part._share(check, "fp32") > 1.0)
+
+
+def test_cases_the_reference_cannot_run_are_left_out_and_noted(part):
+    wrong = Case("wrong", "plain", {}, {"x": np.ones((2, 5), np.float32)})
+    mixed = Part("model", FACTS, part.reference, [*part.cases, wrong])
+    mixed.prepare(["fp32"], SILENT)
+    assert [case.name for case in mixed.cases] == ["c"]
+    assert "case wrong left out" in mixed.notes[0]
+    with pytest.raises(BadModelError):
+        Part("model", FACTS, part.reference, [wrong]).prepare(["fp32"], SILENT)
