@@ -10,28 +10,42 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from pipeline.precision.masks import Masks
+from pipeline.precision.masks import MASK_INPUT, Masks
 from pipeline.precision.policy import Limits
 from pipeline.precision.values import Values
 
 _HIDES_SCORES = 1e9
-_MASK = 3
+_OPSET = 18  # ReduceMax takes its axes as an input
 
 
 def with_low_masks(
     model: ir.Model, masks: Masks, values: Values, limits: Limits, low: set[ir.Node]
 ) -> list[ir.Node]:
     """Return the attentions, before retyping, that will need `settle`."""
-    if limits.mask >= _HIDES_SCORES or not masks.constants:
+    if limits.mask >= _HIDES_SCORES or not masks.constants or values.opset < _OPSET:
         return []
     found = []
     for node in model.graph:
-        if node.op_type != "Attention" or node.domain not in ("", "ai.onnx") or node not in low:
+        mask = mask_of(node)
+        if node not in low or mask is None or mask not in masks.values:
             continue
-        mask = node.inputs[_MASK] if len(node.inputs) > _MASK else None
-        if mask is not None and mask in masks.values and _rows_differ(mask, values):
+        if _rows_differ(mask, values) and _fits(node, mask, values):
             found.append(node)
     return found
+
+
+def mask_of(node: ir.Node) -> ir.Value | None:
+    """Return the float mask of an attention operator, None where it has none."""
+    index = MASK_INPUT.get(node.op_type)
+    return node.inputs[index] if index is not None and len(node.inputs) > index else None
+
+
+def _fits(node: ir.Node, mask: ir.Value, values: Values) -> bool:
+    """Return whether the ranks are known; queries of rank 3 hold all heads in one axis."""
+    query, shape = values.shape(node.inputs[0]) if node.inputs[0] else None, values.shape(mask)
+    if query is None or len(query) == 4:
+        return query is not None
+    return len(query) == 3 and shape is not None
 
 
 def _rows_differ(mask: ir.Value, values: Values) -> bool:
@@ -44,7 +58,7 @@ def settle(model: ir.Model, attentions: list[ir.Node], values: Values, limits: L
     """Zero the queries of fully masked rows; masks shared by several attentions are read once."""
     empty: dict[tuple[ir.Value, int], ir.Value] = {}
     for node in attentions:
-        query, mask = node.inputs[0], node.inputs[_MASK]
+        query, mask = node.inputs[0], mask_of(node)
         assert query is not None
         assert mask is not None
         rank = len(values.shape(query) or (0, 0, 0, 0))
@@ -61,13 +75,17 @@ def _empty(
     model: ir.Model, node: ir.Node, mask: ir.Value, rank: int, values: Values, limits: Limits
 ) -> ir.Value:
     """Return whether each row is fully masked, in a shape that spreads over the queries."""
-    last = _constant(model, "pipeline.last_axis", np.array([-1], np.int64))
+    flat_heads = rank == 3 and len(values.shape(mask) or ()) == 4
+    # With all heads in one axis a row counts as empty when it is empty for every head.
+    axes = (1, 3) if flat_heads else (-1,)
+    name = "pipeline.key_axes" if flat_heads else "pipeline.key_axis"
+    last = _constant(model, name, np.array(axes, np.int64))
     half = _constant(model, "pipeline.empty_row", np.array(-limits.mask / 2, limits.dtype.numpy()))
     top = ir.node("ReduceMax", [mask, last], {"keepdims": 1}, name=f"{mask.name}.highest")
     _insert(model, node, top, limits.dtype, None)
     less = ir.node("Less", [top.outputs[0], half], name=f"{mask.name}.empty")
     _insert(model, node, less, ir.DataType.BOOL, None)
-    if rank == 4 or len(values.shape(mask) or ()) != 4:
+    if not flat_heads:
         return less.outputs[0]
     heads = _constant(model, "pipeline.head_axis", np.array([1], np.int64))
     flat = ir.node("Squeeze", [less.outputs[0], heads], name=f"{mask.name}.rows")

@@ -16,7 +16,7 @@ import numpy as np
 import onnx_ir as ir
 
 _SCORES = frozenset({"Softmax", "LogSoftmax"})
-_MASK_INPUT = {"Attention": 3, "MultiHeadAttention": 5, "GroupQueryAttention": 10}
+MASK_INPUT = {"Attention": 3, "MultiHeadAttention": 5, "GroupQueryAttention": 10}
 _THROUGH = frozenset(
     {"Add", "Sub", "Mul", "Where", "Expand", "Reshape", "Unsqueeze", "Squeeze", "Transpose",
      "Slice", "Gather", "GatherND", "Concat", "Cast", "CastLike", "Identity", "Min", "Max",
@@ -52,9 +52,9 @@ def find_masks(model: ir.Model, constant: Constant) -> Masks:
     )
     taken = _behind(
         [
-            n.inputs[_MASK_INPUT[n.op_type]]
+            n.inputs[MASK_INPUT[n.op_type]]
             for n in model.graph
-            if n.op_type in _MASK_INPUT and len(n.inputs) > _MASK_INPUT[n.op_type]
+            if n.op_type in MASK_INPUT and len(n.inputs) > MASK_INPUT[n.op_type]
         ]
     )
     magnitudes = {v: m for v in written | taken if (m := _mask_magnitude(v, constant)) is not None}

@@ -250,22 +250,26 @@ def test_mask_constants_are_cut_only_where_the_low_type_takes_them():
 
 
 @pytest.mark.parametrize("precision", ["fp16", "bf16"])
-@pytest.mark.parametrize("rank", [3, 4])
+@pytest.mark.parametrize("rank", [3, 4, "contrib"])
 def test_a_fully_masked_row_of_the_operator_averages(precision, rank):
     """As it does in float32, where finfo.min hides the scores."""
-    dims = "b,4,32" if rank == 3 else "b,2,4,16"
-    heads = "q_num_heads=2, kv_num_heads=2, " if rank == 3 else ""
+    dims = "b,2,4,16" if rank == 4 else "b,4,32"
+    attention = {
+        3: "Attention<q_num_heads=2, kv_num_heads=2, scale=1.0>(q, k, k, m)",
+        4: "Attention<scale=1.0>(q, k, k, m)",
+        "contrib": "com.microsoft.MultiHeadAttention<num_heads=2, scale=1.0>(q, k, k, , , m)",
+    }[rank]
     made = model(
         f"""{HEAD} g (float[{dims}] q, float[{dims}] k, bool[b,1,4,4] keep) => (float[{dims}] y) {{
             m = Where(keep, zero, lowest)
-            y = Attention<{heads}scale=1.0>(q, k, k, m)
-        }}""",
+            y = {attention}
+        }}""".replace(": 23]", ': 23, "com.microsoft" : 1]'),
         zero=np.array(0, np.float32),
         lowest=np.array(np.finfo(np.float32).min, np.float32),
     )
     keep = np.tril(np.ones((4, 4), bool))[None, None].repeat(2, 0)
     keep[1, 0, :, :2] = False  # two empty rows, as left padding makes them
-    shape = (2, 4, 32) if rank == 3 else (2, 2, 4, 16)
+    shape = (2, 2, 4, 16) if rank == 4 else (2, 4, 32)
     check(made, precision, {"q": normal(*shape), "k": normal(*shape), "keep": keep})
 
 
