@@ -14,6 +14,7 @@ from typing import Protocol
 
 QUIET_S = 0.1
 FEWEST_SESSIONS = 3
+LONG_MS = 200.0
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,10 @@ def measure(
             worker.open()
             for job in jobs:
                 warm = worker.time(job, 1)[job]
-                calls.setdefault((worker.name, job), plan.calls(min(warm)))
+                if min(warm) < LONG_MS:  # one call may have met a disturbance
+                    warm += worker.time(job, 4)[job]
+                key = worker.name, job
+                calls[key] = max(calls.get(key, 0), plan.calls(min(warm)))
         for turn in range(plan.rounds):
             for worker in rotated(workers, session * plan.rounds + turn):
                 sleep(plan.quiet_s)

