@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from pipeline.export.masked_rows import restore_masked_rows
+
 if TYPE_CHECKING:
     import onnx_ir as ir
 
@@ -25,6 +27,7 @@ def clean_model(model: ir.Model, prefix: str) -> ir.Model:
     passes.InlinePass()(model)
     _shorten_paths(model, f"flat.{prefix}" if prefix else "flat")
     passes.IdentityEliminationPass()(model)
+    restore_masked_rows(model)
     merge_tied(model)
     for _ in range(2):
         fold_constants(model, should_fold=_should_fold, onnx_shape_inference=True)

@@ -135,7 +135,7 @@ def _function(source: Source, options: ExportOptions) -> LoadedParts:
 def _preset(source: Source, options: ExportOptions) -> LoadedParts:
     from models.errors import ModelError
     from models.presets import PRESETS
-    from pipeline.export.tokenizer import copier, preset_generation
+    from pipeline.export.tokenizer import preset_generation
 
     preset = PRESETS[source.name]
     task = preset.task if options.task == "auto" else options.task
@@ -158,8 +158,23 @@ def _preset(source: Source, options: ExportOptions) -> LoadedParts:
         task,
         random_weights=preset.random_weights and options.checkpoint is None,
         generation=preset_generation(model),
-        save_tokenizer=copier(preset.tokenizer_files(options.checkpoint)),
+        save_tokenizer=_tokenizer_of(preset, options.checkpoint),
     )
+
+
+def _tokenizer_of(preset: Any, checkpoint: Path | None) -> Callable[[Path], None] | None:
+    from models.errors import ModelError
+
+    if not preset.tokenizer_files(checkpoint):
+        return None
+
+    def save(target: Path) -> None:
+        try:
+            preset.save_tokenizer(target, checkpoint)
+        except ModelError as err:
+            raise BadModelError(err.what, where=err.where, fix=err.fix) from err
+
+    return save
 
 
 def _from_preset(name: str, part: Any) -> ExportPart:

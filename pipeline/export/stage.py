@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,12 +28,25 @@ def export_model(options: ExportOptions, progress: Progress = SILENT) -> Artifac
         ExportError: No exporter carried the model faithfully.
         FolderError: The output folder is foreign, full or unwritable.
     """
+    options = as_preset(options)
     source = resolve(options.model)
     folder = open_folder(options.output, create=True)
     loaded = load_parts(source, options) if source.kind == "function" else None
     recipe = {**plain_options(options), "model": identity(source, options, folder, loaded)}
     produce = functools.partial(_produce, options, source, loaded, progress)
     return run_stage(folder, "export", recipe, {}, produce)
+
+
+def as_preset(options: ExportOptions) -> ExportOptions:
+    """Return the options with a folder only models/ can read named as its preset's checkpoint.
+
+    So Meta's layout and Baichuan 2 need neither glue nor remote code.
+    """
+    from models.presets import preset_of_folder
+
+    path = Path(options.model)
+    preset = preset_of_folder(path) if options.checkpoint is None and path.is_dir() else None
+    return options if preset is None else replace(options, model=preset.name, checkpoint=path)
 
 
 def plain_options(options: ExportOptions) -> dict[str, Json]:

@@ -185,7 +185,7 @@ def main() -> None:
         for name in sys.argv[1:] or [*tiny, *MODELS]:
             measure(name, found, Path(folder))
             data.write_text(json.dumps(found, indent=1) + "\n")
-    (HERE / "report.md").write_text(render(found))
+            (HERE / "report.md").write_text(render(found))
 
 
 if __name__ == "__main__":
