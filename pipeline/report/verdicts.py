@@ -99,13 +99,13 @@ def _speed(data: Mapping[str, Any]) -> Card | None:
     state = "bad" if beaten or not result["passed"] else "good"
     if not any(row["faster"] or row["slower"] for row in mine):
         state = "info"
-    if state == "good" and result["warnings"]:
-        state = "open"
+    busy = any("busy" in warning for warning in result["warnings"])
     detail = ", ".join(_ratio(row) for row in mine if row is not best)
     tally = f"faster in {best['faster']} of {best['jobs']} settings"
     text = f"{best['contender']} against {first}, {tally}" + (f"; {detail}" if detail else "")
-    if result["warnings"]:
-        text += "; measure again, see the notes there"
+    if busy:
+        seen = f"{numbers.times(best['value'])}, but the machine was busy; measure again: "
+        return card("Speed", "open", "unsettled", seen + text)
     return card("Speed", state, numbers.times(best["value"]), text)
 
 

@@ -65,17 +65,26 @@ def _overview(result: Mapping[str, Any]) -> Table:
     for part in result["parts"].values():
         for entry in part["candidates"]:
             rows.append(_candidate_row(entry))
-    columns = ("part", "candidate", "precision", "verdict", "budget used", "worst", ">κ", "ran in")
+    columns = (
+        "part",
+        "candidate",
+        "precision",
+        "verdict",
+        "budget used",
+        "worst",
+        ">κ",
+        "ran in, or why not",
+    )
     return Table(columns, rows, stack=True)
 
 
 def _candidate_row(entry: Mapping[str, Any]) -> list[Cell]:
     head: list[Cell] = [entry["part"], Code(entry["name"]), entry["precision"]]
     if entry["skipped"]:
-        return [*head, NOT_RUN, entry["skipped"], "", "", ""]
+        return [*head, NOT_RUN, "", "", "", entry["skipped"]]
     worst = max(entry["outputs"], key=_usage)
     if worst["problem"]:
-        return [*head, FAILED, worst["problem"], Code(worst["output"]), "", ""]
+        return [*head, FAILED, "", Code(worst["output"]), "", worst["problem"]]
     about = entry["describe"]
     where = " ".join(
         filter(None, (about.get("runtime"), about.get("version"), about.get("provider")))
@@ -196,7 +205,7 @@ def _generation(generation: Mapping[str, Any]) -> list[Block]:
     for entry in generation["candidates"]:
         if not entry["texts"]:
             verdict = NOT_RUN if entry["passed"] is None else FAILED
-            rows.append([Code(entry["name"]), verdict, entry["skipped"], "", "", "", ""])
+            rows.append([Code(entry["name"]), verdict, "", "", "", "", "", entry["skipped"]])
             continue
         open_verdict = Badge("no budget", "open") if entry["passed"] is None else None
         forced = entry["forced"]
@@ -209,11 +218,12 @@ def _generation(generation: Mapping[str, Any]) -> list[Block]:
                 str(entry["failed"]),
                 numbers.number(forced.get("kl_max")),
                 numbers.percent(forced.get("agreement"), 1),
+                entry.get("skipped", ""),
             ]
         )
     columns = (
         "candidate", "verdict", ">equal", ">near-ties", ">diverged", ">KL, largest",
-        ">same top token",
+        ">same top token", "note",
     )  # fmt: skip
     caption = (
         f"{generation['texts']} texts generated greedily and compared token for token with "
@@ -223,7 +233,7 @@ def _generation(generation: Mapping[str, Any]) -> list[Block]:
     return [
         Heading("Generation"),
         Table(columns, rows, caption, stack=True),
-        Table(("text", "generated, the same by all that passed"), samples, stack=True),
+        Table(("text", "generated"), samples, "The same by all that passed.", stack=True),
         *_divergences(generation),
     ]
 

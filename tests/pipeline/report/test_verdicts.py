@@ -21,7 +21,8 @@ def test_each_question_has_its_card(data):
     assert found["Generation"]["value"] == "1 of 2 equal"
     assert "1 near-tie" in found["Generation"]["detail"]
     assert found["Fusion"]["value"] == "1 of 2 attentions"
-    assert found["Speed"]["value"] == "2.00×"
+    assert found["Speed"]["value"] == "unsettled"
+    assert "2.00×, but the machine was busy" in found["Speed"]["detail"]
     assert "faster in 1 of 2 settings" in found["Speed"]["detail"]
     assert "not run here" in found["Engines"]["detail"]
 
@@ -51,7 +52,8 @@ def test_speed(data, faster, slower, passed, state):
     data["perf"]["overall"][1].update(faster=faster, slower=slower)
     data["perf"]["passed"] = passed
     data["perf"]["warnings"] = []
-    assert by_title(data)["Speed"]["state"] == state
+    card = by_title(data)["Speed"]
+    assert (card["state"], card["value"]) == (state, "2.00×")
 
 
 @pytest.mark.parametrize(("right", "state"), [(True, "good"), (False, "bad")])
