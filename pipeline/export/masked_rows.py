@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 SMALLEST = (
     *(float(np.finfo(kind).min) for kind in (np.float16, np.float32, np.float64)),
-    float(ml_dtypes.finfo(ml_dtypes.bfloat16).min),
+    float(ml_dtypes.finfo(ml_dtypes.bfloat16).min),  # type: ignore[no-untyped-call]
 )
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.artifacts import Artifact, Folder, StageContext, open_folder, run_stage
 from pipeline.export.load import LoadedParts, checkpoint_of, load_parts
 from pipeline.export.options import ExportOptions
-from pipeline.export.source import Source, resolve
+from pipeline.export.source import Source, own_models, resolve
 from pipeline.types import SILENT, Json, Progress
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ def as_preset(options: ExportOptions) -> ExportOptions:
 
     So Meta's layout and Baichuan 2 need neither glue nor remote code.
     """
+    own_models()
     from models.presets import preset_of_folder
 
     path = Path(options.model)
