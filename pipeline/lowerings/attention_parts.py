@@ -202,7 +202,10 @@ class MaskBuilder:
         axes = _held_groups(step.view, (site.batch, site.heads, site.rows, site.keys))
         for i, axis in enumerate(axes):
             self.axes[i] = self.axes[i] or axis
-        return relayout(self.emit, step.view, axes)
+        value = relayout(self.emit, step.view, axes)
+        if step.kind == "keep" and self.emit.facts.dtype(value) != ir.DataType.BOOL:
+            value = self.emit.one("Cast", [value], {"to": ir.DataType.BOOL.value})
+        return value
 
     def _full(self, mask: ir.Value) -> ir.Value:
         """Repeat the mask along rows and keys: no runtime broadcasts it there."""

@@ -98,3 +98,24 @@ def test_a_soft_cap_stays_plain_on_the_cpu_unless_asked_for():
     assert "slower" in outcome.refusal.reason
     asked = FuseAttentionStandard(fuse_all=True)
     assert_same_numbers(graphs.attention(core), find_attention, asked, rtol=TOLERANCE)
+
+
+GATED = ("one = Constant<value = float {1.0}>() deep = Constant<value = float {-1e4}>()"
+         " b = Cast<to=1>(m) c = Sub(one, b) w = Mul(c, deep) qk = MatMul(qh, kh)"
+         " t = Mul(qk, half) g = Mul(t, b) s = Add(g, w) p = Softmax<axis=-1>(s)")  # fmt: skip
+
+
+def test_scores_times_a_mask_of_ones_and_a_deep_bias_are_masked():
+    text = graphs.masked(GATED, "bool[B,1,S,T]")
+    model = model_of(text)
+    feeds = feeds_of(model) | {"m": np.tril(np.ones((3, 1, 3, 3), dtype=bool))}
+    want = numbers_of(model, feeds)[0]
+    got = numbers_of(rewritten(text, find_attention, CPU), feeds)[0]
+    np.testing.assert_allclose(got, want, rtol=0, atol=TOLERANCE * np.abs(want).max())
+
+
+def test_scores_times_a_tensor_without_a_bias_are_no_mask():
+    core = GATED.replace("s = Add(g, w)", "s = Identity(g)")
+    model = model_of(graphs.masked(core, "bool[B,1,S,T]"))
+    (outcome,) = Rewriter(model, Facts(model), None).run([Pass("a", find_attention, (CPU,))])
+    assert "multiplied by a tensor" in outcome.refusal.reason

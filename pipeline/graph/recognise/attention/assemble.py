@@ -21,6 +21,7 @@ from pipeline.graph.recognise.attention.site import MaskStep
 from pipeline.graph.views import Axis, View, base_view, is_layout, view_of
 
 MASK_FILL = -1e3
+GATED = -1e30  # scores times zero, which a bias then pushes below all others
 
 
 @dataclass
@@ -35,6 +36,7 @@ class Draft:
     sink: str | None = None
     mask: list[tuple[MaskStep, str | None]] = field(default_factory=list)
     loose: set[str] = field(default_factory=set)
+    gated: bool = False
     zero_rows: bool = False
     output: ir.Value | None = None
     tail: list[ir.Node] = field(default_factory=list)
@@ -53,6 +55,8 @@ def assemble(softmax: ir.Node, path: Path, way: Way, facts: Facts) -> Draft:
         _product(draft, path.product)
         for step in path.steps:
             _step(draft, step)
+        if draft.gated:
+            raise Unmatched("scores are multiplied by a tensor and not masked after it", softmax)
         _softmax(draft, softmax)
         _values(draft, way)
         assert draft.output is not None
@@ -137,10 +141,12 @@ def _mask(draft: Draft, step: Step) -> None:
     if draft.sink:
         raise Unmatched("a bias is added after the sink", step.node)
     name = _broadcast(draft, step)
+    draft.gated = step.kind == "gate" or (draft.gated and step.kind != "add")
     if step.kind == "add":
         found = MaskStep("add", step.node, factor=step.number)
     else:
-        found = MaskStep("keep", step.node, fill=step.number, inverted=step.inverted)
+        fill = GATED if step.kind == "gate" else step.number
+        found = MaskStep("keep", step.node, fill=fill, inverted=step.inverted)
     draft.mask.append((found, name))
 
 

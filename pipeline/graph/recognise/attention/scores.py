@@ -12,7 +12,7 @@ from pipeline.graph.facts import Facts
 from pipeline.graph.recognise.attention.contraction import Contraction, contraction_of
 from pipeline.graph.views import is_layout
 
-StepKind = Literal["layout", "scale", "row_scale", "add", "keep", "cap", "floor", "sink"]
+StepKind = Literal["layout", "scale", "row_scale", "add", "keep", "gate", "cap", "floor", "sink"]
 MAX_STEPS = 32
 
 
@@ -21,7 +21,8 @@ class Step:
     """One node between the product and the softmax, seen from the product.
 
     Attributes:
-        kind: What it does to the scores.
+        kind: What it does to the scores. `gate` multiplies them by a mask of zeros and ones,
+            which a later `add` must push down where it is zero.
         node: The node (the last one for a soft-cap).
         other: The operand that is not the scores: bias, condition, row scale or sink.
         number: The scale, the fill value, the cap or the sign of a bias.
@@ -137,7 +138,7 @@ def _scale(node: ir.Node, i: int, facts: Facts) -> tuple[ir.Value, Step] | None:
     shape = facts.shape(other)
     if node.op_type == "Mul" and shape is not None and (not shape or shape[-1] == 1):
         return value, Step("row_scale", node, other)
-    return None
+    return (value, Step("gate", node, other)) if node.op_type == "Mul" else None
 
 
 def _soft_cap(
