@@ -132,6 +132,6 @@ def test_takes_milliseconds(tmp_path: Path) -> None:
     ]
     feeds = {"y0": (t, dims), **{f"k{i}": (t, dims) for i in range(1000)}}
     seen = Seen(ir.load(small.save(tmp_path / "m.onnx", nodes, feeds, {"y1000": t})))
-    started = time.perf_counter()
+    started = time.process_time()
     preflight(seen, ("8.0",))
-    assert time.perf_counter() - started < 0.5
+    assert time.process_time() - started < 0.5
