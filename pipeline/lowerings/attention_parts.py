@@ -253,6 +253,8 @@ def lows(value: ir.Value, kind: ir.DataType, emit: Emitter, depth: int = 12) -> 
         return {"finite", "infinite"}
     if node.op_type in ("MatMul", "Gemm", "Einsum", "Conv", "Softmax", "Tanh", "Sigmoid"):
         return set()
+    if node.op_type == "Max" and any(_above(x, limit, emit) for x in node.inputs):
+        return set()
     first = 1 if node.op_type == "Where" else 0
     last = 1 if node.op_type in _SELECTING else None
     found = {low for x in node.inputs[first:last] if x is not None
@@ -260,6 +262,12 @@ def lows(value: ir.Value, kind: ir.DataType, emit: Emitter, depth: int = 12) -> 
     if node.op_type in ("Add", "Sub", "Mul") and "finite" in found:
         found.add("infinite")
     return found
+
+
+def _above(value: ir.Value | None, limit: float, emit: Emitter) -> bool:
+    """Whether the value is one number above the limit."""
+    number = emit.facts.scalar(value)
+    return number is not None and number > limit
 
 
 _SELECTING = frozenset(
