@@ -126,7 +126,8 @@ class RunnerForGeneration(GenerationMixin):
         ids = input_ids.numpy()
         cache = past_key_values or RunnerCache(empty_cache(self.stepping, self.inputs, len(ids)))
         feeds: dict[str, Any] = {"input_ids": ids, **cache.values}
-        assert attention_mask is not None
+        if attention_mask is None:  # transformers drops a mask that hides nothing
+            attention_mask = torch.ones(len(ids), cache.length + ids.shape[1], dtype=torch.long)
         mask = attention_mask.numpy()
         feeds["attention_mask"] = mask
         if encoder_outputs is None:

@@ -1,0 +1,63 @@
+"""Folders transformers cannot read alone: Meta's layout and Baichuan 2, without remote code."""
+
+import pytest
+import sentencepiece
+
+from pipeline.errors import BadModelError
+from pipeline.export.options import ExportOptions
+from pipeline.export.stage import as_preset, export_model
+from pipeline.generate.options import GenerateOptions
+from pipeline.generate.text import generate_text
+from tests.models.test_baichuan import ROTARY
+from tests.models.test_baichuan import write as write_baichuan
+from tests.models.test_llama_checkpoints import write_meta
+
+
+def add_tokenizer(folder):
+    with (folder / "tokenizer.model").open("wb") as file:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(["the cat sat", "a dog ran", "我今天很开心"] * 20),
+            model_writer=file, vocab_size=61, model_type="bpe", minloglevel=2,
+            hard_vocab_limit=False,
+        )  # fmt: skip
+    return folder
+
+
+def made(kind, tmp_path):
+    if kind == "meta":
+        return add_tokenizer(write_meta(tmp_path / "model"))
+    folder = write_baichuan(
+        tmp_path / "model", ROTARY | {"auto_map": {"AutoConfig": "evil.Config"}}
+    )
+    (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "BaichuanTokenizer"}')
+    return add_tokenizer(folder)
+
+
+@pytest.mark.parametrize("kind", ["meta", "baichuan"])
+def test_the_folder_itself_is_a_model_that_talks(kind, tmp_path):
+    folder, out = made(kind, tmp_path), tmp_path / "out"
+    options = ExportOptions(model=str(folder), output=out, exporter="torchscript")
+    artifact = export_model(options)
+    assert artifact.facts["model"]["random_weights"] is False
+    assert artifact.facts["tokenizer"] == "tokenizer"
+    assert export_model(options).reused
+    said = [
+        generate_text(
+            GenerateOptions(folder=out, texts=("the cat",), max_new_tokens=4, runner=runner)
+        )
+        for runner in ("torch", "ort")
+    ]
+    assert said[0].tokens == said[1].tokens
+    assert len(said[0].tokens[0]) > 0
+
+
+def test_half_a_folder_is_a_bad_model(tmp_path):
+    folder = made("meta", tmp_path)
+    (folder / "consolidated.00.pth").unlink()
+    with pytest.raises(BadModelError, match="missing"):
+        export_model(ExportOptions(model=str(folder), output=tmp_path / "out"))
+
+
+def test_other_models_stay_what_they_are(tmp_path):
+    options = ExportOptions(model="gpt2-tiny", output=tmp_path)
+    assert as_preset(options) is options
