@@ -93,6 +93,9 @@ def lowest(kind: ir.DataType) -> float:
     return -6.0e4 if kind == ir.DataType.FLOAT16 else -3.38e38
 
 
+DEEP = (-3.39e38, -6.2e4)  # at or below it a number counts as the minimum; it is below `lowest`
+
+
 class MaskBuilder:
     """Builds the one mask of an attention from the steps between the scores and the softmax.
 
@@ -114,6 +117,7 @@ class MaskBuilder:
         self.boolean, self.finite = boolean, finite
         self.axes: list[Axis] = [(), (), (), ()]
         self.infinite = False
+        self.deep = 0  # masks that reach the type's minimum
 
     def build(self) -> ir.Value | None:
         """Return the mask as [batch or 1, heads or 1, rows, keys], or None without one."""
@@ -128,7 +132,16 @@ class MaskBuilder:
         for step in steps:
             bias = self._apply(bias, step)
         assert bias is not None
+        if not self.finite and self.deep > 1:
+            bias = self._overflown(bias)
         return self._full(bias)
+
+    def _overflown(self, bias: ir.Value) -> ir.Value:
+        """Where several masks at the type's minimum meet, their sum is minus infinity again."""
+        self.infinite = True
+        limit = self._number(lowest(self.kind) * 0.999)
+        over = self.emit.one("Less", [bias, limit])
+        return self.emit.one("Where", [over, self._number(-math.inf), bias])
 
     def _level(self, bias: ir.Value) -> ir.Value:
         """Lift very low values of a bias so that sums of biases keep their order.
@@ -138,6 +151,7 @@ class MaskBuilder:
         """
         reached = lows(bias, self.kind, self.emit)
         self.infinite = self.infinite or "infinite" in reached
+        self.deep += "finite" in reached
         if not reached or (reached == {"infinite"} and not self.finite):
             return bias
         floor = self._floor()
@@ -158,6 +172,7 @@ class MaskBuilder:
         if math.isinf(fill):
             self.infinite = True
             return self._floor() if self.finite else fill
+        self.deep += fill <= DEEP[self.kind == ir.DataType.FLOAT16]
         alone = sum(step.kind != "scale" for step in self.site.mask) == 1
         return self._floor() if alone else max(fill, self._floor())
 
@@ -240,7 +255,7 @@ def lows(value: ir.Value, kind: ir.DataType, emit: Emitter, depth: int = 12) -> 
 
     They can only come from constants and inputs; products and gathers of weights hold none.
     """
-    limit = -6.2e4 if kind == ir.DataType.FLOAT16 else -3.39e38  # below `lowest`
+    limit = DEEP[kind == ir.DataType.FLOAT16]
     if emit.facts.is_const(value):
         array = emit.facts.const(value)
         if array is None or not array.size or array.dtype.kind != "f":
