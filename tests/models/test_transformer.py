@@ -31,8 +31,8 @@ POST = TransformerConfig(
 PRE = dataclasses.replace(POST, pre_norm=True)
 
 
-def make(config: TransformerConfig) -> Transformer:
-    model = fill_seeded(Transformer(config), seed=3).eval()
+def make(config: TransformerConfig, seed: int = 3) -> Transformer:
+    model = fill_seeded(Transformer(config), seed).eval()
     assert isinstance(model, Transformer)
     return model
 
@@ -169,9 +169,11 @@ def test_greedy_takes_the_likeliest_token_each_time(batch):
     assert got.tolist() == expected[:, : got.shape[1]].tolist()
 
 
-def test_beam_search_with_all_beams_is_exhaustive():
+@pytest.mark.parametrize("seed", [0, 11, 17])
+def test_beam_search_with_all_beams_is_exhaustive(seed):
+    """With seeds 11 and 17 the length decides between the candidates."""
     config = dataclasses.replace(POST, source_vocab=5, target_vocab=5)
-    model = make(config)
+    model = make(config, seed)
     source, mask = torch.tensor([[3, 4, 3]]), torch.ones(1, 3, dtype=torch.int64)
     best, best_score = None, -1e9
     for tokens in itertools.product(range(5), repeat=3):
