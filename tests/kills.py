@@ -49,7 +49,7 @@ class Tally:
     half_made: int = 0
     completed_after: int = 0
     failed_after: int = 0
-    artifacts_at_kill: float = 0.0
+    artifacts_seen: int = 0  # complete ones on disk, summed over the kills
     slowest_recovery_s: float = 0.0
 
 
@@ -138,7 +138,7 @@ def torture(
         tally.kills += 1
         wrong, made = half_made(root)
         tally.half_made += bool(wrong)
-        tally.artifacts_at_kill += made / kills
+        tally.artifacts_seen += made
         wrong += complete(work, root, log, tally)
         for line in wrong:
             print(f"kill {tally.kills}: {line}", file=sys.stderr)
