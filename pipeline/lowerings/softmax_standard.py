@@ -34,6 +34,8 @@ class FuseSoftmax:
         if site.axis == -1 or not site.product:
             return (emit.one("Softmax", [site.x], {"axis": site.axis}),)
         order = list(range(len(emit.facts.shape(site.x) or ())))
+        if not -len(order) <= site.axis < len(order):
+            return None  # a scalar has no axis to normalise over
         order[site.axis], order[-1] = order[-1], order[site.axis]
         moved = emit.one("Transpose", [site.x], {"perm": order})
         result = emit.one("Softmax", [moved], {"axis": -1})
