@@ -29,8 +29,8 @@ class FuseSoftmax:
     source: str = "https://onnx.ai/onnx/operators/onnx__Softmax.html"
     exact: Exactness = "rounding"
 
-    def lower(self, site: SoftmaxSite, emit: Emitter) -> tuple[ir.Value, ...]:
-        """Return the probabilities."""
+    def lower(self, site: SoftmaxSite, emit: Emitter) -> tuple[ir.Value, ...] | None:
+        """Return the probabilities, None for a scalar, which has none."""
         if site.axis == -1 or not site.product:
             return (emit.one("Softmax", [site.x], {"axis": site.axis}),)
         order = list(range(len(emit.facts.shape(site.x) or ())))
