@@ -114,3 +114,10 @@ def _key(node: ir.Node) -> tuple[object, ...]:
     attributes = tuple(sorted((name, str(a.value)) for name, a in node.attributes.items()))
     inputs = tuple(None if x is None else id(x) for x in node.inputs)
     return (node.domain, node.op_type, inputs, attributes)
+
+
+def drop_unused_weights(graph: ir.Graph) -> None:
+    """Remove initializers that nothing reads any more."""
+    for name, value in list(graph.initializers.items()):
+        if not _used(value) and not value.is_graph_input():
+            del graph.initializers[name]

@@ -121,7 +121,13 @@ def _regroup(
             value = emit.one("Squeeze", [value, emit.ints(drop)])
         new = [i for i, d in enumerate(sizes) if d == ONE]
         return emit.one("Unsqueeze", [value, emit.ints(new)]) if new else value
-    return reshape_to(emit, value, sizes, view.base)
+    if drop := [i for i, d in enumerate(held) if d == ONE]:
+        # without its axes of 1 more sizes stay in place, and need not be computed
+        value = emit.one("Squeeze", [value, emit.ints(drop)])
+    wide = [d for d in sizes if d != ONE]
+    value = reshape_to(emit, value, wide, view.base)
+    new = [i for i, d in enumerate(sizes) if d == ONE]
+    return emit.one("Unsqueeze", [value, emit.ints(new)]) if new else value
 
 
 def reshape_to(emit: Emitter, value: ir.Value, sizes: Sequence[Dim], source: ir.Value) -> ir.Value:

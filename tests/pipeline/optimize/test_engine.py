@@ -45,3 +45,27 @@ def test_inputs_and_outputs_keep_names_and_dims():
     optimize_graph(model, plan_for("ort-cpu"), None)
     after = [(v.name, str(v.shape)) for v in (*model.graph.inputs, *model.graph.outputs)]
     assert after == before
+
+
+def test_no_weight_is_kept_that_nothing_reads():
+    model = model_of(MASKED, opset=18)
+    optimize_graph(model, plan_for("ort-cpu"), None)
+    assert all(any(True for _ in v.uses()) for v in model.graph.initializers.values())
+
+
+def test_axes_of_one_leave_sizes_in_place():
+    text = """(float[1,B,4,T,8] q, float[1,B,4,T,8] k, float[1,B,4,T,8] v, float[32,32] w)
+        => (float[1,B,T,32] y) {
+        half = Constant<value = float {0.3535534}>() back = Constant<value_ints=[0, 0, 0, 32]>()
+        kt = Transpose<perm=[0, 1, 2, 4, 3]>(k) qk = MatMul(q, kt) s = Mul(qk, half)
+        p = Softmax<axis=-1>(s) o = MatMul(p, v) ot = Transpose<perm=[0, 1, 3, 2, 4]>(o)
+        r = Reshape(ot, back) y = MatMul(r, w) }"""
+    model = model_of(text)
+    feeds = feeds_of(model)
+    before = numbers_of(model, feeds)[0]
+    optimize_graph(model, plan_for("ort-cpu"), Prover())
+    ops = [node.op_type for node in model.graph]
+    assert "Attention" in ops
+    assert "Shape" not in ops
+    atol = 2e-5 * np.abs(before).max()  # float32: a product of width 32 after the attention
+    np.testing.assert_allclose(numbers_of(model, feeds)[0], before, rtol=0, atol=atol)
