@@ -101,19 +101,6 @@ class View:
             axes.append(tuple(taken))
         return None if queue else View(self.base, source, tuple(axes))
 
-    def refine(self, axis: int, sizes: Sequence[Dim]) -> View | None:
-        """Return the view with one axis cut into factors of exactly these sizes."""
-        wanted = [size for size in sizes if size != ONE]
-        before, after = self.shape[:axis], self.shape[axis + 1 :]
-        fine = self.reshape([*before, *wanted, *after])
-        if fine is None:
-            return None
-        middle = fine.axes[axis : axis + len(wanted)]
-        if any(len(group) != 1 for group in middle):
-            return None
-        merged = tuple(group[0] for group in middle)
-        return fine.with_axes((*fine.axes[:axis], merged, *fine.axes[axis + len(wanted) :]))
-
 
 def _swap(axes: Axes, factor: Factor, parts: Axis) -> Axes:
     if not any(factor in axis for axis in axes):

@@ -26,10 +26,10 @@ class OptimizeOptions:
         precision: The type of the graph; None keeps the one it has.
         disable: Names of lowerings to leave out; `pipeline optimize --list` shows them.
         require: Gates such as `attention=12`, `norm=all`: fewer fused is exit code 1.
-        proof: `structure` proves each structure once, `full` every instance on activations of a
-            real run, `none` trusts the recognisers.
+        proof: `structure` proves each structure once, `full` every instance by itself, `none`
+            trusts the recognisers.
         fuse_all: Also fuse forms that measure slower fused on the target.
-        inputs: Real inputs (.npz) from which ranges and full proofs are taken.
+        inputs: Real inputs (.npz) from which the ranges of a precision are taken.
     """
 
     model: Path

@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.graph.facts import Facts
-from pipeline.graph.views import base_view, view_of
+from pipeline.graph.views import view_of
 from tests.pipeline.text_graphs import model_of
 
 CASES = {
@@ -50,11 +50,3 @@ def test_factors_are_the_same_objects_on_both_sides():
     view = view_of(model.graph.outputs[0], Facts(model))
     flat = [factor for axis in view.axes for factor in axis]
     assert {id(f) for f in flat} == {id(f) for axis in view.source for f in axis}
-
-
-def test_refine_cuts_one_axis_and_keeps_the_others():
-    model = model_of("(float[B,S,24] x) => (float[B,S,24] y) { y = Identity(x) }")
-    view = base_view(model.graph.inputs[0], Facts(model))
-    fine = view.refine(2, [view.shape[2] // 8, view.shape[2] // 3])
-    assert written(fine.axes) == "(B)(S)(3 8)"
-    assert view.refine(2, [view.shape[2] // 8, view.shape[2] // 8]) is None
