@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -58,18 +58,6 @@ def _load(checkpoint: Checkpoint, options: ExportOptions) -> Any:
             where=str(checkpoint.folder),
             fix="download its files again, or remove all of them to export without one",
         ) from err
-
-
-def copier(files: Sequence[Path]) -> Writer | None:
-    """Return what copies these files as they are, None without any."""
-    if not files:
-        return None
-
-    def save(target: Path) -> None:
-        for file in files:
-            _copy(file, target)
-
-    return save
 
 
 def _copy(file: Path, folder: Path) -> None:

@@ -8,7 +8,6 @@ from pipeline.errors import BadModelError
 from pipeline.export.checkpoint import read_checkpoint
 from pipeline.export.options import ExportOptions
 from pipeline.export.tokenizer import (
-    copier,
     generation_facts,
     preset_generation,
     tokenizer_writer,
@@ -56,15 +55,6 @@ def test_a_damaged_tokenizer_is_refused(with_tokenizer):
 
 def test_a_folder_without_one_has_none(checkpoints):
     assert writer_of(checkpoints("bert")) is None
-
-
-def test_own_files_are_copied_as_they_are(tmp_path):
-    target = tmp_path / "target"
-    target.mkdir()
-    assert copier(()) is None
-    (tmp_path / "tokenizer.json").write_text("{}")
-    copier([tmp_path / "tokenizer.json"])(target)
-    assert [file.name for file in target.iterdir()] == ["tokenizer.json"]
 
 
 def test_what_a_decoding_loop_needs():
