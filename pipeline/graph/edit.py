@@ -33,7 +33,12 @@ def commit(
 
 
 def _sizes_elsewhere(site: Site, emit: Emitter) -> list[tuple[ir.Node, ir.Value]]:
-    """Compute from inputs what Shape nodes read off values that are about to disappear."""
+    """Compute from other values what Shape nodes read off values that are about to disappear.
+
+    The other values are upstream of the one that disappears: what reads the size may itself be
+    an operand of the replacement (a mask cut to the size of the scores), so that reading it off
+    the result would close a circle.
+    """
     found = []
     inner = [value for node in site.nodes for value in node.outputs if value not in site.outputs]
     for value in inner:
@@ -45,10 +50,25 @@ def _sizes_elsewhere(site: Site, emit: Emitter) -> list[tuple[ir.Node, ir.Value]
             first = start.as_int() if start is not None else 0
             last = end.as_int() if end is not None else len(dims)
             try:
-                new = shape_operand(emit, dims[first:last], site.outputs[0])
+                new = shape_operand(emit, dims[first:last], *_upstream(value, site))
             except LayoutError:
                 continue
             found.append((node, new))
+    return found
+
+
+def _upstream(value: ir.Value, site: Site) -> list[ir.Value]:
+    """Return the values from outside the site that an inner value is computed from."""
+    found: list[ir.Value] = []
+    todo, seen = [value], {value}
+    while todo:
+        node = todo.pop().producer()
+        for source in node.inputs if node is not None else ():
+            if source is None or source in seen:
+                continue
+            seen.add(source)
+            inside = source.producer() in site.nodes
+            (todo if inside else found).append(source)
     return found
 
 

@@ -32,6 +32,20 @@ def test_sizes_read_off_fused_values_are_computed_from_inputs():
     assert_same_numbers(text, find_attention, FUSE, rtol=2e-6)  # float32, as in its own test
 
 
+def test_a_mask_cut_to_the_size_of_the_scores_closes_no_circle():
+    core = """qk = MatMul(qh, kh) s = Mul(qk, half) size = Shape(s) none = Constant<value_ints=[0]>()
+        ns = Gather(size, i2) nd = Gather(size, i3) n1 = Unsqueeze(ns, none)
+        n2 = Unsqueeze(nd, none) at = Concat<axis=0>(n1, n2) m2 = Slice(m, zeros, at, axes)
+        sm = Add(s, m2) p = Softmax<axis=-1>(sm)"""
+    numbers = """i2 = Constant<value_int=2>() i3 = Constant<value_int=3>()
+        zeros = Constant<value_ints=[0, 0]>() axes = Constant<value_ints=[2, 3]>()"""
+    text = graphs.attention(f"{numbers} {core}", ", float[1,1,64,64] m")
+    ops = [node.op_type for node in fused(text).graph]
+    assert "Attention" in ops
+    assert "MatMul" not in ops
+    assert_same_numbers(text, find_attention, FUSE, rtol=2e-6)  # float32, as in its own test
+
+
 def test_equal_nodes_made_by_lowerings_become_one():
     model = model_of("(float[B] x) => (float[B] y) { a = Neg(x) b = Neg(x) y = Add(a, b) }")
     for node in model.graph:
