@@ -46,6 +46,28 @@ def test_a_mask_cut_to_the_size_of_the_scores_closes_no_circle():
     assert_same_numbers(text, find_attention, FUSE, rtol=2e-6)  # float32, as in its own test
 
 
+CACHE = graphs.CACHED.replace("float[B,4,P,8] pv)", "float[B,4,P,8] pv, float[64] m)")
+FROM_KEYS = """none = Constant<value_ints=[0]>() {size} mt = Slice(m, none, total, none)
+    sm = Add(s, mt) p = Softmax<axis=-1>(sm)"""
+
+
+def test_a_mask_cut_to_the_size_of_the_present_keys_closes_no_circle():
+    size = "total = Shape<start=2, end=3>(nk)"
+    text = CACHE.replace("p = Softmax<axis=-1>(s)", FROM_KEYS.format(size=size))
+    (node,) = [node for node in fused(text).graph if node.op_type == "Attention"]
+    assert len(node.outputs) == 3
+
+
+def test_a_mask_computed_from_the_present_keys_is_refused():
+    size = """top = ReduceMax<keepdims=0>(nk) whole = Cast<to=7>(top)
+        total = Unsqueeze(whole, none)"""
+    text = CACHE.replace("p = Softmax<axis=-1>(s)", FROM_KEYS.format(size=size))
+    model = model_of(text)
+    (outcome,) = Rewriter(model, Facts(model), None).run([Pass("a", find_attention, (FUSE,))])
+    assert outcome.refusal.reason == "an operand is computed from what it returns"
+    assert "Softmax" in {node.op_type for node in model.graph}
+
+
 def test_equal_nodes_made_by_lowerings_become_one():
     model = model_of("(float[B] x) => (float[B] y) { a = Neg(x) b = Neg(x) y = Add(a, b) }")
     for node in model.graph:
