@@ -98,7 +98,8 @@ class Facts(Outer):
     def scalar(self, value: ir.Value | None) -> float | None:
         """Return the number a constant holds if all its elements are one number, else None.
 
-        Views of a one-element constant (Expand, Unsqueeze, Cast) count as well.
+        Views of a one-element constant (Expand, Unsqueeze, Cast) count as well, and tensors of
+        any size filled with one number.
         """
         seen = 0
         while value is not None and seen < 16:
@@ -110,6 +111,8 @@ class Facts(Outer):
             if array is not None:
                 return float(array.reshape(-1)[0])
             producer = value.producer()
+            if producer is not None and producer.op_type == "ConstantOfShape":
+                return _filling(producer)
             if producer is None or producer.op_type not in _VIEWS or not producer.inputs:
                 return None
             value, seen = producer.inputs[0], seen + 1
@@ -218,11 +221,19 @@ class Facts(Outer):
         return tuple(self.unifier.fresh() if _is_open(d) else d for d in shape)
 
 
-_VIEWS = frozenset({"Identity", "Cast", "Expand", "Unsqueeze", "Squeeze", "Reshape", "CastLike"})
+_VIEWS = frozenset(
+    {"Identity", "Cast", "Expand", "Tile", "Unsqueeze", "Squeeze", "Reshape", "CastLike"}
+)
 
 
 # What inference raises on a graph that asks for the impossible, e.g. a negative rank.
 _CONTRADICTIONS = (ValueError, TypeError, IndexError, KeyError, ZeroDivisionError, OverflowError)
+
+
+def _filling(node: ir.Node) -> float:
+    """Return the number a ConstantOfShape node fills its output with."""
+    value = node.attributes.get("value")
+    return 0.0 if value is None else float(value.as_tensor().numpy().reshape(-1)[0])
 
 
 def _is_open(dim: Dim) -> bool:

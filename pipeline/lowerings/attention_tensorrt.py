@@ -20,6 +20,7 @@ from pipeline.graph.recognise.attention.site import AttentionSite
 from pipeline.graph.relayout import relayout
 from pipeline.graph.sites import Refusal
 from pipeline.graph.views import axis_size
+from pipeline.lowerings.attention_cache import joined_cache
 from pipeline.lowerings.attention_parts import (
     mask_and_guard,
     put_back,
@@ -47,7 +48,7 @@ class FuseAttentionTensorrt:
             return refusal
         q = relayout(emit, site.q, (site.batch, site.heads, site.rows, site.size))
         q = row_scaled(site, emit, q)
-        k, v, present = _keys_and_values(site, emit)
+        k, v, present = joined_cache(site, emit)
         kind = emit.facts.dtype(q) or ir.DataType.FLOAT
         scale = emit.const(np.asarray(site.scale, dtype=kind.numpy()))
         q = emit.one("Mul", [q, scale])
@@ -78,19 +79,3 @@ def _lacking(site: AttentionSite) -> Refusal | None:
     if not reason:
         return None
     return Refusal("attention", site.anchor, "Attention for TensorRT", 5, 5, reason, remedy=remedy)
-
-
-def _keys_and_values(
-    site: AttentionSite, emit: Emitter
-) -> tuple[ir.Value, ir.Value, tuple[ir.Value, ...]]:
-    """Return all keys and values as [batch, kv heads, keys, size], and the cache's new state."""
-    cache, kv = site.cache, site.kv_heads
-    layouts = [(site.batch, kv, site.new_keys, size) for size in (site.size, site.value_size)]
-    new = [relayout(emit, x, axes) for x, axes in zip((site.k, site.v), layouts, strict=True)]
-    if cache is None:
-        return new[0], new[1], ()
-    present = [cache.present_key, cache.present_value]
-    if cache.present_key.producer() is site.anchor:
-        pasts = (cache.past_key, cache.past_value)
-        present = [emit.one("Concat", [p, n], {"axis": 2}) for p, n in zip(pasts, new, strict=True)]
-    return present[0], present[1], tuple(present)

@@ -74,3 +74,12 @@ SINK = """(float[B,4,S,8] q, float[B,4,S,8] k, float[B,4,S,8] v, float[4] w) => 
     kt = Transpose<perm=[0, 1, 3, 2]>(k) qk = MatMul(q, kt) s = Mul(qk, half)
     c = Concat<axis=-1>(s, wide) pc = Softmax<axis=-1>(c)
     p = Slice(pc, zero, end, last, one) y = MatMul(p, v) }"""
+
+# a sink beside a cache: the present keys hold no sink
+CACHED_SINK = (
+    SINK.replace("float[4] w) =>", "float[4] w, float[B,4,P,8] pk, float[B,4,P,8] pv) =>")
+    .replace("float[B,4,S,8] y)", "float[B,4,S,8] y, float[B,4,T,8] nk, float[B,4,T,8] nv)")
+    .replace("kt = ", "nk = Concat<axis=2>(pk, k) nv = Concat<axis=2>(pv, v) kt = ")
+    .replace("(k) qk", "(nk) qk")
+    .replace("MatMul(p, v)", "MatMul(p, nv)")
+)

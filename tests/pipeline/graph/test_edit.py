@@ -33,7 +33,8 @@ def test_sizes_read_off_fused_values_are_computed_from_inputs():
 
 
 def test_a_mask_cut_to_the_size_of_the_scores_closes_no_circle():
-    core = """qk = MatMul(qh, kh) s = Mul(qk, half) size = Shape(s) none = Constant<value_ints=[0]>()
+    core = """none = Constant<value_ints=[0]>()
+        qk = MatMul(qh, kh) s = Mul(qk, half) size = Shape(s)
         ns = Gather(size, i2) nd = Gather(size, i3) n1 = Unsqueeze(ns, none)
         n2 = Unsqueeze(nd, none) at = Concat<axis=0>(n1, n2) m2 = Slice(m, zeros, at, axes)
         sm = Add(s, m2) p = Softmax<axis=-1>(sm)"""

@@ -66,9 +66,14 @@ y = Add(x, rows) }""")
         ("a = Constant<value_float=2.5>() s = Shape(x) y = Expand(a, s)", 2.5),
         ("a = Constant<value_ints=[3, 3, 3]>() y = Cast<to=1>(a)", 3.0),
         ("a = Constant<value_floats=[1.5, 2.5]>() y = Identity(a)", None),
+        ("s = Shape(x) y = ConstantOfShape<value = float[1] {-1e9}>(s)", -1e9),
+        ("s = Shape(x) y = ConstantOfShape(s)", 0.0),
         ("y = Identity(x)", None),
     ],
-    ids=["constant", "chain", "from a size", "expanded", "all the same", "two", "varies"],
+    ids=[
+        "constant", "chain", "from a size", "expanded", "all the same", "two",
+        "filled", "filled with zeros", "varies",
+    ],
 )
 def test_scalar(body, expected):
     facts, values = facts_of("(float[B,64] x) => (float[N] y) {" + body + "}")

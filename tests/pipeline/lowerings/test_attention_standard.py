@@ -28,6 +28,7 @@ FORMS = {
     "einsum": graphs.EINSUM,
     "swapped": graphs.SWAPPED,
     "sink": graphs.SINK,
+    "sink and cache": graphs.CACHED_SINK,
 }
 
 

@@ -16,6 +16,7 @@ FORMS = {
     "grouped": graphs.GROUPED,
     "folded": graphs.FOLDED,
     "sink": graphs.SINK,
+    "sink and cache": graphs.CACHED_SINK,
     "cache": graphs.CACHED,
 }
 

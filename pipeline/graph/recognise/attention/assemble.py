@@ -40,8 +40,6 @@ class Draft:
     zero_rows: bool = False
     output: ir.Value | None = None
     tail: list[ir.Node] = field(default_factory=list)
-    key_axis: int = 0
-    row_axis: int = 0
 
 
 def assemble(softmax: ir.Node, path: Path, way: Way, facts: Facts) -> Draft:

@@ -10,7 +10,7 @@ from pipeline.graph.recognise.attention.assemble import Draft, axis_of
 from pipeline.graph.recognise.attention.cache import absorb
 from pipeline.graph.recognise.attention.operands import Unmatched
 from pipeline.graph.recognise.attention.site import AttentionSite, Cache, MaskStep
-from pipeline.graph.views import Axis, Factor
+from pipeline.graph.views import Axes, Axis, Factor
 
 
 def finish(draft: Draft, anchor: ir.Node, nodes: frozenset[ir.Node]) -> AttentionSite:
@@ -23,15 +23,14 @@ def finish(draft: Draft, anchor: ir.Node, nodes: frozenset[ir.Node]) -> Attentio
     assert output is not None
     rows, keys = axis_of(draft, "rows"), axis_of(draft, "keys")
     size, value_size = axis_of(draft, "size"), axis_of(draft, "value_size")
-    inner = {*rows, *keys}
-    axes = [tuple(f for f in axis if f not in inner) for axis in frame.axes("scores")]
+    axes = _outer(frame.axes("scores"), rows, keys)
     repeated = {
         f
         for axis in axes
         for f in axis
         if not frame.holds("k", f) and not frame.holds("v", f) and frame.holds("q", f)
     }
-    batch, heads = _heads(axes[:-2], repeated)
+    batch, heads = _heads(axes, repeated)
     groups = tuple(f for f in heads if f in repeated)
     heads = tuple(f for f in heads if f not in repeated) + groups
     for name, extra in (("q", size), ("k", size), ("v", value_size)):
@@ -65,6 +64,15 @@ def _placed(draft: Draft, step: MaskStep, name: str | None) -> MaskStep:
     if name is None:
         return step
     return replace(step, view=draft.frame.views[name], loose=name in draft.loose)
+
+
+def _outer(axes: Axes, rows: Axis, keys: Axis) -> list[Axis]:
+    """Return the axes of the scores without rows and keys, wherever those stand."""
+    left = list(axes)
+    for inner in (keys, rows):
+        places = [i for i, axis in enumerate(left) if axis == inner]
+        left = [axis for i, axis in enumerate(left) if i not in places[-1:]]
+    return [tuple(f for f in axis if f not in (*rows, *keys)) for axis in left]
 
 
 def _heads(axes: list[Axis], repeated: set[Factor]) -> tuple[Axis, Axis]:
