@@ -58,6 +58,13 @@ EINSUM = """(float[B,S,4,8] q, float[B,T,4,8] k, float[B,T,4,8] v) => (float[B,S
     qk = Einsum<equation="bihd,bjhd->bhij">(q, k) s = Mul(half, qk) p = Softmax<axis=-1>(s)
     y = Einsum<equation="bhij,bjhd->bihd">(p, v) }"""
 
+HEADS_LAST = """(float[B,S,4,8] q, float[B,T,4,8] k, float[B,T,4,8] v) => (float[B,S,4,8] y) {
+    half = Constant<value = float {0.3535534}>()
+    qk = Einsum<equation="bihd,bjhd->bijh">(q, k) s = Mul(half, qk)
+    st = Transpose<perm=[0, 1, 3, 2]>(s) pt = Softmax<axis=-1>(st)
+    p = Transpose<perm=[0, 1, 3, 2]>(pt)
+    y = Einsum<equation="bijh,bjhd->bihd">(p, v) }"""
+
 # scores of keys by queries, softmax over the rows
 SWAPPED = """(float[B,4,S,8] q, float[B,4,T,8] k, float[B,4,T,8] v) => (float[B,4,S,8] y) {
     half = Constant<value = float {0.3535534}>()

@@ -29,6 +29,7 @@ FORMS = {
     "swapped": graphs.SWAPPED,
     "sink": graphs.SINK,
     "sink and cache": graphs.CACHED_SINK,
+    "heads last": graphs.HEADS_LAST,
 }
 
 

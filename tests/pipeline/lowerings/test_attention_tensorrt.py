@@ -17,6 +17,7 @@ FORMS = {
     "folded": graphs.FOLDED,
     "sink": graphs.SINK,
     "sink and cache": graphs.CACHED_SINK,
+    "heads last": graphs.HEADS_LAST,
     "cache": graphs.CACHED,
 }
 

@@ -22,8 +22,9 @@ class Way:
         nodes: Every node on the way, guards included.
         product: The product that consumes the probabilities, None when not reached.
         operand: Which operand of the product they are.
-        zero_rows: A NaN guard or a mask applied to the probabilities.
-        masks: Conditions that zero probabilities after the softmax.
+        zero_rows: A NaN guard applied to the probabilities.
+        masks: Where nodes that zero probabilities after the softmax, and whether they do so
+            where their condition is True.
         dropped: How many trailing keys a Slice drops (the sink's).
         reason: Why the product was not reached.
         at: The node where the way ended, None where nobody reads the probabilities further.
@@ -34,7 +35,7 @@ class Way:
     product: Contraction | None = None
     operand: int = 0
     zero_rows: bool = False
-    masks: list[ir.Value] = field(default_factory=list)
+    masks: list[tuple[ir.Node, bool]] = field(default_factory=list)
     dropped: int = 0
     reason: str = ""
     at: ir.Node | None = None
@@ -102,8 +103,7 @@ def _pass(value: ir.Value, node: ir.Node, way: Way, facts: Facts) -> ir.Value | 
         if way.dropped != 1:
             return None
     elif op == "Where" and node.inputs[0] is not None and _zero_mask(node, value, facts):
-        way.zero_rows = True
-        way.masks.append(node.inputs[0])
+        way.masks.append((node, node.inputs[2] is value))
     elif op not in ("Cast", "Dropout"):
         return None
     way.nodes.append(node)

@@ -40,6 +40,7 @@ FORMS = {
     "einsum": (graphs.EINSUM, ["B", "4", "4", "S", "T"]),
     "scores transposed": (graphs.SWAPPED, ["B", "4", "4", "S", "T"]),
     "sink": (graphs.SINK, ["B", "4", "4", "S", "S"]),
+    "heads after rows and keys": (graphs.HEADS_LAST, ["B", "4", "4", "S", "T"]),
 }
 
 
@@ -63,6 +64,10 @@ MASKS = {
     "dropped where true": (
         "qk = MatMul(qh, kh) t = Mul(qk, half) s = Where(m, low, t) p = Softmax<axis=-1>(s)",
         "bool[S,T]", ["keep"]),
+    "replaced by a tensor filled with one number": (
+        "qk = MatMul(qh, kh) t = Mul(qk, half) z = Shape(t)"
+        " f = ConstantOfShape<value = float[1] {-1e9}>(z) s = Where(m, t, f)"
+        " p = Softmax<axis=-1>(s)", "bool[B,1,S,T]", ["keep"]),
     "subtracted maximum": (
         "qk = MatMul(qh, kh) t = Mul(qk, half) a = Add(t, m) x = ReduceMax(a) s = Sub(a, x)"
         " p = Softmax<axis=-1>(s)", "float[T]", ["add"]),
@@ -80,6 +85,23 @@ def test_a_nan_guard_means_zero_rows():
     core = ("qk = MatMul(qh, kh) t = Mul(qk, half) s = Where(m, t, inf) g = Softmax<axis=-1>(s)"
             " n = IsNaN(g) p = Where(n, zero, g)")  # fmt: skip
     assert only_site(graphs.masked(core, "bool[B,1,S,T]"), find_attention).zero_rows
+
+
+ZEROED = """qk = MatMul(qh, kh) t = Mul(qk, half) s = Where(m, t, low)
+    g = Softmax<axis=-1>(s) p = Where({mask}, g, zero)"""
+
+
+def test_probabilities_masked_again_mean_zero_rows():
+    site = only_site(graphs.masked(ZEROED.format(mask="m"), "bool[B,1,S,T]"), find_attention)
+    assert site.zero_rows
+    assert [step.fill for step in site.mask] == [-math.inf]
+
+
+def test_probabilities_masked_by_another_mask_are_refused():
+    text = graphs.masked(ZEROED.format(mask="c"), "bool[S,T] c, bool[B,1,S,T]")
+    assert only_refusal(text, find_attention).reason == (
+        "probabilities are masked where no scores were"
+    )
 
 
 def test_a_cache_is_taken_in():
