@@ -24,6 +24,7 @@ from pipeline.lowerings.attention_standard import FuseAttentionStandard
 from pipeline.lowerings.attention_tensorrt import FuseAttentionTensorrt
 from pipeline.lowerings.base import Lowering
 from pipeline.lowerings.embedding_norm import FuseEmbeddingNorm
+from pipeline.lowerings.norm_outer_epsilon import FuseLayerNormOuterEpsilon
 from pipeline.lowerings.norm_residual import FuseSkipLayerNorm, FuseSkipRmsNorm
 from pipeline.lowerings.norm_standard import FuseLayerNorm, FuseRmsNorm
 from pipeline.lowerings.rotary_repair import RepairRotaryBatch
@@ -59,7 +60,7 @@ def lowerings_for(target: str, *, fuse_all: bool = False) -> dict[str, tuple[Low
     """Return every lowering that serves the target, by construct, in order of preference."""
     known: dict[str, tuple[Lowering[Any], ...]] = {
         "softmax": (FuseSoftmax(),),
-        "norm": (FuseLayerNorm(), FuseRmsNorm()),
+        "norm": (FuseLayerNorm(), FuseLayerNormOuterEpsilon(target=target), FuseRmsNorm()),
         "activation": (FuseGelu(), FuseQuickGelu(), FuseSwish()),
         "rotary": (FuseRotary(),),
         "rotary-repair": (RepairRotaryBatch(),),

@@ -8,7 +8,6 @@ import onnx_ir as ir
 
 from pipeline.graph.facts import Facts
 
-
 BROADCAST = "..."
 
 
