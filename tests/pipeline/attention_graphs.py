@@ -65,6 +65,13 @@ HEADS_LAST = """(float[B,S,4,8] q, float[B,T,4,8] k, float[B,T,4,8] v) => (float
     p = Transpose<perm=[0, 1, 3, 2]>(pt)
     y = Einsum<equation="bijh,bjhd->bihd">(p, v) }"""
 
+TWO_VALUES = attention(
+    extra=", float[B,T,32] u",
+    tail=TAIL + """ u4 = Reshape(u, hs) uh = Transpose<perm=[0, 2, 1, 3]>(u4) o2 = MatMul(p, uh)
+    ot2 = Transpose<perm=[0, 2, 1, 3]>(o2) y2 = Reshape(ot2, back)""",
+    outputs=", float[B,S,32] y2",
+)
+
 # scores of keys by queries, softmax over the rows
 SWAPPED = """(float[B,4,S,8] q, float[B,4,T,8] k, float[B,4,T,8] v) => (float[B,4,S,8] y) {
     half = Constant<value = float {0.3535534}>()

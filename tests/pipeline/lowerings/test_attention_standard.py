@@ -28,6 +28,7 @@ FORMS = {
     "einsum": graphs.EINSUM,
     "swapped": graphs.SWAPPED,
     "sink": graphs.SINK,
+    "two values": graphs.TWO_VALUES,
     "sink and cache": graphs.CACHED_SINK,
     "heads last": graphs.HEADS_LAST,
 }

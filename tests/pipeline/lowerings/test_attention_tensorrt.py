@@ -16,6 +16,7 @@ FORMS = {
     "grouped": graphs.GROUPED,
     "folded": graphs.FOLDED,
     "sink": graphs.SINK,
+    "two values": graphs.TWO_VALUES,
     "sink and cache": graphs.CACHED_SINK,
     "heads last": graphs.HEADS_LAST,
     "cache": graphs.CACHED,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import onnx_ir as ir
 
@@ -40,40 +40,57 @@ class Way:
     reason: str = ""
     at: ir.Node | None = None
 
+    def copy(self) -> Way:
+        """Return a way of its own from here on."""
+        layout, nodes, masks = [*self.layout], [*self.nodes], [*self.masks]
+        return replace(self, layout=layout, nodes=nodes, masks=masks)
 
-def follow(probs: ir.Value, facts: Facts) -> Way:
-    """Return the way from the probabilities to the product that consumes them."""
-    way = Way()
-    value = probs
-    for _ in range(MAX_STEPS):
-        # what only asks for the size of the probabilities is answered from elsewhere
-        users = [node for node in value.consumers() if node.op_type != "Shape"]
-        way.at = users[0] if users else None
-        if value.is_graph_output():
-            way.reason = "the probabilities are an output of the model"
-            return way
-        merged = _guard(value, users, way)
-        if merged is not None:
-            value = merged
-            continue
-        if len(users) != 1:
-            ops = sorted({u.op_type for u in users})
-            way.reason = (
-                f"the probabilities have {len(users)} consumers ({', '.join(ops)}), not one"
-            )
-            return way
-        node = users[0]
-        product = contraction_of(node, facts)
-        if product is not None:
-            way.product, way.operand = product, 0 if product.operands[0] is value else 1
-            return way
-        following = _pass(value, node, way, facts)
-        if following is None:
-            way.reason = f"{node.op_type} between the softmax and the values is not understood"
-            return way
-        value = following
-    way.reason = f"no product with values within {MAX_STEPS} operators"
-    return way
+
+def follow(probs: ir.Value, facts: Facts) -> list[Way]:
+    """Return the ways from the probabilities to the products that consume them.
+
+    More than one where every consumer is such a product; else the one way, with the reason why
+    it ended.
+    """
+    return _onward(probs, Way(), facts)
+
+
+def _onward(value: ir.Value, way: Way, facts: Facts) -> list[Way]:
+    # what only asks for the size of the probabilities is answered from elsewhere
+    users = [node for node in value.consumers() if node.op_type != "Shape"]
+    way.at = users[0] if users else None
+    if value.is_graph_output():
+        return _ended(way, "the probabilities are an output of the model")
+    if len(way.nodes) > MAX_STEPS:
+        return _ended(way, f"no product with values within {MAX_STEPS} operators")
+    merged = _guard(value, users, way)
+    if merged is not None:
+        return _onward(merged, way, facts)
+    if len(users) == 1:
+        return _into(users[0], value, way, facts)
+    branches = [end for user in users for end in _into(user, value, way.copy(), facts)]
+    if branches and all(end.product is not None for end in branches):
+        return branches
+    ops = ", ".join(sorted({user.op_type for user in users}))
+    return _ended(way, f"the probabilities have {len(users)} consumers ({ops}), not one")
+
+
+def _into(node: ir.Node, value: ir.Value, way: Way, facts: Facts) -> list[Way]:
+    """Go on through one consumer."""
+    way.at = node
+    product = contraction_of(node, facts)
+    if product is not None:
+        way.product, way.operand = product, 0 if product.operands[0] is value else 1
+        return [way]
+    following = _pass(value, node, way, facts)
+    if following is None:
+        return _ended(way, f"{node.op_type} between the softmax and the values is not understood")
+    return _onward(following, way, facts)
+
+
+def _ended(way: Way, reason: str) -> list[Way]:
+    way.reason = reason
+    return [way]
 
 
 def _guard(value: ir.Value, users: list[ir.Node], way: Way) -> ir.Value | None:

@@ -184,8 +184,8 @@ def test_a_modulation_by_another_tensor_stays_outside():
     ids=["over N", "over N - 1"],
 )
 def test_epsilon_after_the_root_is_read(variance, outer):
-    root = "r = Sqrt(u)" if variance else "r = Sqrt(v)"
-    body = f"{CENTRED} {variance} {root} re = Add(r, eps) z = Div(d, re) s = Mul(z, w) y = Add(s, b)"
+    root = f"{variance} r = Sqrt({'u' if variance else 'v'}) re = Add(r, eps)"
+    body = f"{CENTRED} {root} z = Div(d, re) s = Mul(z, w) y = Add(s, b)"
     site = only_site(graph(body), find_norms)
     assert site.epsilon == 0.0
     assert site.outer_epsilon == pytest.approx(outer, rel=1e-6)

@@ -104,6 +104,12 @@ def test_probabilities_masked_by_another_mask_are_refused():
     )
 
 
+def test_each_product_with_values_is_an_attention():
+    sites = found_in(graphs.TWO_VALUES, find_attention)
+    assert [site.outputs[0].name for site in sites] == ["y", "y2"]
+    assert [site.v.base.name for site in sites] == ["v", "u"]
+
+
 def test_a_cache_is_taken_in():
     site = only_site(graphs.CACHED, find_attention)
     assert site.cache is not None

@@ -8,7 +8,8 @@ from tests.pipeline.text_graphs import model_of
 
 CASES = {
     "MatMul": ("MatMul(a, b)", "B,4,S,8", "B,4,8,T",
-               (("...2", "...1", "m", "k"), ("...2", "...1", "k", "n")), ("...2", "...1", "m", "n")),
+               (("...2", "...1", "m", "k"), ("...2", "...1", "k", "n")),
+               ("...2", "...1", "m", "n")),
     "MatMul, one side without batch": (
         "MatMul(a, b)", "B,4,S,8", "8,T",
         (("...2", "...1", "m", "k"), ("k", "n")), ("...2", "...1", "m", "n")),
