@@ -69,7 +69,7 @@ def _sizes_elsewhere(
     """
     found = []
     inner = [value for node in site.nodes for value in node.outputs if value not in site.outputs]
-    for value in (*inner, *replaced):
+    for value in (*inner, *(replaced if len(replaced) > 1 else ())):
         for node in list(value.consumers()):
             dims = emit.facts.shape(value)
             if node.op_type != "Shape" or dims is None or node.outputs[0].is_graph_output():

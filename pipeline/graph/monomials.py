@@ -55,14 +55,10 @@ def atoms_of(terms: Terms) -> frozenset[Atom]:
 
 def broadcast_parts(dim: Dim) -> frozenset[Dim]:
     """Return the sizes that meet in a broadcast nothing more is known of; else the dim alone."""
-    (monomial, coefficient), *more = dim.terms
-    (atom, power), *factors = monomial
-    if more or factors or coefficient != 1 or power != 1 or isinstance(atom, str):
-        return frozenset({dim})
-    kind, left, right = atom
-    if kind != "broadcast":
-        return frozenset({dim})
-    return broadcast_parts(left) | broadcast_parts(right)
+    match dim.terms:
+        case (((((("broadcast", left, right), 1),), 1)),):
+            return broadcast_parts(left) | broadcast_parts(right)
+    return frozenset({dim})
 
 
 def weight_of(terms: Terms) -> int:
