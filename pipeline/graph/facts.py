@@ -19,7 +19,7 @@ from pipeline.graph.shapes.call import Call, Outer
 from pipeline.graph.shapes.consts import Constants, stored, tensor_info
 from pipeline.graph.shapes.info import UNKNOWN, Dims, Info
 from pipeline.graph.shapes.table import TABLE
-from pipeline.graph.shapes.unify import Unifier
+from pipeline.graph.shapes.unify import ContradictionError, Unifier
 
 
 class Facts(Outer):
@@ -31,6 +31,7 @@ class Facts(Outer):
             declared separately), or that bind only inside a branch.
         doubts: Nodes whose inputs or attributes contradict their operator; nothing is claimed
             of their outputs.
+        contradictions: Those among them outside of branches for which no input can run.
     """
 
     def __init__(self, model: ir.Model, *, assume: bool = True) -> None:
@@ -47,6 +48,7 @@ class Facts(Outer):
         self._constants = Constants(self._infos, model.opset_imports)
         self._declared = declared_info(model.graph)
         self.doubts: list[str] = []
+        self.contradictions: list[str] = []
         self._infer_graph(model.graph)
         if self.unifier.bindings:
             # What is equal is known now: sizes that were open the first time may be settled.
@@ -190,7 +192,10 @@ class Facts(Outer):
             try:
                 outputs = infer(Call(node, infos, self, version))
             except _CONTRADICTIONS as error:
-                self.doubts.append(f"{node.op_type} node {node.name}: {error}")
+                told = f"{node.op_type} node {node.name}: {error}"
+                self.doubts.append(told)
+                if isinstance(error, ContradictionError) and not self.unifier.branch_depth:
+                    self.contradictions.append(told)
         for i, value in enumerate(node.outputs):
             info = self.unifier.settled(outputs[i]) if i < len(outputs) else UNKNOWN
             self._infos[value] = self._refined(value, info)

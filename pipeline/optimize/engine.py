@@ -8,6 +8,7 @@ from typing import Any
 
 import onnx_ir as ir
 
+from pipeline.errors import BadModelError
 from pipeline.graph.edit import drop_unused_weights, merge_equal, sort
 from pipeline.graph.facts import Facts
 from pipeline.graph.normalise import normalise
@@ -62,10 +63,18 @@ def optimize_graph(
         plan: From `plan_for`.
         prover: Proves each rewrite before it is committed; None trusts the recognisers.
         progress: Told which site is being worked on.
+
+    Raises:
+        BadModelError: The model cannot be normalised, or contradicts itself.
     """
     before = _count(model)
     progress.step("normalising")
     facts = normalise(model, plan.opset)
+    if facts.contradictions:
+        raise BadModelError(
+            f"The model cannot run, whatever its inputs: {facts.contradictions[0]}",
+            fix="Export it again, with another exporter or opset: this one lost a size.",
+        )
     rewriter = Rewriter(model, facts, prover, progress)
     outcomes = rewriter.run(plan.passes)
     for graph in graphs_of(model.graph):

@@ -148,6 +148,22 @@ a = Conv<strides=[1]>(x, w) b = Neg(a) z = Neg(x) }""")
     assert "Conv" in facts.doubts[0]
 
 
+def test_sizes_that_no_input_makes_equal_are_a_contradiction():
+    facts, values = facts_of("""(float[B,4] x, float[3] u) => (float[B,4] z) {
+b = Add(x, u) z = Neg(x) }""")
+    assert facts.shape(values["b"]) is None
+    assert len(facts.contradictions) == 1
+    assert "an axis of 4 meets an axis of 3" in facts.contradictions[0]
+
+
+def test_what_a_branch_contradicts_may_never_run():
+    facts, _ = facts_of("""(bool c, float[B,4] x, float[3] u) => (float[B,4] y) {
+y = If(c) <then_branch = yes () => (float[B,4] t) { t = Add(x, u) },
+          else_branch = no () => (float[B,4] e) { e = Neg(x) }> }""")
+    assert len(facts.doubts) == 1
+    assert facts.contradictions == []
+
+
 def test_sizes_that_double_at_every_node_stay_small():
     body = "s0 = Shape(x) "
     body += " ".join(f"s{i + 1} = Mul(s{i}, s{i})" for i in range(60))
