@@ -8,6 +8,7 @@ out, since its kernel is 5 to 6 times slower than the plain nodes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import onnx_ir as ir
@@ -16,7 +17,7 @@ from pipeline.graph.emit import Emitter
 from pipeline.graph.recognise.attention.site import AttentionSite
 from pipeline.graph.relayout import relayout
 from pipeline.graph.sites import Refusal
-from pipeline.graph.views import axis_size
+from pipeline.graph.views import View, axis_size
 from pipeline.lowerings.attention_cache import joined_cache
 from pipeline.lowerings.attention_parts import (
     MaskBuilder,
@@ -30,6 +31,7 @@ from pipeline.lowerings.attention_parts import (
 from pipeline.lowerings.attention_sink import with_sink
 from pipeline.lowerings.base import Exactness
 
+PROBABILITIES = 3  # a qk_matmul_output_mode: what the softmax returns
 PLAIN_CAP = "a soft-capped Attention is 5 to 6 times slower than plain nodes on this target"
 
 
@@ -55,6 +57,10 @@ class FuseAttentionStandard:
         if site.cap and self.target == "ort-cpu" and not self.fuse_all:
             return Refusal("attention", site.anchor, "soft-capped attention", 5, 5, PLAIN_CAP,
                            remedy="--fuse-all fuses it all the same", plain=True)  # fmt: skip
+        if site.weights is not None and self.target == "ort-cuda":
+            reason = "attention weights are used, and no CUDA kernel is known to return them"
+            return Refusal("attention", site.anchor, "Attention", 5, 5, reason,
+                           remedy="return no attention weights from the model")  # fmt: skip
         # with a sink, the operator's own present keys would hold the sink as well
         cache = site.cache if site.sink is None else None
         rank3 = self._takes_rank3(site) and (cache is site.cache)
@@ -72,12 +78,12 @@ class FuseAttentionStandard:
         if site.cap:
             attrs["softcap"] = site.cap
         past = (cache.past_key, cache.past_value) if cache is not None else ()
-        result, *own = emit.op("Attention", [q, k, v, mask, *past], attrs, outputs=1 + len(past))
+        result, weights, own = _attention(site, emit, [q, k, v, mask, *past], attrs)
         if rank3:
-            return (put_back(site, emit, result, site.result_axes), *own)
+            return (put_back(site, emit, result, site.result_axes), *weights, *own)
         result = without_empty_rows(emit, result, raw, kind)
         axes = (site.batch, site.heads, site.rows, site.value_size)
-        return (put_back(site, emit, result, axes), *present, *own)
+        return (put_back(site, emit, result, axes), *weights, *present, *own)
 
     def _takes_rank3(self, site: AttentionSite) -> bool:
         """Whether queries, keys and values can go in as they leave their projections."""
@@ -93,6 +99,26 @@ class FuseAttentionStandard:
             return mask_and_guard(site, emit, kind)
         finite = not site.zero_rows
         return MaskBuilder(site, emit, kind, boolean=True, finite=finite).build(), None
+
+
+def _attention(
+    site: AttentionSite,
+    emit: Emitter,
+    inputs: Sequence[ir.Value | None],
+    attrs: dict[str, object],
+) -> tuple[ir.Value, tuple[ir.Value, ...], tuple[ir.Value, ...]]:
+    """Return the operator's result, the weights where the site returns them, the new cache."""
+    cached = len(inputs) > 4
+    if site.weights is None:
+        result, *present = emit.op("Attention", inputs, attrs, outputs=3 if cached else 1)
+        return result, (), tuple(present)
+    attrs = attrs | {"qk_matmul_output_mode": PROBABILITIES}
+    result, key, value, probs = emit.op("Attention", inputs, attrs, outputs=4)
+    axes = (site.batch, site.heads, site.rows, site.keys)
+    weights = relayout(emit, View(probs, axes, axes), site.weights.axes)
+    if not cached:  # not asked for, so not computed
+        key.name = value.name = ""
+    return result, (weights,), (key, value) if cached else ()
 
 
 def _operands(

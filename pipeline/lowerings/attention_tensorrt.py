@@ -77,6 +77,9 @@ def _lacking(site: AttentionSite) -> Refusal | None:
     elif size != value_size and (size.const is None or value_size.const is None):
         reason = f"TensorRT's parser wants values as wide as keys, here {value_size} and {size}"
         remedy = "give keys and values head sizes that do not vary"
+    elif site.weights is not None:
+        reason = "TensorRT's parser takes an Attention with one output: no weights"
+        remedy = "return no attention weights from the model"
     elif site.causal and (site.mask or site.cache is not None):
         reason = "TensorRT's parser takes causal masking or a mask, not both"
     if not reason:

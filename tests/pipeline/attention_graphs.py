@@ -72,6 +72,8 @@ TWO_VALUES = attention(
     outputs=", float[B,S,32] y2",
 )
 
+WEIGHTS = attention(outputs=", float[B,4,S,T] p")
+
 # scores of keys by queries, softmax over the rows
 SWAPPED = """(float[B,4,S,8] q, float[B,4,T,8] k, float[B,4,T,8] v) => (float[B,4,S,8] y) {
     half = Constant<value = float {0.3535534}>()
@@ -97,3 +99,5 @@ CACHED_SINK = (
     .replace("(k) qk", "(nk) qk")
     .replace("MatMul(p, v)", "MatMul(p, nv)")
 )
+
+CACHED_WEIGHTS = CACHED.replace("T,8] nv)", "T,8] nv, float[B,4,S,T] p)")

@@ -73,6 +73,7 @@ REFUSED = {
     "soft-cap": (graphs.attention(
         "c = Constant<value = float {5.0}>() qk = MatMul(qh, kh) t = Mul(qk, half)"
         " d = Div(t, c) h = Tanh(d) s = Mul(h, c) p = Softmax<axis=-1>(s)"), "soft-cap (here 5)"),
+    "weights": (graphs.WEIGHTS, "one output: no weights"),
     "a value size that varies": (graphs.EINSUM.replace("T,4,8] v", "T,4,W] v").replace(
         "(float[B,S,4,8] y)", "(float[B,S,4,W] y)"), "here W and 8"),
 }  # fmt: skip

@@ -247,9 +247,14 @@ def _values(draft: Draft, way: Way) -> None:
         raise Unmatched(
             "a sink is added to the scores and not dropped again, or the reverse", way.at
         )
+    if way.weights is not None and draft.sink is not None:
+        raise Unmatched("probabilities beside a sink are used elsewhere", way.weights.producer())
     frame.put("probs", unit_view(product.operands[way.operand], frame.axes("scores")))
-    for node in way.layout:
-        rearrange(frame, "probs", node, draft.facts)
+    for i, node in enumerate([*way.layout, None]):
+        if way.weights is not None and i == way.weights_at:
+            frame.put("weights", unit_view(way.weights, frame.axes("probs")))
+        if node is not None:
+            rearrange(frame, "probs", node, draft.facts)
     view, _ = operand_view(product.operands[1 - way.operand], draft.facts, scales=False)
     frame.put("v", view)
     mine, theirs = product.labels[way.operand], product.labels[1 - way.operand]

@@ -10,7 +10,7 @@ from pipeline.graph.recognise.attention.assemble import Draft, axis_of
 from pipeline.graph.recognise.attention.cache import absorb
 from pipeline.graph.recognise.attention.operands import Unmatched
 from pipeline.graph.recognise.attention.site import AttentionSite, Cache, MaskStep
-from pipeline.graph.views import Axes, Axis, Factor
+from pipeline.graph.views import Axes, Axis, Factor, View
 
 
 def finish(draft: Draft, anchor: ir.Node, nodes: frozenset[ir.Node]) -> AttentionSite:
@@ -43,8 +43,9 @@ def finish(draft: Draft, anchor: ir.Node, nodes: frozenset[ir.Node]) -> Attentio
     k, v, cache, new_keys = absorb(
         frame.views["k"], frame.views["v"], (batch, kv, keys), size, value_size, draft.facts
     )
+    weights = frame.views.get("weights")
     return AttentionSite(
-        anchor, nodes, _outputs(output, cache),
+        anchor, nodes, _outputs(output, weights, cache),
         q=frame.views["q"], k=k, v=v, out=frame.views["out"],
         batch=batch, heads=heads, groups=groups, rows=rows, keys=keys,
         size=size, value_size=value_size, new_keys=new_keys, scale=draft.scale, cap=draft.cap,
@@ -52,12 +53,13 @@ def finish(draft: Draft, anchor: ir.Node, nodes: frozenset[ir.Node]) -> Attentio
         mask=tuple(_placed(draft, step, name) for step, name in draft.mask),
         zero_rows=draft.zero_rows,
         sink=frame.views[draft.sink] if draft.sink else None,
-        cache=cache,
+        cache=cache, weights=weights,
     )  # fmt: skip
 
 
-def _outputs(output: ir.Value, cache: Cache | None) -> tuple[ir.Value, ...]:
-    return (output,) if cache is None else (output, cache.present_key, cache.present_value)
+def _outputs(output: ir.Value, weights: View | None, cache: Cache | None) -> tuple[ir.Value, ...]:
+    first = (output,) if weights is None else (output, weights.base)
+    return first if cache is None else (*first, cache.present_key, cache.present_value)
 
 
 def _placed(draft: Draft, step: MaskStep, name: str | None) -> MaskStep:

@@ -26,6 +26,8 @@ class Way:
         masks: Where nodes that zero probabilities after the softmax, and whether they do so
             where their condition is True.
         dropped: How many trailing keys a Slice drops (the sink's).
+        weights: The probabilities as others than the product read them, too, or None.
+        weights_at: How many of the layout nodes come before that point.
         reason: Why the product was not reached.
         at: The node where the way ended, None where nobody reads the probabilities further.
     """
@@ -37,6 +39,8 @@ class Way:
     zero_rows: bool = False
     masks: list[tuple[ir.Node, bool]] = field(default_factory=list)
     dropped: int = 0
+    weights: ir.Value | None = None
+    weights_at: int = 0
     reason: str = ""
     at: ir.Node | None = None
 
@@ -59,18 +63,22 @@ def _onward(value: ir.Value, way: Way, facts: Facts) -> list[Way]:
     # what only asks for the size of the probabilities is answered from elsewhere
     users = [node for node in value.consumers() if node.op_type != "Shape"]
     way.at = users[0] if users else None
-    if value.is_graph_output():
-        return _ended(way, "the probabilities are an output of the model")
     if len(way.nodes) > MAX_STEPS:
         return _ended(way, f"no product with values within {MAX_STEPS} operators")
     merged = _guard(value, users, way)
     if merged is not None:
         return _onward(merged, way, facts)
-    if len(users) == 1:
+    returned = value.is_graph_output()
+    if len(users) == 1 and not returned:
         return _into(users[0], value, way, facts)
     branches = [end for user in users for end in _into(user, value, way.copy(), facts)]
-    if branches and all(end.product is not None for end in branches):
+    products = [end for end in branches if end.product is not None]
+    if branches == products and not returned and branches:
         return branches
+    if len(products) == 1 and products[0].weights is None:
+        return [replace(products[0], weights=value, weights_at=len(way.layout))]
+    if returned:
+        return _ended(way, "the probabilities are an output of the model")
     ops = ", ".join(sorted({user.op_type for user in users}))
     return _ended(way, f"the probabilities have {len(users)} consumers ({ops}), not one")
 
