@@ -147,7 +147,9 @@ def _optimized(path: Path, options: OptimizeOptions, progress: Progress) -> tupl
     from pipeline.optimize.proof import Prover
 
     model = load_model(path)
-    plan = plan_for(options.target, options.disable, fuse_all=options.fuse_all)
+    plan = plan_for(
+        options.target, options.disable, fuse_all=options.fuse_all, precision=options.precision
+    )
     prover = None if options.proof == "none" else Prover(share=options.proof == "structure")
     try:
         fused = optimize_graph(model, plan, prover, progress)
