@@ -66,6 +66,8 @@ def optimize_graph(
     before = _count(model)
     progress.step("normalising")
     facts = normalise(model, plan.opset)
+    if prover is not None:
+        prover.begin(model, facts, progress)
     rewriter = Rewriter(model, facts, prover, progress)
     outcomes = rewriter.run(plan.passes)
     for graph in graphs_of(model.graph):

@@ -146,6 +146,8 @@ class Rewriter:
             certificate,
         )
         commit(graph, site, result, emit, self.facts)
+        if self.prover is not None:
+            self.prover.committed(site.outputs, result)
         return outcome
 
     def _prove(

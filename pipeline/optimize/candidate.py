@@ -1,0 +1,54 @@
+"""Running a replacement where it will run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import onnx_ir as ir
+
+
+class Candidate:
+    """Runs a replacement in ONNX Runtime, or in the judge where it cannot run there.
+
+    Attributes:
+        engine: What runs it, with its version.
+        failure: Why it does not load, empty when it does.
+    """
+
+    def __init__(self, model: ir.Model) -> None:
+        from pipeline.judge import Judge
+
+        self.failure = ""
+        self.engine, self._judge, self._session = "judge float32", None, None
+        try:
+            import onnxruntime
+        except ImportError:
+            onnxruntime = None
+        ends = (*model.graph.inputs, *model.graph.outputs)
+        if onnxruntime is None or any(v.dtype == ir.DataType.BFLOAT16 for v in ends):
+            # numpy has no bfloat16 that ONNX Runtime's Python interface would take
+            self._judge = Judge(model, "float32")
+            return
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.log_severity_level = 4
+        proto = ir.to_proto(model).SerializeToString()
+        self.engine = f"onnxruntime {onnxruntime.__version__} CPU"
+        try:
+            self._session = onnxruntime.InferenceSession(
+                proto, options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:
+            if "NOT_IMPLEMENTED" in str(error):
+                self._judge, self.engine = Judge(model, "float32"), "judge float32"
+            else:
+                self.failure = f"the replacement does not load: {error}"[:300]
+
+    def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return the outputs."""
+        if self._session is not None:
+            names = [output.name for output in self._session.get_outputs()]
+            return dict(zip(names, self._session.run(names, dict(feeds)), strict=True))
+        assert self._judge is not None
+        return {name: value.numpy() for name, value in self._judge.run(feeds).items()}
