@@ -13,6 +13,7 @@ from pipeline.graph.recognise.embedding import find_embeddings
 from pipeline.graph.recognise.norm import find_norms
 from pipeline.graph.recognise.norm_native import find_native_norms
 from pipeline.graph.recognise.norm_residual import find_residual_norms
+from pipeline.graph.recognise.packing import find_packings
 from pipeline.graph.recognise.rotary import find_rotaries
 from pipeline.graph.recognise.rotary_repair import find_rotary_repairs
 from pipeline.graph.recognise.softmax import find_softmaxes
@@ -26,6 +27,7 @@ from pipeline.lowerings.base import Lowering
 from pipeline.lowerings.embedding_norm import FuseEmbeddingNorm
 from pipeline.lowerings.norm_residual import FuseSkipLayerNorm, FuseSkipRmsNorm
 from pipeline.lowerings.norm_standard import FuseLayerNorm, FuseRmsNorm
+from pipeline.lowerings.packing_split import SplitBeforeTranspose
 from pipeline.lowerings.rotary_repair import RepairRotaryBatch
 from pipeline.lowerings.rotary_standard import FuseRotary
 from pipeline.lowerings.softmax_standard import FuseSoftmax
@@ -58,6 +60,7 @@ _CPU_SESSION: dict[str, Any] = {
 def lowerings_for(target: str, *, fuse_all: bool = False) -> dict[str, tuple[Lowering[Any], ...]]:
     """Return every lowering that serves the target, by construct, in order of preference."""
     known: dict[str, tuple[Lowering[Any], ...]] = {
+        "packing": (SplitBeforeTranspose(),),
         "softmax": (FuseSoftmax(),),
         "norm": (FuseLayerNorm(), FuseRmsNorm()),
         "activation": (FuseGelu(), FuseQuickGelu(), FuseSwish()),
@@ -95,6 +98,8 @@ def plan_for(target: str, disable: tuple[str, ...] = (), *, fuse_all: bool = Fal
         kind: tuple(x for x in found if x.name not in disable) for kind, found in lowerings.items()
     }
     passes = (
+        # packed projections first: everything after them reads the pieces' layouts
+        Pass("packing", find_packings, kept["packing"]),
         # written-out softmaxes first: attention anchors only on the operator
         Pass("softmax", find_softmaxes, kept["softmax"]),
         # norms of queries and keys, before the operands of attention are read
