@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx_ir as ir
+
+if TYPE_CHECKING:
+    from onnxruntime import SessionOptions
 
 
 class Candidate:
@@ -33,6 +38,7 @@ class Candidate:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 4
+        _find_weights(model, options)
         proto = ir.to_proto(model).SerializeToString()
         self.engine = f"onnxruntime {onnxruntime.__version__} CPU"
         try:
@@ -52,3 +58,22 @@ class Candidate:
             return dict(zip(names, self._session.run(names, dict(feeds)), strict=True))
         assert self._judge is not None
         return {name: value.numpy() for name, value in self._judge.run(feeds).items()}
+
+
+def _find_weights(model: ir.Model, options: SessionOptions) -> None:
+    """Tell a session of a model in memory where its weights lie; they stay in their files.
+
+    It takes one folder; weights from others are read into the model, which is ours to change.
+    """
+    home = ""
+    for value in model.graph.initializers.values():
+        tensor = value.const_value
+        if isinstance(tensor, ir.ExternalTensor):
+            folder = os.path.realpath(tensor.base_dir or ".")
+            home = home or folder
+            if folder != home:
+                value.const_value = ir.tensor(tensor.numpy())
+    if home:
+        options.add_session_config_entry(
+            "session.model_external_initializers_file_folder_path", home
+        )
