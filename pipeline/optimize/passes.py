@@ -64,7 +64,7 @@ def lowerings_for(target: str, *, fuse_all: bool = False) -> dict[str, tuple[Low
         "softmax": (FuseSoftmax(),),
         "norm": (FuseLayerNorm(), FuseRmsNorm()),
         "activation": (FuseGelu(), FuseQuickGelu(), FuseSwish()),
-        "rotary": (FuseRotary(),),
+        "rotary": (FuseRotary(target),),
         "rotary-repair": (RepairRotaryBatch(),),
         "embedding": (FuseEmbeddingNorm(fuse_all=fuse_all, target=target),),
         "bias-gelu": (FuseBiasGelu(),),

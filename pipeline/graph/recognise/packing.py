@@ -29,6 +29,10 @@ class Piece:
     dropped: bool
 
 
+Found = tuple[ir.Value, int, Piece]
+"""An output with its axis and what it holds."""
+
+
 @dataclass(frozen=True, eq=False)
 class PackingSite(Site):
     """Pieces of a transposed view, all along one factor of its base.
@@ -87,7 +91,7 @@ def _packing(node: ir.Node, facts: Facts) -> PackingSite | None:
     view = view_of(value, facts)
     if view is None or not _transposed(view) or not _one_factor(view, axis):
         return None
-    if not _apart([piece for _, _, piece in pieces]):
+    if not _apart(pieces) or not _whole(view, axis, pieces):
         return None
     return PackingSite(
         node, _between(value, view.base) | set(readers), tuple(output for output, _, _ in pieces),
@@ -100,7 +104,7 @@ def _selects(node: ir.Node, value: ir.Value) -> bool:
     return first and node.domain == "" and node.op_type in ("Slice", "Gather", "Split")
 
 
-def _pieces(node: ir.Node, facts: Facts) -> list[tuple[ir.Value, int, Piece]] | None:
+def _pieces(node: ir.Node, facts: Facts) -> list[Found] | None:
     """Return the outputs in use with their axis and piece, None where they are not constant."""
     shape = facts.shape(node.inputs[0])
     if shape is None:
@@ -129,7 +133,7 @@ def _pieces(node: ir.Node, facts: Facts) -> list[tuple[ir.Value, int, Piece]] | 
     return found
 
 
-def _sliced(node: ir.Node, rank: int, facts: Facts) -> list[tuple[ir.Value, int, Piece]] | None:
+def _sliced(node: ir.Node, rank: int, facts: Facts) -> list[Found] | None:
     operands = [facts.const(value) for value in node.inputs[1:]]
     if len(operands) < 3 or any(x is None or x.size != 1 for x in operands):
         return None
@@ -157,9 +161,19 @@ def _one_factor(view: View, axis: int) -> bool:
     return len(factors) == 1 and factors[0].size.is_const and not factors[0].broadcast
 
 
-def _apart(pieces: list[Piece]) -> bool:
+def _whole(view: View, axis: int, pieces: list[Found]) -> bool:
+    """Whether pieces are whole tensors: contiguous in the base, or single indices.
+
+    Ranges of a minor factor are parts of each head, which rotary embeddings put together again.
+    """
+    factor = view.axes[axis][0]
+    leading = any(base and base[0] is factor for base in view.source)
+    return leading or all(piece.size == 1 for _, _, piece in pieces)
+
+
+def _apart(pieces: list[Found]) -> bool:
     """Whether pieces are equal or disjoint."""
-    spans = sorted({(p.start, p.start + p.size) for p in pieces})
+    spans = sorted({(p.start, p.start + p.size) for _, _, p in pieces})
     return all(a[1] <= b[0] for a, b in pairwise(spans))
 
 

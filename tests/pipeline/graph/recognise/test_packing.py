@@ -59,6 +59,10 @@ OTHER = {
         outputs="float[2,B,2,S,4] a, float[2,B,2,S,4] b",
         body=NUMBERS + "a = Slice(t, i0, i2, i0) b = Slice(t, i1, i3, i0)",
     ),
+    "parts of every head": """(float[B,S,24] x) => (float[B,3,S,2] a, float[B,3,S,6] b) {
+        shape = Constant<value_ints=[0, -1, 3, 8]>() v = Reshape(x, shape)
+        t = Transpose<perm=[0, 2, 1, 3]>(v) n = Constant<value_ints=[2, 6]>()
+        a, b = Split<axis=3>(t, n) }""",
     "a step": HEAD.format(
         outputs="float[2,B,2,S,4] a", body=NUMBERS + "a = Slice(t, i0, i3, i0, i2)"
     ),
