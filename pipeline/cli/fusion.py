@@ -62,7 +62,13 @@ def _site_lines(site: Mapping[str, Any]) -> list[str]:
 
 
 def _proof(site: Mapping[str, Any]) -> str:
-    """Return the certificate's figure, as it is in the manifest."""
+    """Return the certificate's figure, and on how many activations a full proof stands."""
     proof = site.get("proof") or {}
     error = proof.get("error", proof.get("worst"))
-    return f", proof error {error:.2g}" if isinstance(error, (int, float)) else ""
+    if not isinstance(error, (int, float)):
+        return ""
+    text = f", proof error {error:.2g}"
+    if proof.get("lacking"):
+        return f"{text}, not on activations: {proof['lacking']}"
+    real = proof.get("inputs", ())[1:]
+    return f"{text}, also on activations of {'; '.join(real)}" if real else text

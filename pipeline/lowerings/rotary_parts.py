@@ -19,6 +19,8 @@ def per_batch_row(cache: ir.Value, x: ir.Value, emit: Emitter) -> ir.Value:
     ones = [1] * (len(shape) - 1)
     if batch.const is not None:
         return emit.one("Expand", [cache, emit.ints([batch.const, *ones])])
-    rows = emit.one("Shape", [x], {"start": 0, "end": 1})
+    # read off an input of the graph where one has it, so that all layers share one Expand
+    known = [v for v in emit.sources if (emit.facts.shape(v) or (ONE,))[0] == batch]
+    rows = emit.one("Shape", [known[0] if known else x], {"start": 0, "end": 1})
     sizes = emit.one("Concat", [rows, emit.ints(ones)], {"axis": 0})
     return emit.one("Expand", [cache, sizes])

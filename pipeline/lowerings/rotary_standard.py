@@ -5,7 +5,9 @@
 Source: ONNX RotaryEmbedding, opset 23.
 Exact: rounding only.
 Applies when: the recogniser filled the roles. cos and sin are given for every batch row, since
-ONNX Runtime refuses caches of batch 1; heads behind the length go through the rank 3 form.
+ONNX Runtime refuses caches of batch 1; heads behind the length go through the rank 3 form. So do
+heads that were transposed before the length: ONNX Runtime's attention takes rank 3, and nothing is
+transposed at all. TensorRT's takes rank 4, where the transposition stays in front.
 """
 
 from __future__ import annotations
@@ -18,6 +20,8 @@ import onnx_ir as ir
 from pipeline.graph.dims import ONE
 from pipeline.graph.emit import Emitter
 from pipeline.graph.recognise.rotary import RotarySite
+from pipeline.graph.relayout import relayout
+from pipeline.graph.views import Axes, View, axis_size
 from pipeline.lowerings.base import Exactness
 from pipeline.lowerings.rotary_parts import per_batch_row
 from pipeline.types import TARGETS
@@ -25,8 +29,13 @@ from pipeline.types import TARGETS
 
 @dataclass(frozen=True)
 class FuseRotary:
-    """Lowers rotary embeddings for every target."""
+    """Lowers rotary embeddings for every target.
 
+    Attributes:
+        target: The target.
+    """
+
+    target: str = "ort-cpu"
     name: str = "fuse_rotary"
     construct: str = "rotary"
     targets: frozenset[str] = frozenset(TARGETS)
@@ -36,31 +45,57 @@ class FuseRotary:
 
     def lower(self, site: RotarySite, emit: Emitter) -> tuple[ir.Value, ...]:
         """Return the rotated tensor, in the layout of x."""
-        turn, shape = site.rotation, emit.facts.shape(site.x) or ()
+        turn, x, view = site.rotation, site.x, self._projected(site)
+        if view is not None:
+            x = relayout(emit, view, _flat(view))
         cos, sin = (
-            per_batch_row(_half(factor, columns, site, emit), site.x, emit)
+            per_batch_row(_half(factor, columns, site, emit), x, emit)
             for factor, columns in ((site.cos, turn.cos_columns), (site.sin, turn.sin_columns))
         )
         sin = emit.one("Neg", [sin]) if turn.backward else sin
         attrs: dict[str, object] = {"interleaved": int(turn.interleaved)}
         if turn.width < turn.size:
             attrs["rotary_embedding_dim"] = turn.width
-        swapped, x, kind = site.head_axis == 2, site.x, emit.facts.dtype(site.cos)
+        kind = emit.facts.dtype(site.cos)
         if kind is not None and emit.facts.dtype(x) != kind:
             x = emit.one("Cast", [x], {"to": kind.value})
-        if site.head_axis is None:
-            attrs["num_heads"] = 1
-        heads = shape[2].const if swapped else None
-        if heads is not None:
-            x = emit.one("Reshape", [x, emit.ints([0, 0, -1])])
-            result = emit.one("RotaryEmbedding", [x, cos, sin], {**attrs, "num_heads": heads})
-            return (emit.one("Reshape", [result, emit.ints([0, 0, heads, turn.size])]),)
-        if swapped:
-            x = emit.one("Transpose", [x], {"perm": [0, 2, 1, 3]})
+        if view is None:
+            return (_turned(site, emit, [x, cos, sin], attrs),)
+        attrs["num_heads"] = axis_size(view.axes[1]).const
         result = emit.one("RotaryEmbedding", [x, cos, sin], attrs)
-        if swapped:
-            result = emit.one("Transpose", [result], {"perm": [0, 2, 1, 3]})
-        return (result,)
+        return (relayout(emit, View(result, _flat(view), _flat(view)), view.axes),)
+
+    def _projected(self, site: RotarySite) -> View | None:
+        """Return x as a view of what rank 3 takes, None where rank 4 is better or needed."""
+        view = site.projected
+        if view is None or self.target.startswith("tensorrt"):
+            return None
+        return view if axis_size(view.axes[1]).is_const else None
+
+
+def _flat(view: View) -> Axes:
+    """Return [batch, length, heads * size]."""
+    batch, heads, length, size = view.axes
+    return (batch, length, heads + size)
+
+
+def _turned(
+    site: RotarySite, emit: Emitter, inputs: list[ir.Value], attrs: dict[str, object]
+) -> ir.Value:
+    """Return x rotated in the layout it has."""
+    x, cos, sin = inputs
+    if site.head_axis is None:
+        return emit.one("RotaryEmbedding", inputs, {**attrs, "num_heads": 1})
+    if site.head_axis == 1:
+        return emit.one("RotaryEmbedding", inputs, attrs)
+    heads = (emit.facts.shape(x) or ())[2].const
+    if heads is not None:
+        x = emit.one("Reshape", [x, emit.ints([0, 0, -1])])
+        result = emit.one("RotaryEmbedding", [x, cos, sin], {**attrs, "num_heads": heads})
+        return emit.one("Reshape", [result, emit.ints([0, 0, heads, site.rotation.size])])
+    x = emit.one("Transpose", [x], {"perm": [0, 2, 1, 3]})
+    result = emit.one("RotaryEmbedding", [x, cos, sin], attrs)
+    return emit.one("Transpose", [result], {"perm": [0, 2, 1, 3]})
 
 
 def _half(factor: ir.Value, columns: tuple[int, ...], site: RotarySite, emit: Emitter) -> ir.Value:

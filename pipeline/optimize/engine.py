@@ -75,6 +75,8 @@ def optimize_graph(
             f"The model cannot run, whatever its inputs: {facts.contradictions[0]}",
             fix="Export it again, with another exporter or opset: this one lost a size.",
         )
+    if prover is not None:
+        prover.begin(model, facts, progress)
     rewriter = Rewriter(model, facts, prover, progress)
     outcomes = rewriter.run(plan.passes)
     for graph in graphs_of(model.graph):

@@ -10,7 +10,7 @@ from pipeline.graph.onnx_files import load_model
 from pipeline.optimize.engine import optimize_graph
 from pipeline.optimize.options import OptimizeOptions
 from pipeline.optimize.passes import lowerings_for, plan_for
-from pipeline.optimize.proof import Prover
+from pipeline.optimize.proof import proving
 from pipeline.optimize.records import part_facts
 from pipeline.types import SILENT, Progress
 
@@ -25,11 +25,11 @@ def explain_model(options: OptimizeOptions, progress: Progress = SILENT) -> dict
         BadModelError: A file is no model, or a hostile one.
     """
     plan = plan_for(options.target, options.disable, fuse_all=options.fuse_all)
-    prover = None if options.proof == "none" else Prover(share=options.proof == "structure")
     parts = {}
     for name, path in graphs_behind(options.model).items():
         progress.step(f"{name}: reading")
-        parts[name] = part_facts(optimize_graph(load_model(path), plan, prover, progress))
+        with proving(options.proof, options.inputs) as prover:
+            parts[name] = part_facts(optimize_graph(load_model(path), plan, prover, progress))
     return {"target": options.target, "parts": parts}
 
 

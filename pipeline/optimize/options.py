@@ -26,10 +26,11 @@ class OptimizeOptions:
         precision: The type of the graph; None keeps the one it has.
         disable: Names of lowerings to leave out; `pipeline optimize --list` shows them.
         require: Gates such as `attention=12`, `norm=all`: fewer fused is exit code 1.
-        proof: `structure` proves each structure once, `full` every instance by itself, `none`
-            trusts the recognisers.
+        proof: `structure` proves each structure once, on made-up ranges; `full` every instance
+            by itself, also on the values it has in the whole graph; `none` trusts the recognisers.
         fuse_all: Also fuse forms that measure slower fused on the target.
-        inputs: Real inputs (.npz) from which the ranges of a precision are taken.
+        inputs: Real inputs (.npz): what `--proof full` proves on and a precision takes its ranges
+            from. Without them both make up inputs that fit the graph.
     """
 
     model: Path

@@ -13,6 +13,7 @@ from pipeline.graph.recognise.embedding import find_embeddings
 from pipeline.graph.recognise.norm import find_norms
 from pipeline.graph.recognise.norm_native import find_native_norms
 from pipeline.graph.recognise.norm_residual import find_residual_norms
+from pipeline.graph.recognise.packing import find_packings
 from pipeline.graph.recognise.rotary import find_rotaries
 from pipeline.graph.recognise.rotary_repair import find_rotary_repairs
 from pipeline.graph.recognise.softmax import find_softmaxes
@@ -27,6 +28,7 @@ from pipeline.lowerings.embedding_norm import FuseEmbeddingNorm
 from pipeline.lowerings.norm_outer_epsilon import FuseLayerNormOuterEpsilon
 from pipeline.lowerings.norm_residual import FuseSkipLayerNorm, FuseSkipRmsNorm
 from pipeline.lowerings.norm_standard import FuseLayerNorm, FuseRmsNorm
+from pipeline.lowerings.packing_split import SplitBeforeTranspose
 from pipeline.lowerings.rotary_repair import RepairRotaryBatch
 from pipeline.lowerings.rotary_standard import FuseRotary
 from pipeline.lowerings.softmax_standard import FuseSoftmax
@@ -59,10 +61,11 @@ _CPU_SESSION: dict[str, Any] = {
 def lowerings_for(target: str, *, fuse_all: bool = False) -> dict[str, tuple[Lowering[Any], ...]]:
     """Return every lowering that serves the target, by construct, in order of preference."""
     known: dict[str, tuple[Lowering[Any], ...]] = {
+        "packing": (SplitBeforeTranspose(),),
         "softmax": (FuseSoftmax(),),
         "norm": (FuseLayerNorm(), FuseLayerNormOuterEpsilon(target=target), FuseRmsNorm()),
         "activation": (FuseGelu(), FuseQuickGelu(), FuseSwish()),
-        "rotary": (FuseRotary(),),
+        "rotary": (FuseRotary(target),),
         "rotary-repair": (RepairRotaryBatch(),),
         "embedding": (FuseEmbeddingNorm(fuse_all=fuse_all, target=target),),
         "bias-gelu": (FuseBiasGelu(),),
@@ -106,6 +109,8 @@ def plan_for(
         kind: tuple(x for x in found if x.name not in disable) for kind, found in lowerings.items()
     }
     passes = (
+        # packed projections first: everything after them reads the pieces' layouts
+        Pass("packing", find_packings, kept["packing"]),
         # written-out softmaxes first: attention anchors only on the operator
         Pass("softmax", find_softmaxes, kept["softmax"]),
         # norms of queries and keys, before the operands of attention are read

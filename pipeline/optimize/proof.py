@@ -4,21 +4,29 @@ The reference is the original region in float64. The replacement runs where it w
 Runtime where that is installed, else in the judge's float32. It passes when its error stays
 within a small multiple of the error the original makes in its own type (float32, or the half
 type its tensors have), with a floor of a few ulp of that type.
+A full proof compares the two also on the values the whole graph has at the region's border.
 Rows where the reference is not a number bind nothing, but finite reference rows must match.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import onnx_ir as ir
 
 from pipeline.errors import PipelineError
+from pipeline.graph.facts import Facts
 from pipeline.graph.regions import Region
+from pipeline.optimize.activations import Activations
+from pipeline.optimize.candidate import Candidate
+from pipeline.optimize.options import Proof
 from pipeline.optimize.proof_inputs import assignments, feeds_for
+from pipeline.types import SILENT, Progress
 
 STYLES = ("plain", "holes", "masked-rows", "large")
 MIN_RUNS = 2
@@ -39,6 +47,9 @@ class Certificate:
         engine: What ran the replacement.
         ok: Whether every run passed.
         reason: Why not, with values.
+        inputs: What it was shown on: ranges made up for the region, and each set of inputs to
+            the whole graph.
+        lacking: Why no activations are among them though they were asked for.
     """
 
     digest: str
@@ -48,10 +59,29 @@ class Certificate:
     engine: str
     ok: bool
     reason: str = ""
+    inputs: tuple[str, ...] = ()
+    lacking: str = ""
 
     def json(self) -> dict[str, object]:
         """Return the certificate for the manifest."""
         return asdict(self)
+
+
+@contextmanager
+def proving(proof: Proof, inputs: Path | None = None) -> Iterator[Prover | None]:
+    """Yield what proves rewrites as `--proof` asks, None for `none`.
+
+    Args:
+        proof: `full` proves each instance by itself, also on activations.
+        inputs: Inputs (.npz) the activations of a full proof come from; None makes some up.
+    """
+    if proof == "none":
+        yield None
+    elif proof == "structure":
+        yield Prover()
+    else:
+        with closing(Activations(inputs)) as activations:
+            yield Prover(share=False, activations=activations)
 
 
 class Prover:
@@ -59,49 +89,96 @@ class Prover:
 
     Args:
         share: Instances with the same structure share one proof.
+        activations: Gives the values of the whole graph at a region's border; None proves on
+            made-up ranges alone.
     """
 
-    def __init__(self, *, share: bool = True) -> None:
-        self.share = share
+    def __init__(self, *, share: bool = True, activations: Activations | None = None) -> None:
+        self.share, self.activations = share, activations
         self.known: dict[str, Certificate] = {}
+
+    def begin(self, model: ir.Model, facts: Facts, progress: Progress = SILENT) -> None:
+        """Look at the model before its first rewrite."""
+        if self.activations is not None:
+            self.activations.record(model, facts, progress)
 
     def prove(self, region: Region, *, zero: frozenset[str] = frozenset()) -> Certificate:
         """Return the certificate of a region; `zero` names sizes that may be 0."""
         if self.share and region.digest in self.known:
             return self.known[region.digest]
-        certificate = _prove(region, zero)
+        certificate = _Comparison(region).prove(zero, self.activations)
         self.known[region.digest] = certificate
         return certificate
 
+    def committed(self, old: Sequence[ir.Value], new: Sequence[ir.Value]) -> None:
+        """Note that a proven replacement took the place of what it was proven against."""
+        if self.activations is not None:
+            self.activations.replaced(old, new)
 
-def _prove(region: Region, zero: frozenset[str]) -> Certificate:
-    from pipeline.judge import Judge  # torch, which a run without proofs does not need
 
-    reference = _Reference(region)
-    kind = _kind(region)
-    noise = Judge(region.before, kind)
-    runner = _Candidate(region.after)
-    if runner.failure:
-        return Certificate(region.digest, 0, 0.0, 0.0, runner.engine, False, runner.failure)
-    worst, allowed, runs = 0.0, 0.0, 0
-    for feeds, expected in reference.runs(zero):
-        rough = noise.run(_known(feeds, region.before))
+RANGES = "made-up ranges"
+
+
+class _Comparison:
+    """A region and its replacement, run side by side."""
+
+    def __init__(self, region: Region) -> None:
+        from pipeline.judge import Judge  # torch, which a run without proofs does not need
+
+        self.region, self.kind = region, _kind(region)
+        self.noise = Judge(region.before, self.kind)
+        self.runner = Candidate(region.after)
+        self.worst, self.allowed, self.runs = 0.0, 0.0, 0
+        self.inputs: list[str] = []
+
+    def prove(self, zero: frozenset[str], activations: Activations | None) -> Certificate:
+        """Return the certificate: the first difference, or the largest error that is allowed."""
+        if self.runner.failure:
+            return self._certificate(self.runner.failure)
+        reference = _Reference(self.region)
+        for feeds, expected in reference.runs(zero):
+            if why := self._differs(feeds, expected):
+                return self._certificate(f"{why}; sizes {_sizes(feeds)}")
+        if self.runs < MIN_RUNS:
+            problem = f"only {self.runs} input sets run in the original: {reference.problem}"
+            return self._certificate(problem)
+        self.inputs.append(RANGES)
+        if activations is None:
+            return self._certificate()
+        for label, feeds in activations.feeds(self.region):
+            real = reference.run(feeds)
+            if real is None:
+                return self._certificate(f"the original fails on {label}: {reference.problem}")
+            if why := self._differs(feeds, real):
+                return self._certificate(f"{why}; on the activations of {label}")
+            self.inputs.append(label)
+        lacking = "" if len(self.inputs) > 1 else activations.problem or INSIDE
+        return self._certificate(lacking=lacking)
+
+    def _differs(self, feeds: dict[str, np.ndarray], expected: Mapping[str, np.ndarray]) -> str:
+        """Return the first difference beyond what is allowed, with its values; empty if none."""
+        rough = self.noise.run(_known(feeds, self.region.before))
         try:
-            actual = runner.run(_known(feeds, region.after))
+            actual = self.runner.run(_known(feeds, self.region.after))
         except Exception as error:
-            why = f"the replacement fails: {error}"[:300]
-            return Certificate(region.digest, runs, worst, allowed, runner.engine, False, why)
-        runs += 1
+            return f"the replacement fails: {error}"[:300]
+        self.runs += 1
         for name, want in expected.items():
-            off, limit, why = _compare(want, rough[name].double().numpy(), actual[name], kind)
-            if off > worst:
-                worst, allowed = off, limit
+            off, limit, why = _compare(want, rough[name].double().numpy(), actual[name], self.kind)
+            if off > self.worst or why:
+                self.worst, self.allowed = off, limit
             if why:
-                why = f"{why}; sizes {_sizes(feeds)}"
-                return Certificate(region.digest, runs, off, limit, runner.engine, False, why)
-    ok = runs >= MIN_RUNS
-    reason = "" if ok else f"only {runs} input sets run in the original: {reference.problem}"
-    return Certificate(region.digest, runs, worst, allowed, runner.engine, ok, reason)
+                return why
+        return ""
+
+    def _certificate(self, reason: str = "", lacking: str = "") -> Certificate:
+        return Certificate(
+            self.region.digest, self.runs, self.worst, self.allowed, self.runner.engine,
+            not reason, reason, tuple(self.inputs), lacking,
+        )  # fmt: skip
+
+
+INSIDE = "the site lies in a branch or loop body, whose values are not recorded"
 
 
 class _Reference:
@@ -121,18 +198,19 @@ class _Reference:
             yield feeds_for(self.region, sizes, STYLES[0], 0), self._first
             for style in STYLES[1:] if number < 2 else STYLES[1 + number % 3 :][:1]:
                 feeds = feeds_for(self.region, sizes, style, seed=number)
-                expected = self._run(feeds)
+                expected = self.run(feeds)
                 if expected is not None:
                     yield feeds, expected
 
     def _accepts(self, sizes: dict[str, int]) -> bool:
-        expected = self._run(feeds_for(self.region, sizes, STYLES[0], 0))
+        expected = self.run(feeds_for(self.region, sizes, STYLES[0], 0))
         if expected is None:
             return False
         self._first = expected
         return True
 
-    def _run(self, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray] | None:
+    def run(self, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray] | None:
+        """Return the outputs in float64, None where these inputs do not run."""
         try:
             result = self.judge.run(_known(feeds, self.region.before))
         except PipelineError as error:  # the sizes do not fit this region: not its fault
@@ -182,47 +260,3 @@ def _compare(
     limit = max(NOISE_FACTOR * own, FLOOR_ULP[kind] * EPSILON[kind] * scale, 1e-37)
     why = f"differs by {error:.3g} where {limit:.3g} is allowed (largest value {scale:.3g})"
     return error, limit, "" if error <= limit else why
-
-
-class _Candidate:
-    """Runs the replacement in ONNX Runtime, or in the judge where it cannot run there."""
-
-    def __init__(self, model: ir.Model) -> None:
-        from pipeline.judge import Judge
-
-        self.failure = ""
-        self.engine, self._judge, self._session = "judge float32", None, None
-        try:
-            import onnxruntime
-        except ImportError:
-            onnxruntime = None
-        ends = (*model.graph.inputs, *model.graph.outputs)
-        if onnxruntime is None or any(v.dtype == ir.DataType.BFLOAT16 for v in ends):
-            # numpy has no bfloat16 that ONNX Runtime's Python interface would take
-            self._judge = Judge(model, "float32")
-            return
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 4
-        proto = ir.to_proto(model).SerializeToString()
-        self.engine = f"onnxruntime {onnxruntime.__version__} CPU"
-        try:
-            self._session = onnxruntime.InferenceSession(
-                proto,
-                options,
-                providers=["CPUExecutionProvider"],
-                disabled_optimizers=["NchwcTransformer"],  # crashes on float16, see `passes`
-            )
-        except Exception as error:
-            if "NOT_IMPLEMENTED" in str(error):
-                self._judge, self.engine = Judge(model, "float32"), "judge float32"
-            else:
-                self.failure = f"the replacement does not load: {error}"[:300]
-
-    def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Return the outputs."""
-        if self._session is not None:
-            names = [output.name for output in self._session.get_outputs()]
-            return dict(zip(names, self._session.run(names, dict(feeds)), strict=True))
-        assert self._judge is not None
-        return {name: value.numpy() for name, value in self._judge.run(feeds).items()}

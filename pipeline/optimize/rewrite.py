@@ -147,6 +147,8 @@ class Rewriter:
         )
         if not commit(graph, site, result, emit, self.facts):
             return self._failed(site, lowering, 4, "an operand is computed from what it returns")
+        if self.prover is not None:
+            self.prover.committed(site.outputs, result)
         return outcome
 
     def _prove(

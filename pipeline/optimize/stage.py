@@ -144,15 +144,15 @@ def _optimized(path: Path, options: OptimizeOptions, progress: Progress) -> tupl
     from pipeline.graph.onnx_files import load_model, refuse_invalid
     from pipeline.optimize.engine import optimize_graph
     from pipeline.optimize.passes import plan_for
-    from pipeline.optimize.proof import Prover
+    from pipeline.optimize.proof import proving
 
     model = load_model(path)
     plan = plan_for(
         options.target, options.disable, fuse_all=options.fuse_all, precision=options.precision
     )
-    prover = None if options.proof == "none" else Prover(share=options.proof == "structure")
     try:
-        fused = optimize_graph(model, plan, prover, progress)
+        with proving(options.proof, options.inputs) as prover:
+            fused = optimize_graph(model, plan, prover, progress)
     except PipelineError:
         raise
     except Exception as error:

@@ -52,7 +52,7 @@ def measure_folder(
         length = (options.seq or (32,))[0]
         text = generation_job(facts, options.tokens, length, Path(temp))
         jobs += [text] if text is not None else []
-        return _measure(options, made, jobs, left, BASELINES, progress)
+        return measure_contenders(options, made, jobs, left, BASELINES, progress)
 
 
 def measure_files(options: PerfOptions, progress: Progress) -> dict[str, Any]:
@@ -67,7 +67,7 @@ def measure_files(options: PerfOptions, progress: Progress) -> dict[str, Any]:
     made = file_contenders(options.models, PART, threads)
     with tempfile.TemporaryDirectory() as temp:
         jobs = file_jobs(options.models, PART, options.batch, options.seq, Path(temp))
-        result = _measure(options, made, jobs, {}, (made[0].name,), progress)
+        result = measure_contenders(options, made, jobs, {}, (made[0].name,), progress)
     for contender in result["contenders"]:
         if contender["skipped"]:
             raise EnvironmentMissingError(contender["skipped"], where=contender["name"])
@@ -96,7 +96,7 @@ def _with_own_optimizer(contender: Contender, temp: Path, progress: Progress) ->
     return replace(contender, files=files)
 
 
-def _measure(
+def measure_contenders(
     options: PerfOptions,
     contenders: Sequence[Contender],
     jobs: Sequence[Job],
@@ -104,6 +104,19 @@ def _measure(
     baselines: Sequence[str],
     progress: Progress,
 ) -> dict[str, Any]:
+    """Return the result of measuring contenders in turns, those that cannot run here left out.
+
+    Args:
+        options: How much to measure.
+        contenders: At least one that runs here.
+        jobs: What each of them is timed on.
+        left: Names of contenders left out already, with the reason.
+        baselines: Names whose times are divided by those of the others.
+        progress: Told what is going on.
+
+    Raises:
+        EnvironmentMissingError: None of them can run here.
+    """
     load = load_average()
     skipped = dict(left)
     plan = Plan(options.sessions, options.rounds, options.turn_ms / 1e3, limit_s=options.time_limit)

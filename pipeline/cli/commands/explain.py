@@ -12,7 +12,7 @@ from pipeline.cli.fusion import explain_lines
 from pipeline.cli.options import common, options_of, with_options
 from pipeline.optimize.options import OptimizeOptions
 
-OPTIONS = options_of(OptimizeOptions, skip=("model", "output", "require", "precision", "inputs"))
+OPTIONS = options_of(OptimizeOptions, skip=("model", "output", "require", "precision"))
 
 
 @click.command("explain")

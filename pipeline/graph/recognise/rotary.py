@@ -21,6 +21,7 @@ from pipeline.graph.facts import Facts
 from pipeline.graph.recognise.columns import INDEXING, THROUGH
 from pipeline.graph.recognise.rotary_match import Rotation, match_rotation
 from pipeline.graph.sites import Refusal, Site
+from pipeline.graph.views import View, view_of
 
 STEPS = 4
 _MAX_CANDIDATES = 12
@@ -37,6 +38,8 @@ class RotarySite(Site):
         cos, sin: The factors as they are multiplied, aligned with x.
         rotation: Which columns turn with which, and where their cos and sin lie.
         head_axis: 1 or 2, or None when x has no axis for heads.
+        projected: x as a view of what has the length before the heads, as projections write it;
+            None where x is no such view.
     """
 
     x: ir.Value
@@ -44,6 +47,7 @@ class RotarySite(Site):
     sin: ir.Value
     rotation: Rotation
     head_axis: int | None
+    projected: View | None = None
 
     @property
     def construct(self) -> str:
@@ -52,8 +56,8 @@ class RotarySite(Site):
 
     @property
     def operands(self) -> frozenset[ir.Value]:
-        """The rotated tensor; cos and sin are recomputed from their sources."""
-        return frozenset({self.x})
+        """The rotated tensor, or what it is a view of; cos and sin are recomputed."""
+        return frozenset({self.x if self.projected is None else self.projected.base})
 
     @property
     def form(self) -> str:
@@ -165,8 +169,18 @@ def _site(
         sin=rotation.sin,
         rotation=rotation,
         head_axis=head_axis,
+        projected=_projected(x, facts) if head_axis == 1 else None,
         evidence=rotation.relied,
     )
+
+
+def _projected(x: ir.Value, facts: Facts) -> View | None:
+    view = view_of(x, facts)
+    if view is None or view.base is x or len(view.axes) != 4:
+        return None
+    batch, heads, length, size = view.axes
+    held = [factor for axis in view.source for factor in axis]
+    return view if held == [*batch, *length, *heads, *size] else None
 
 
 def _head_axis(x: ir.Value, rotation: Rotation, facts: Facts) -> tuple[int | None, str]:

@@ -109,7 +109,7 @@ def _share(proof: Mapping[str, Any]) -> float:
 
 def _distinct(proofs: Sites) -> list[Mapping[str, Any]]:
     """Return each proof once; sites of one structure share one."""
-    return list({str(proof["digest"]): proof for proof in proofs}.values())
+    return list({(str(p["digest"]), p["runs"], p["error"]): p for p in proofs}.values())
 
 
 def _refused(sites: Sites) -> Table:
@@ -144,10 +144,11 @@ def _sites(sites: Sites) -> Table:
                 numbers.number(proof["allowed"]) if proof else "",
                 str(proof["runs"]) if proof else "",
                 str(proof["engine"]) if proof else "",
+                "; ".join(proof.get("inputs", ())) if proof else "",
             ]
         )
     columns = (
         "part", "module", "construct", "state", "by, or why not", ">proof error", ">allowed",
-        ">runs", "proven in",
+        ">runs", "proven in", "on",
     )  # fmt: skip
     return Table(columns, rows)

@@ -42,3 +42,15 @@ def test_counts():
 def test_a_lowering_names_its_source():
     item = {"name": "fuse_x", "construct": "norm", "exact": "bitwise", "source": "https://spec"}
     assert lowering_lines([item]) == ["fuse_x  (norm, bitwise)", "    https://spec"]
+
+
+def test_a_full_proof_says_what_it_stands_on():
+    def line(**proof):
+        part = {"sites": [{**FUSED, "proof": {"error": 1e-6, **proof}}], "counts": {}}
+        return explain_lines({"target": "onnx", "parts": {"model": part}})[2]
+
+    assert line(inputs=["made-up ranges"]).endswith("proof error 1e-06")
+    assert line(inputs=["made-up ranges", "a.npz"]).endswith(", also on activations of a.npz")
+    assert line(inputs=["made-up ranges"], lacking="in a loop").endswith(
+        ", not on activations: in a loop"
+    )

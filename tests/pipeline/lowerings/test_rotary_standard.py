@@ -4,7 +4,7 @@ import pytest
 
 from pipeline.graph.recognise.rotary import find_rotaries
 from pipeline.lowerings.rotary_standard import FuseRotary
-from tests.pipeline.text_graphs import assert_becomes, assert_same_numbers
+from tests.pipeline.text_graphs import assert_becomes, assert_same_numbers, found_in
 
 # One product and one sum in float32; a result cast to float16 may fall on the other side.
 TOLERANCE, HALF_TOLERANCE = 1e-6, 1e-3
@@ -104,3 +104,33 @@ def test_before_and_after(before, after):
 def test_numbers(before):
     rtol = HALF_TOLERANCE if "float16" in before else TOLERANCE
     assert_same_numbers(before, find_rotaries, FuseRotary(), rtol=rtol)
+
+
+PROJECTED = f"""(float[B,S,16] p, float[B,S,4] f) => (float[B,2,S,8] y) {{ {CONST}
+    split = Constant<value_ints=[0, 0, 2, 8]>() p4 = Reshape(p, split)
+    x = Transpose<perm=[0, 2, 1, 3]>(p4) {HEADS_1} {TURN} }}"""
+AFTER = f"""(float[B,S,16] p, float[B,S,4] f) => (float[B,2,S,8] y) {{ {CONST}
+    split = Constant<value_ints=[0, 0, 2, 8]>() {HEADS_1} {HALF.format(axis="one")} """
+
+
+def test_heads_are_not_transposed_for_a_runtime_that_takes_rank_3():
+    after = """r = RotaryEmbedding<interleaved=0, num_heads=2>(p, cc, ss)
+        r4 = Reshape(r, split) y = Transpose<perm=[0, 2, 1, 3]>(r4) }"""
+    assert_becomes(PROJECTED, AFTER + after, find_rotaries, FuseRotary())
+    assert_same_numbers(PROJECTED, find_rotaries, FuseRotary(), rtol=TOLERANCE)
+
+
+def test_heads_stay_transposed_for_tensorrt():
+    after = """p4 = Reshape(p, split) x = Transpose<perm=[0, 2, 1, 3]>(p4)
+        y = RotaryEmbedding<interleaved=0>(x, cc, ss) }"""
+    assert_becomes(PROJECTED, AFTER + after, find_rotaries, FuseRotary("tensorrt"))
+
+
+def test_a_rotation_before_the_split_into_heads_is_no_projection():
+    """Heads of batch-folded rows vary fastest elsewhere: rank 3 would turn the wrong numbers."""
+    text = PROJECTED.replace(
+        "x = Transpose<perm=[0, 2, 1, 3]>(p4)",
+        "to = Constant<value_ints=[0, 2, -1, 8]>() x = Reshape(p, to)",
+    )
+    (site,) = found_in(text, find_rotaries)
+    assert site.projected is None
