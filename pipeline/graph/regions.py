@@ -95,7 +95,7 @@ class _Copy:
             name=f"c{len(self.initializers)}_{len(self.values)}",
             type=ir.TensorType(tensor.dtype),
             shape=ir.Shape(tensor.shape.numpy()),
-            const_value=tensor,
+            const_value=_resident(tensor),
         )  # fmt: skip
         self.values[value] = copy
         self.initializers.append(copy)
@@ -130,6 +130,13 @@ class _Copy:
         wires = [-1 if x is None else place[id(x)] for x in inputs]
         attrs = sorted(f"{k}={a.value!s:.200}" for k, a in node.attributes.items())
         self.record.append(f"{node.domain}.{node.op_type} {wires} {attrs} {len(node.outputs)}")
+
+
+def _resident(tensor: ir.TensorProtocol) -> ir.TensorProtocol:
+    """Return a tensor that goes into a file by value: a region has no folder to refer into."""
+    if not isinstance(tensor, ir.ExternalTensor):
+        return tensor
+    return ir.Tensor(tensor.numpy(), dtype=tensor.dtype)
 
 
 class _Cutter:
