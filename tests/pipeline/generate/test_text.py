@@ -27,9 +27,12 @@ class ModuleRunner:
         self.pasts = [f"past_key_values.{kind}" for kind in kinds]
         self.input_names = ("input_ids", "attention_mask", "position_ids", *self.pasts)
         self.output_names = ("logits", *(f"present.{kind}" for kind in kinds))
+        self.lengths = []
 
     def run(self, feeds):
         from transformers import DynamicCache
+
+        self.lengths.append(feeds["input_ids"].shape[1])
 
         cache = DynamicCache()
         given = {name: torch.from_numpy(np.ascontiguousarray(x)) for name, x in feeds.items()}
@@ -76,6 +79,8 @@ def test_tokens_equal_transformers_own(pair, way):
         with torch.inference_mode():
             made.append(one.generate(ids, attention_mask=mask, pad_token_id=0, **way))
     assert made[0].tolist() == made[1].tolist()
+    lengths = adapter.stepping.lengths
+    assert lengths == [4] + [1] * (len(lengths) - 1)  # after the prompt only what is new
 
 
 def test_prompts_are_padded_on_the_left_and_sources_on_the_right():
