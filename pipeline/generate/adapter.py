@@ -19,11 +19,9 @@ from pipeline.runners.base import Runner
 from pipeline.runners.decoding import CROSS, PAST, PRESENT
 from pipeline.runners.held import empty_cache, hold, reorder, run_held
 
-
 # transformers 5.24 renamed what a model's output calls its cache
-CACHE = next(
-    name for name in ("cache", "past_key_values") if name in CausalLMOutputWithPast.__annotations__
-)
+_NAMES = ("cache", "past_key_values")
+CACHE = next(name for name in _NAMES if name in CausalLMOutputWithPast.__annotations__)
 
 
 class RunnerCache:

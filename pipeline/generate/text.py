@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,7 +110,7 @@ def generate_rows(
     else:
         ids_given = ids
     torch.manual_seed(options.seed)
-    with torch.inference_mode():
+    with torch.inference_mode(), _quiet_torch(options):
         made = model.generate(
             ids_given, attention_mask=mask, stopping_criteria=_stops(options, tokenizer, clock),
             **arguments,
@@ -119,6 +120,21 @@ def generate_rows(
     tokens = tuple(_trimmed(row[skip:].tolist(), ends, int(pad)) for row in made)
     texts = tuple(_shown(tokenizer, row, options.stop) for row in tokens)
     return Generation(texts, tokens, source.variant, clock.first - started, seconds)
+
+
+@contextmanager
+def _quiet_torch(options: GenerateOptions) -> Iterator[None]:
+    """Keep torch to one thread where it only chooses tokens.
+
+    Its threads would spin beside the runtime's, which do the work, on the same cores.
+    """
+    before = torch.get_num_threads()
+    if options.runner != "torch":
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _prompt(tokenizer: Any, text: str, chat: bool) -> list[int]:
