@@ -57,7 +57,7 @@ class Process:
         """End the process."""
         assert self.process.stdin is not None
         self.process.stdin.close()
-        self.process.wait(60)
+        self.process.wait(300)
 
     def _answer(self) -> dict[str, Any]:
         assert self.process.stdout is not None
