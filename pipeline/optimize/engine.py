@@ -9,7 +9,7 @@ from typing import Any
 import onnx_ir as ir
 
 from pipeline.errors import BadModelError
-from pipeline.graph.edit import drop_unused_weights, merge_equal, sort
+from pipeline.graph.edit import drop_unused_weights, merge_equal, remove_dead, sort
 from pipeline.graph.facts import Facts
 from pipeline.graph.normalise import normalise
 from pipeline.graph.recognise.layer import find_layers
@@ -82,6 +82,7 @@ def optimize_graph(
     for graph in graphs_of(model.graph):
         sort(graph)
         merge_equal(graph)
+        remove_dead(graph, list(graph))
         drop_unused_weights(graph)
     if any(node.domain == "com.microsoft" for node in model.graph.all_nodes()):
         model.graph.opset_imports.setdefault("com.microsoft", 1)

@@ -15,11 +15,10 @@ def crashing_rewrites(path: Path) -> tuple[str, ...]:
     A file that cannot be read as a model has none; the runtime will say what is wrong with it.
     """
     import onnx
-    from google.protobuf.message import DecodeError
 
     try:
         model = onnx.load(path, load_external_data=False)
-    except (OSError, DecodeError):
+    except Exception:  # of the file system or of protobuf, whose errors share no public base
         return ()
     half = any(x.data_type == onnx.TensorProto.FLOAT16 for x in model.graph.initializer)
     return HALF if half else ()
