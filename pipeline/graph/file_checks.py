@@ -90,6 +90,7 @@ class _Checker:
         """Check nodes, whatever their order; return the names they define."""
         made: set[str] = set()
         for node in nodes:
+            self.text(node, where)
             for name in node.output:
                 if name and name in made:
                     raise self.fail(f"Two nodes compute {name!r}.", where)
@@ -104,6 +105,14 @@ class _Checker:
             self.attributes(node, visible, depth, here)
             self.schema(node, here)
         return made
+
+    def text(self, node: onnx.NodeProto, where: str) -> None:
+        """Check that a node's names and labels are text; protobuf hands out bytes otherwise."""
+        words = [node.name, node.op_type, node.domain, *node.input, *node.output]
+        words += [word for entry in node.metadata_props for word in (entry.key, entry.value)]
+        for word in words:
+            if not isinstance(word, str):
+                raise self.fail(f"{word[:40]!r} is not UTF-8 text.", f"{where}, a node's names")
 
     def attributes(
         self, node: onnx.NodeProto, names: frozenset[str], depth: int, where: str
