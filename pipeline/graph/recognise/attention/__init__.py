@@ -12,6 +12,7 @@ from pipeline.graph.recognise.attention.finish import finish
 from pipeline.graph.recognise.attention.native import native_site
 from pipeline.graph.recognise.attention.operands import Unmatched
 from pipeline.graph.recognise.attention.probs import Way, follow
+from pipeline.graph.recognise.attention.rounded import REMEDY, rounding_in
 from pipeline.graph.recognise.attention.scores import Break, Path, find_path
 from pipeline.graph.recognise.attention.site import AttentionSite
 from pipeline.graph.sites import Refusal
@@ -31,6 +32,8 @@ def find_attention(graph: ir.Graph, facts: Facts) -> Iterator[AttentionSite | Re
     for node in list(graph):
         if node.op_type == "Softmax" and node.domain in ("", "ai.onnx"):
             found = _candidate(node, facts)
+        elif node.op_type == "QLinearSoftmax":
+            found = _rounded(node, facts)
         elif node.op_type == "Attention" and node.domain in ("", "ai.onnx"):
             found = _native(node, facts)
         else:
@@ -44,6 +47,8 @@ def _candidate(softmax: ir.Node, facts: Facts) -> AttentionSite | Refusal | None
     assert scores is not None
     way = follow(softmax.outputs[0], facts)
     path = find_path(scores, facts)
+    if (way.product is None or isinstance(path, Break)) and (rounded := _rounded(softmax, facts)):
+        return rounded
     if way.product is None and (isinstance(path, Break) or way.at is None):
         return None
     if way.product is None:
@@ -51,6 +56,12 @@ def _candidate(softmax: ir.Node, facts: Facts) -> AttentionSite | Refusal | None
     if isinstance(path, Break):
         return _refuse(softmax, 1, path.reason, path.node, "")
     return _site(softmax, path, way, facts)
+
+
+def _rounded(softmax: ir.Node, facts: Facts) -> Refusal | None:
+    """Return the refusal of an attention with a quantiser inside, None where there is none."""
+    found = rounding_in(softmax, facts)
+    return _refuse(softmax, 2, *found, REMEDY) if found is not None else None
 
 
 def _site(softmax: ir.Node, path: Path, way: Way, facts: Facts) -> AttentionSite | Refusal:
