@@ -28,7 +28,7 @@ def commit(
     for node, new in sizes:
         ir.convenience.replace_all_uses_with(node.outputs[0], new)
     for old, new in zip(site.outputs, result, strict=True):
-        _take_over(graph, old, new, facts)
+        take_over(graph, old, new, facts)
     remove_dead(graph, [*(node for node, _ in sizes), *site.nodes])
 
 
@@ -59,7 +59,8 @@ def register(graph: ir.Graph, emit: Emitter) -> None:
             graph.register_initializer(value)
 
 
-def _take_over(graph: ir.Graph, old: ir.Value, new: ir.Value, facts: Facts) -> None:
+def take_over(graph: ir.Graph, old: ir.Value, new: ir.Value, facts: Facts) -> None:
+    """Let one value replace another everywhere, with its name where it is a graph output."""
     if old is new:
         return
     new.type = new.type or old.type

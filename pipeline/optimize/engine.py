@@ -8,6 +8,7 @@ from typing import Any
 
 import onnx_ir as ir
 
+from pipeline.graph.dequantize_last import dequantize_last
 from pipeline.graph.edit import drop_unused_weights, merge_equal, sort
 from pipeline.graph.facts import Facts
 from pipeline.graph.normalise import normalise
@@ -70,6 +71,7 @@ def optimize_graph(
     outcomes = rewriter.run(plan.passes)
     for graph in graphs_of(model.graph):
         sort(graph)
+        dequantize_last(graph, facts, rewriter.sources, rewriter.shared)
         merge_equal(graph)
         drop_unused_weights(graph)
     if any(node.domain == "com.microsoft" for node in model.graph.all_nodes()):
