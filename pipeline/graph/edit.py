@@ -53,10 +53,11 @@ def _sizes_elsewhere(site: Site, emit: Emitter) -> list[tuple[ir.Node, ir.Value]
 
 
 def register(graph: ir.Graph, emit: Emitter) -> None:
-    """Make the constants the new nodes use initializers of the outermost graph."""
+    """Make the constants the new nodes use initializers where all who share them see them."""
+    home = emit.shared.home if emit.shared.home is not None else graph
     for value in emit.constants:
         if value.graph is None and any(True for _ in value.uses()):
-            graph.register_initializer(value)
+            home.register_initializer(value)
 
 
 def take_over(graph: ir.Graph, old: ir.Value, new: ir.Value, facts: Facts) -> None:
@@ -122,3 +123,15 @@ def drop_unused_weights(graph: ir.Graph) -> None:
     for name, value in list(graph.initializers.items()):
         if not _used(value) and not value.is_graph_input():
             del graph.initializers[name]
+
+
+def name_apart(graphs: Iterable[ir.Graph]) -> None:
+    """Give nodes that share a name one of their own; ONNX Runtime refuses them otherwise."""
+    taken: set[str] = set()
+    for node in (node for graph in graphs for node in graph):
+        name, number = node.name, len(taken)
+        while name and name in taken:
+            name, number = f"{node.name}.{number}", number + 1
+        if name:
+            taken.add(name)
+            node.name = name

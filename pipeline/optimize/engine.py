@@ -9,7 +9,7 @@ from typing import Any
 import onnx_ir as ir
 
 from pipeline.graph.dequantize_last import dequantize_last
-from pipeline.graph.edit import drop_unused_weights, merge_equal, sort
+from pipeline.graph.edit import drop_unused_weights, merge_equal, name_apart, sort
 from pipeline.graph.facts import Facts
 from pipeline.graph.normalise import normalise
 from pipeline.graph.recognise.layer import find_layers
@@ -74,6 +74,7 @@ def optimize_graph(
         dequantize_last(graph, facts, rewriter.sources, rewriter.shared)
         merge_equal(graph)
         drop_unused_weights(graph)
+    name_apart(graphs_of(model.graph))
     if any(node.domain == "com.microsoft" for node in model.graph.all_nodes()):
         model.graph.opset_imports.setdefault("com.microsoft", 1)
     layers = tuple(

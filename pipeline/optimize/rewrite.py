@@ -79,7 +79,7 @@ class Rewriter:
 
     def __post_init__(self) -> None:
         """Read which names are taken and which inputs sizes can be read from."""
-        self.shared = Shared(names_of(self.model.graph))
+        self.shared = Shared(names_of(self.model.graph), self.model.graph)
         inputs = self.model.graph.inputs
         self.sources = [v for v in inputs if v.name not in self.model.graph.initializers]
 
