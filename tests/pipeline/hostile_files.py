@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -51,28 +53,43 @@ def cyclic() -> onnx.ModelProto:
     return made
 
 
+@cache
 def nested(depth: int) -> bytes:
-    """Return an If inside an If, written from the inside out: the writer recurses as well."""
-    end = helper.make_tensor_value_info("y", FLOAT, None).SerializeToString()
-
-    def field(number: int, data: bytes) -> bytes:
-        head, size, digits = (number << 3) | 2, len(data), b""
-        while size > 127:
-            digits, size = digits + bytes([size & 127 | 128]), size >> 7
-        return bytes([head]) + digits + bytes([size]) + data
-
+    """Return an If inside an If, as bytes: the library's own writer recurses."""
+    end = field(12, helper.make_tensor_value_info("y", FLOAT, None).SerializeToString())
     relu = helper.make_node("Relu", ["x"], ["y"]).SerializeToString()
-    graph = field(1, relu) + field(2, b"g") + field(12, end)
-    for _ in range(depth):
-        branch = field(1, b"then_branch") + field(6, graph) + b"\xa0\x01\x05"
-        other = field(1, b"else_branch") + field(6, field(2, b"e")) + b"\xa0\x01\x05"
-        node = field(1, b"c") + field(2, b"y") + field(4, b"If") + field(5, branch)
-        graph = field(1, node + field(5, other)) + field(2, b"g") + field(12, end)
+    core = field(1, relu) + field(2, b"g") + end
+    kind, empty = b"\xa0\x01\x05", field(6, field(2, b"e"))
+    heads, tails, size = [], [], len(core)
+    for _ in range(depth):  # graph -> branch -> node -> graph, told only by their lengths
+        name, rest = field(1, b"then_branch"), field(5, field(1, b"else_branch") + empty + kind)
+        graph = mark(6, size)
+        branch = mark(5, len(name) + len(graph) + size + len(kind))
+        words = field(1, b"c") + field(2, b"y") + field(4, b"If")
+        inner = len(name) + len(graph) + size + len(kind) + len(branch) + len(words) + len(rest)
+        node = mark(1, inner)
+        heads.append(node + words + branch + name + graph)
+        tails.append(kind + rest + field(2, b"g") + end)
+        size += len(heads[-1]) + len(tails[-1])
+    body = b"".join(reversed(heads)) + core + b"".join(tails)
     inputs = b"".join(
         field(11, helper.make_tensor_value_info(n, k, s).SerializeToString())
         for n, k, s in (("x", FLOAT, ["B"]), ("c", BOOL, []))
     )
-    return b"\x08\x09" + field(7, graph + inputs) + field(8, field(1, b"") + b"\x10\x12")
+    return b"\x08\x09" + field(7, body + inputs) + field(8, field(1, b"") + b"\x10\x12")
+
+
+def mark(number: int, size: int) -> bytes:
+    """Return a protobuf field's tag and length."""
+    digits = b""
+    while size > 127:
+        digits, size = digits + bytes([size & 127 | 128]), size >> 7
+    return bytes([number << 3 | 2]) + digits + bytes([size])
+
+
+def field(number: int, data: bytes) -> bytes:
+    """Return a protobuf field."""
+    return mark(number, len(data)) + data
 
 
 def linked(folder: Path) -> Path:
@@ -164,7 +181,7 @@ def long_chain(count: int) -> onnx.ModelProto:
     del made.graph.node[:]
     names = ["x", *(f"v{i}" for i in range(count - 1)), "y"]
     made.graph.node.extend(
-        helper.make_node("Relu", [a], [b]) for a, b in zip(names, names[1:], strict=False)
+        helper.make_node("Relu", [a], [b]) for a, b in pairwise(names)
     )
     return made
 
