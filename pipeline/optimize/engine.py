@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import onnx_ir as ir
 
+from pipeline.errors import PipelineError
 from pipeline.graph.dequantize_last import dequantize_last
 from pipeline.graph.edit import drop_unused_weights, merge_equal, name_apart, sort
 from pipeline.graph.facts import Facts
 from pipeline.graph.normalise import normalise
+from pipeline.graph.onnx_files import load_model, refuse_invalid
 from pipeline.graph.recognise.layer import find_layers
 from pipeline.optimize.passes import Plan
 from pipeline.optimize.proof import Prover
@@ -81,6 +84,24 @@ def optimize_graph(
         (found.path, found.form) for g in graphs_of(model.graph) for found in find_layers(g, facts)
     )
     return Fused(facts, tuple(outcomes), before, _count(model), layers, plan.session)
+
+
+def optimize_file(
+    path: Path, plan: Plan, prover: Prover | None, progress: Progress = SILENT
+) -> tuple[ir.Model, Fused]:
+    """Read a file and fuse it; return the model and what happened. Nothing is written.
+
+    Raises:
+        BadModelError: The file is no model, a hostile one, or one against ONNX's rules.
+    """
+    model = load_model(path)
+    try:
+        return model, optimize_graph(model, plan, prover, progress)
+    except PipelineError:
+        raise
+    except Exception as error:
+        refuse_invalid(path, error)
+        raise
 
 
 def _count(model: ir.Model) -> int:
