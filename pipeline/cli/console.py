@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 import time
 from collections.abc import Mapping
@@ -18,6 +19,16 @@ if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
 
 _QUIET_SECONDS = 2.0
+
+
+# Control characters but for newline and tab, marks that turn the direction of writing, halves of
+# characters. A model's names may hold any of them.
+_STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def plain(text: str) -> str:
+    """Return text with what would steer a terminal written as escapes."""
+    return _STEERING.sub(lambda found: ascii(found.group())[1:-1], text)
 
 
 class Console:
@@ -65,25 +76,25 @@ class Console:
         """Show the current activity."""
         if self._live is not None:
             task = self._live.task_ids[0]
-            self._live.update(task, description=text, completed=done or 0, total=total)
+            self._live.update(task, description=plain(text), completed=done or 0, total=total)
             return
         now = time.monotonic()
         if text != self._last[0] or now - self._last[1] > _QUIET_SECONDS:
             self._last = (text, now)
             count = f" {done}/{total}" if done is not None and total else ""
-            click.echo(f"  {text}{count}", err=True)
+            click.echo(f"  {plain(text)}{count}", err=True)
 
     def note(self, text: str) -> None:
         """Show a line that stays."""
         if self._live is not None:
-            self._live.console.print(text, markup=False, highlight=False)
+            self._live.console.print(plain(text), markup=False, highlight=False)
         else:
-            click.echo(text, err=True)
+            click.echo(plain(text), err=True)
 
     def stream(self, text: str) -> None:
         """Print a piece of a result as it is made; the live line goes first."""
         self._still()
-        click.echo(text, nl=False)
+        click.echo(plain(text), nl=False)
 
     def result(self, lines: list[str], data: Mapping[str, Any]) -> None:
         """Print what the command found: JSON if that was asked for, else the lines."""
@@ -92,7 +103,7 @@ class Console:
             click.echo(json.dumps(data, indent=1, ensure_ascii=False, default=str))
         else:
             for line in lines:
-                click.echo(line)
+                click.echo(plain(line))
 
     def _still(self) -> None:
         if self._live is not None:
@@ -102,7 +113,7 @@ class Console:
 
 def print_error(error: PipelineError, as_json: bool) -> None:
     """Show an error's parts on stderr and, for scripts, as JSON on stdout."""
-    click.echo(f"{click.style('error:', fg='red', bold=True)} {error}", err=True)
+    click.echo(f"{click.style('error:', fg='red', bold=True)} {plain(str(error))}", err=True)
     if as_json:
         parts = {"what": error.what, "where": error.where, "fix": error.fix}
         content = {"error": parts | {"type": type(error).__name__}, "exit_code": error.exit_code}

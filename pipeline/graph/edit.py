@@ -36,7 +36,7 @@ def commit(
     for node, new in sizes:
         ir.convenience.replace_all_uses_with(node.outputs[0], new)
     for old, new in zip(site.outputs, result, strict=True):
-        _take_over(graph, old, new, facts)
+        take_over(graph, old, new, facts)
     remove_dead(graph, [*(node for node, _ in sizes), *site.nodes])
     return True
 
@@ -101,13 +101,15 @@ def _upstream(value: ir.Value, site: Site) -> list[ir.Value]:
 
 
 def register(graph: ir.Graph, emit: Emitter) -> None:
-    """Make the constants the new nodes use initializers of the outermost graph."""
+    """Make the constants the new nodes use initializers where all who share them see them."""
+    home = emit.shared.home if emit.shared.home is not None else graph
     for value in emit.constants:
         if value.graph is None and any(True for _ in value.uses()):
-            graph.register_initializer(value)
+            home.register_initializer(value)
 
 
-def _take_over(graph: ir.Graph, old: ir.Value, new: ir.Value, facts: Facts) -> None:
+def take_over(graph: ir.Graph, old: ir.Value, new: ir.Value, facts: Facts) -> None:
+    """Let one value replace another everywhere, with its name where it is a graph output."""
     if old is new:
         return
     new.type = new.type or old.type
@@ -169,3 +171,15 @@ def drop_unused_weights(graph: ir.Graph) -> None:
     for name, value in list(graph.initializers.items()):
         if not _used(value) and not value.is_graph_input():
             del graph.initializers[name]
+
+
+def name_apart(graphs: Iterable[ir.Graph]) -> None:
+    """Give nodes that share a name one of their own; ONNX Runtime refuses them otherwise."""
+    taken: set[str] = set()
+    for node in (node for graph in graphs for node in graph):
+        name, number = node.name, len(taken)
+        while name and name in taken:
+            name, number = f"{node.name}.{number}", number + 1
+        if name:
+            taken.add(name)
+            node.name = name

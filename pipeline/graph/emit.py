@@ -19,10 +19,13 @@ class Shared:
 
     Args:
         taken: Names of values already in the model.
+        home: The outermost graph, where every body sees the constants; without it they belong
+            to the graph of the first site.
     """
 
-    def __init__(self, taken: Iterable[str] = ()) -> None:
+    def __init__(self, taken: Iterable[str] = (), home: ir.Graph | None = None) -> None:
         self.taken = set(taken)
+        self.home = home
         self.constants: dict[tuple[object, ...], ir.Value] = {}
 
     def name(self, hint: str) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from pipeline.errors import BadModelError
+from pipeline.graph.function_checks import check_size
 
 if TYPE_CHECKING:
     import onnx
@@ -39,6 +40,7 @@ def check_model(model: onnx.ModelProto, path: Path) -> None:
         raise BadModelError(
             "The model does not say which opset it uses.", where=str(path), fix="Export it again."
         )
+    check_size(model, path)
     checker = _Checker(path, {o.domain: o.version for o in model.opset_import})
     checker.graph(model.graph, frozenset(), 0)
     for function in model.functions:
@@ -67,15 +69,15 @@ class _Checker:
             raise self.fail(f"Graphs are nested more than {MAX_DEPTH} deep.", f"graph {graph.name}")
         for tensor in graph.initializer:
             self.tensor(tensor)
-        for sparse in graph.sparse_initializer:
-            self.tensor(sparse.values)
-            self.tensor(sparse.indices)
+        if graph.sparse_initializer:
+            fix = "Write the weights as dense tensors; runtimes make them dense anyway."
+            name = graph.sparse_initializer[0].values.name
+            raise self.fail("Sparse weights are not supported.", f"sparse tensor {name!r}", fix)
         for value in (*graph.input, *graph.output, *graph.value_info):
             self.declared(value)
         inputs = self.unique([v.name for v in graph.input], "graph inputs")
         weights = self.unique([t.name for t in graph.initializer], "initializers")
-        sparse_names = {s.values.name for s in graph.sparse_initializer}
-        defined = outer | inputs | weights | sparse_names
+        defined = outer | inputs | weights
         made = self.nodes(graph.node, defined, depth, f"graph {graph.name}")
         clash = next((n for n in made if n in inputs or n in weights), None)
         if clash is not None:
@@ -90,6 +92,7 @@ class _Checker:
         """Check nodes, whatever their order; return the names they define."""
         made: set[str] = set()
         for node in nodes:
+            self.text(node, where)
             for name in node.output:
                 if name and name in made:
                     raise self.fail(f"Two nodes compute {name!r}.", where)
@@ -104,6 +107,14 @@ class _Checker:
             self.attributes(node, visible, depth, here)
             self.schema(node, here)
         return made
+
+    def text(self, node: onnx.NodeProto, where: str) -> None:
+        """Check that a node's names and labels are text; protobuf hands out bytes otherwise."""
+        words = [node.name, node.op_type, node.domain, *node.input, *node.output]
+        words += [word for entry in node.metadata_props for word in (entry.key, entry.value)]
+        for word in words:
+            if not isinstance(word, str):
+                raise self.fail(f"{word[:40]!r} is not UTF-8 text.", f"{where}, a node's names")
 
     def attributes(
         self, node: onnx.NodeProto, names: frozenset[str], depth: int, where: str

@@ -158,6 +158,8 @@ class _Cutter:
             if node.op_type in ("If", "Loop", "Scan"):
                 raise RegionError(f"{node.op_type} decides what the region computes")
             return False
+        if node.op_type == "DequantizeLinear":  # above it numbers are rounded: a cliff, not noise
+            return not self.facts.is_const(value) and not self.facts.is_const(node.inputs[0])
         return node.op_type in HEAVY_OPS
 
     def input_index(self, value: ir.Value) -> int:

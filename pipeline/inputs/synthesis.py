@@ -10,6 +10,7 @@ import onnx_ir as ir
 from pipeline import errors
 from pipeline.graph.dims import Dim
 from pipeline.graph.facts import Facts
+from pipeline.graph.inline import inline
 from pipeline.inputs.images import accepted_sides
 from pipeline.inputs.masks import STYLES, Style, positions, visible
 from pipeline.inputs.roles import Role, role_of
@@ -40,7 +41,7 @@ class InputMaker:
     def __init__(self, model: ir.Model) -> None:
         if model.functions:
             model = model.clone()
-            ir.passes.common.InlinePass()(model)
+            inline(model)
         facts = Facts(model)
         initializers = model.graph.initializers
         values = [v for v in model.graph.inputs if v.name not in initializers]

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import onnx_ir as ir
 
-from pipeline.errors import BadModelError
-from pipeline.graph.edit import drop_unused_weights, merge_equal, remove_dead, sort
+from pipeline.errors import BadModelError, PipelineError
+from pipeline.graph.dequantize_last import dequantize_last
+from pipeline.graph.edit import drop_unused_weights, merge_equal, name_apart, remove_dead, sort
 from pipeline.graph.facts import Facts
 from pipeline.graph.normalise import normalise
+from pipeline.graph.onnx_files import load_model, refuse_invalid
 from pipeline.graph.recognise.layer import find_layers
 from pipeline.optimize.passes import Plan
 from pipeline.optimize.proof import Prover
@@ -81,15 +84,35 @@ def optimize_graph(
     outcomes = rewriter.run(plan.passes)
     for graph in graphs_of(model.graph):
         sort(graph)
+        dequantize_last(graph, facts, rewriter.sources, rewriter.shared)
         merge_equal(graph)
         remove_dead(graph, list(graph))
         drop_unused_weights(graph)
+    name_apart(graphs_of(model.graph))
     if any(node.domain == "com.microsoft" for node in model.graph.all_nodes()):
         model.graph.opset_imports.setdefault("com.microsoft", 1)
     layers = tuple(
         (found.path, found.form) for g in graphs_of(model.graph) for found in find_layers(g, facts)
     )
     return Fused(facts, tuple(outcomes), before, _count(model), layers, plan.session)
+
+
+def optimize_file(
+    path: Path, plan: Plan, prover: Prover | None, progress: Progress = SILENT
+) -> tuple[ir.Model, Fused]:
+    """Read a file and fuse it; return the model and what happened. Nothing is written.
+
+    Raises:
+        BadModelError: The file is no model, a hostile one, or one against ONNX's rules.
+    """
+    model = load_model(path)
+    try:
+        return model, optimize_graph(model, plan, prover, progress)
+    except PipelineError:
+        raise
+    except Exception as error:
+        refuse_invalid(path, error)
+        raise
 
 
 def _count(model: ir.Model) -> int:

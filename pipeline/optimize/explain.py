@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.artifacts import open_folder
-from pipeline.graph.onnx_files import load_model
-from pipeline.optimize.engine import optimize_graph
+from pipeline.optimize.engine import optimize_file
 from pipeline.optimize.options import OptimizeOptions
 from pipeline.optimize.passes import lowerings_for, plan_for
 from pipeline.optimize.proof import proving
@@ -29,7 +28,7 @@ def explain_model(options: OptimizeOptions, progress: Progress = SILENT) -> dict
     for name, path in graphs_behind(options.model).items():
         progress.step(f"{name}: reading")
         with proving(options.proof, options.inputs) as prover:
-            parts[name] = part_facts(optimize_graph(load_model(path), plan, prover, progress))
+            parts[name] = part_facts(optimize_file(path, plan, prover, progress)[1])
     return {"target": options.target, "parts": parts}
 
 

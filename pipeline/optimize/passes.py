@@ -13,6 +13,7 @@ from pipeline.graph.recognise.embedding import find_embeddings
 from pipeline.graph.recognise.norm import find_norms
 from pipeline.graph.recognise.norm_native import find_native_norms
 from pipeline.graph.recognise.norm_residual import find_residual_norms
+from pipeline.graph.recognise.norm_rounded import find_rounded_norms
 from pipeline.graph.recognise.packing import find_packings
 from pipeline.graph.recognise.rotary import find_rotaries
 from pipeline.graph.recognise.rotary_repair import find_rotary_repairs
@@ -116,6 +117,8 @@ def plan_for(
         # norms of queries and keys, before the operands of attention are read
         Pass("norm", find_native_norms, ()),
         Pass("norm", find_norms, kept["norm"]),
+        # what is left of them has a quantiser inside
+        Pass("norm", find_rounded_norms, ()),
         Pass("activation", find_activations, kept["activation"]),
         # rotations before attention, which then reads their results as operands
         Pass("rotary", find_rotaries, kept["rotary"]),

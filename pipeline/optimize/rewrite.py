@@ -79,9 +79,9 @@ class Rewriter:
 
     def __post_init__(self) -> None:
         """Read which names are taken and which inputs sizes can be read from."""
-        self._shared = Shared(names_of(self.model.graph))
+        self.shared = Shared(names_of(self.model.graph), self.model.graph)
         inputs = self.model.graph.inputs
-        self._sources = [v for v in inputs if v.name not in self.model.graph.initializers]
+        self.sources = [v for v in inputs if v.name not in self.model.graph.initializers]
 
     def run(self, passes: Sequence[Pass]) -> list[Outcome]:
         """Run the passes in order; return every candidate's outcome."""
@@ -119,7 +119,7 @@ class Rewriter:
     def _try(
         self, lowering: Lowering[Any], graph: ir.Graph, site: Site
     ) -> Outcome | Refusal | None:
-        emit = Emitter(self.facts, site.anchor, lowering.name, self._sources, self._shared)
+        emit = Emitter(self.facts, site.anchor, lowering.name, self.sources, self.shared)
         try:
             result = lowering.lower(site, emit)
         except LayoutError as error:

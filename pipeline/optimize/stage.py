@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.artifacts import Artifact, StageContext, digest_file, open_folder, run_stage
-from pipeline.errors import PipelineError, UsageError
+from pipeline.errors import UsageError
 from pipeline.optimize.options import OptimizeOptions
 from pipeline.types import SILENT, Json, Progress
 
@@ -141,23 +141,15 @@ def _interface(known: Mapping[str, Any]) -> dict[str, Any]:
 
 def _optimized(path: Path, options: OptimizeOptions, progress: Progress) -> tuple[ir.Model, Fused]:
     # Imported with the work, so that a folder that is current is reused without any framework.
-    from pipeline.graph.onnx_files import load_model, refuse_invalid
-    from pipeline.optimize.engine import optimize_graph
+    from pipeline.optimize.engine import optimize_file
     from pipeline.optimize.passes import plan_for
     from pipeline.optimize.proof import proving
 
-    model = load_model(path)
     plan = plan_for(
         options.target, options.disable, fuse_all=options.fuse_all, precision=options.precision
     )
-    try:
-        with proving(options.proof, options.inputs) as prover:
-            fused = optimize_graph(model, plan, prover, progress)
-    except PipelineError:
-        raise
-    except Exception as error:
-        refuse_invalid(path, error)
-        raise
+    with proving(options.proof, options.inputs) as prover:
+        model, fused = optimize_file(path, plan, prover, progress)
     if options.precision is not None:
         from pipeline.inputs import load_inputs
         from pipeline.precision import type_model

@@ -4,52 +4,16 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from pipeline.errors import BadModelError
+from pipeline.graph.inline import inline
 from pipeline.graph.normalise.draft import Draft
-
-INLINE_LIMIT = 10**6  # nodes; nested functions can grow without bound
 
 
 def inline_functions(draft: Draft) -> int:
     """Replace each call of a function of the model by the function's nodes."""
-    functions = draft.model.functions
-    if not functions:
-        return 0
-    from onnx_ir.passes.common import InlinePass
-
-    _check_growth(draft.model)
-    count = len(functions)
-    try:
-        InlinePass()(draft.model)
-    except Exception as error:
-        cause = error.__cause__ or error
-        raise BadModelError(
-            f"The model's functions cannot be inlined: {str(cause)[:300]}",
-            where="functions",
-            fix="Export the model again with one opset for the graph and its functions.",
-        ) from error
-    functions.clear()
-    draft.restructured()
+    count = inline(draft.model)
+    if count:
+        draft.restructured()
     return count
-
-
-def _check_growth(model: ir.Model) -> None:
-    sizes: dict[ir.OperatorIdentifier, int] = {}
-
-    def size(identifier: ir.OperatorIdentifier, depth: int) -> int:
-        if identifier not in model.functions or depth > 64:
-            return 1
-        if identifier not in sizes:
-            sizes[identifier] = 1
-            total = sum(size(n.op_identifier(), depth + 1) for n in model.functions[identifier])
-            sizes[identifier] = total
-        return sizes[identifier]
-
-    total = sum(size(n.op_identifier(), 0) for n in model.graph)
-    if total > INLINE_LIMIT:
-        raise BadModelError(
-            f"Inlining the model's functions would make {total} nodes.", where="functions"
-        )
 
 
 def drop_default_inputs(draft: Draft) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 
-from pipeline.cli.console import Console
+from pipeline.cli.console import Console, plain
 
 
 def test_progress_goes_to_stderr_and_results_to_stdout(capsys):
@@ -58,3 +58,21 @@ def test_a_terminal_gets_a_live_line(monkeypatch):
         console.step("building", 1, 4)
         console.note("[not markup]")
         console.result([], {})
+
+
+def test_names_from_a_file_cannot_steer_the_terminal(capsys):
+    bad = "a\x1b[2J\x07\u202eb\x00"
+    with Console() as console:
+        console.step(bad)
+        console.note(bad)
+        console.stream(f"{bad}\n")
+        console.result([bad], {})
+    out = capsys.readouterr()
+    shown = "a\\x1b[2J\\x07\\u202eb\\x00"
+    assert out.err.splitlines() == [f"  {shown}", shown]
+    assert out.out == f"{shown}\n{shown}\n"
+
+
+def test_words_of_any_script_stay_as_they_are():
+    text = "你好 naïve\n\tx = “1”\u3000🙂"
+    assert plain(text) == text

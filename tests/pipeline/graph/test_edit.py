@@ -1,6 +1,6 @@
 """Committing keeps names and readers, and takes away what nobody reads any more."""
 
-from pipeline.graph.edit import merge_equal, remove_dead
+from pipeline.graph.edit import merge_equal, name_apart, remove_dead
 from pipeline.graph.facts import Facts
 from pipeline.graph.recognise.attention import find_attention
 from pipeline.lowerings.attention_standard import FuseAttentionStandard
@@ -88,3 +88,14 @@ def test_removing_dead_nodes_follows_what_only_they_used():
     (log,) = [node for node in model.graph if node.op_type == "Log"]
     remove_dead(model.graph, [log])
     assert [node.op_type for node in model.graph] == ["Neg", "Abs"]
+
+
+def test_nodes_of_one_name_are_named_apart():
+    model = model_of("(float[B] x) => (float[B] y) { a = Neg(x) b = Exp(a) c = Log(b) y = Abs(c) }")
+    for node, name in zip(model.graph, ["op", "op.2", "op", ""], strict=True):
+        node.name = name
+    name_apart([model.graph])
+    names = [node.name for node in model.graph]
+    assert names[:2] == ["op", "op.2"]
+    assert names[3] == ""
+    assert len(set(names)) == 4

@@ -186,6 +186,21 @@ def test_damage(tmp_path, damage):
     refused(tmp_path / "m.onnx")
 
 
+@pytest.mark.parametrize("field", ["name", "output", "label"])
+def test_text_that_is_not_utf8(tmp_path, field):
+    model = sound()
+    node = model.graph.node[0]
+    if field == "label":
+        node.metadata_props.add(key="namespace", value="mark")
+    else:
+        node.name, node.output[0], model.graph.node[1].input[0] = "mark", "mark", "mark"
+        if field == "name":
+            node.output[0] = model.graph.node[1].input[0] = "h"
+    data = model.SerializeToString().replace(b"mark", b"ma\xffk")
+    (tmp_path / "m.onnx").write_bytes(data)
+    refused(tmp_path / "m.onnx")
+
+
 def test_deep_nesting(tmp_path):
     value = helper.make_tensor_value_info("y", FLOAT, None)
     body = helper.make_graph([helper.make_node("Neg", ["x"], ["y0"])], "b", [], [value])

@@ -12,6 +12,7 @@ from pipeline.graph.recognise.attention.finish import finish
 from pipeline.graph.recognise.attention.native import native_site
 from pipeline.graph.recognise.attention.operands import Unmatched
 from pipeline.graph.recognise.attention.probs import Way, follow
+from pipeline.graph.recognise.attention.rounded import REMEDY, rounding_in
 from pipeline.graph.recognise.attention.scores import Break, Path, find_path
 from pipeline.graph.recognise.attention.site import AttentionSite
 from pipeline.graph.sites import Refusal
@@ -31,6 +32,8 @@ def find_attention(graph: ir.Graph, facts: Facts) -> Iterator[AttentionSite | Re
     for node in list(graph):
         if node.op_type == "Softmax" and node.domain in ("", "ai.onnx"):
             yield from _candidates(node, facts)
+        elif node.op_type == "QLinearSoftmax":
+            yield from _rounded(node, facts)
         elif node.op_type == "Attention" and node.domain in ("", "ai.onnx"):
             yield _native(node, facts)
 
@@ -40,7 +43,13 @@ def _candidates(softmax: ir.Node, facts: Facts) -> Iterator[AttentionSite | Refu
     scores = softmax.inputs[0]
     assert scores is not None
     path = find_path(scores, facts)
-    for way in follow(softmax.outputs[0], facts):
+    ways = follow(softmax.outputs[0], facts)
+    if isinstance(path, Break) or any(way.product is None for way in ways):
+        rounded = [*_rounded(softmax, facts)]
+        if rounded:
+            yield from rounded
+            return
+    for way in ways:
         if way.product is not None and isinstance(path, Path):
             yield _site(softmax, path, way, facts)
         elif isinstance(path, Path) and way.at is not None:
@@ -48,6 +57,13 @@ def _candidates(softmax: ir.Node, facts: Facts) -> Iterator[AttentionSite | Refu
             yield _refuse(softmax, 2, way.reason, way.at, remedy)
         elif isinstance(path, Break) and way.product is not None:
             yield _refuse(softmax, 1, path.reason, path.node, "")
+
+
+def _rounded(softmax: ir.Node, facts: Facts) -> Iterator[Refusal]:
+    """Yield the refusal of an attention with a quantiser inside, where there is one."""
+    found = rounding_in(softmax, facts)
+    if found is not None:
+        yield _refuse(softmax, 2, *found, REMEDY)
 
 
 def _site(softmax: ir.Node, path: Path, way: Way, facts: Facts) -> AttentionSite | Refusal:

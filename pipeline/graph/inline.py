@@ -1,0 +1,31 @@
+"""Writing a model's functions out as the nodes they stand for."""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+
+from pipeline.errors import BadModelError
+
+
+def inline(model: ir.Model) -> int:
+    """Replace every call of a function of the model, in place; return how many there were.
+
+    Raises:
+        BadModelError: A function uses another opset than the graph, or cannot be written out.
+    """
+    count = len(model.functions)
+    if not count:
+        return 0
+    from onnx_ir.passes.common import InlinePass
+
+    try:
+        InlinePass()(model)
+    except Exception as error:
+        cause = error.__cause__ or error
+        raise BadModelError(
+            f"The model's functions cannot be inlined: {str(cause)[:300]}",
+            where="functions",
+            fix="Export the model again with one opset for the graph and its functions.",
+        ) from error
+    model.functions.clear()
+    return count
