@@ -21,7 +21,7 @@ import click
 
 from pipeline import __version__
 from pipeline.cli.console import print_error
-from pipeline.errors import PipelineError
+from pipeline.errors import EnvironmentMissingError, PipelineError
 
 INTERRUPTED, TERMINATED, OUR_BUG = 130, 143, 70
 
@@ -116,6 +116,13 @@ def run(arguments: Sequence[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted; nothing half-made is left", err=True)
         return INTERRUPTED
+    except MemoryError as error:
+        shown = EnvironmentMissingError(
+            f"there is not enough memory: {error or 'the system gave none'}",
+            fix="use smaller sizes, or a machine with more memory",
+        )
+        print_error(shown, as_json="--json" in arguments)
+        return shown.exit_code
     except Exception:
         traceback.print_exc()
         click.echo("This is a bug in pipeline; the lines above are what a report needs.", err=True)

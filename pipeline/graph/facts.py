@@ -8,13 +8,14 @@ inference leaves open. Two sizes that an operator needs to be equal are made one
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import onnx_ir as ir
 
 from pipeline.graph.declared import declared_info
-from pipeline.graph.dims import Dim
+from pipeline.graph.dims import Atom, Dim
 from pipeline.graph.shapes.call import Call, Outer
 from pipeline.graph.shapes.consts import Constants, stored, tensor_info
 from pipeline.graph.shapes.info import UNKNOWN, Dims, Info
@@ -47,6 +48,7 @@ class Facts(Outer):
         self._infos: dict[ir.Value, Info] = {}
         self._constants = Constants(self._infos, model.opset_imports)
         self._declared = declared_info(model.graph)
+        self._bodies: dict[ir.Graph, dict[Atom, Dim]] = {}
         self.doubts: list[str] = []
         self.contradictions: list[str] = []
         self._infer_graph(model.graph)
@@ -167,9 +169,24 @@ class Facts(Outer):
             self._infos[value] = self.info_of(value)
         outputs = [self.info_of(v) for v in graph.outputs]
         self.unifier.branch_depth -= 1
+        self._bodies[graph] = dict(self.unifier.bindings)
         self.unifier.bindings.clear()
         self.unifier.bindings.update(before)
         return outputs
+
+    @contextmanager
+    def inside(self, graph: ir.Graph) -> Iterator[None]:
+        """For a while, take sizes to be equal that the nodes of a body need to be equal."""
+        outer = dict(self.unifier.bindings)
+        self.unifier.bindings.update(self._bodies.get(graph, {}))
+        self.unifier.branch_depth += graph in self._bodies
+        try:
+            yield
+        finally:
+            if graph in self._bodies:
+                self.unifier.branch_depth -= 1
+                self.unifier.bindings.clear()
+                self.unifier.bindings.update(outer)
 
     # Inference.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import prod
 
 import numpy as np
 import onnx_ir as ir
@@ -25,6 +26,7 @@ _LOWEST = {
     ir.DataType.FLOAT16: -65504.0,
     ir.DataType.BFLOAT16: -3.3895313892515355e38,
 }
+MAX_ELEMENTS = 2**30  # of one input; 8 GB while it is drawn
 _RESERVED = 4  # ids below this are often padding and other marks
 
 
@@ -160,7 +162,13 @@ class _Draw:
         return made
 
     def _shape(self, role: Role) -> tuple[int, ...]:
-        return tuple(dim.evaluate(self._sizes) for dim in role.shape)
+        shape = tuple(dim.evaluate(self._sizes) for dim in role.shape)
+        if prod(shape) > MAX_ELEMENTS:
+            raise errors.BadModelError(
+                f"the input {role.name!r} has {prod(shape)} elements in shape {list(shape)}",
+                fix="export it with sizes that may change, or pin smaller ones with --dim",
+            )
+        return shape
 
     def _keep(self, batch: int, length: int) -> np.ndarray:
         """Return which keys are visible, the same for all inputs of one size."""

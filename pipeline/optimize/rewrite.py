@@ -87,9 +87,10 @@ class Rewriter:
         """Run the passes in order; return every candidate's outcome."""
         for one in passes:
             for graph in list(graphs_of(self.model.graph)):
-                for found in one.find(graph, self.facts):
-                    if found.anchor.graph is graph:
-                        self._handle(one, graph, found)
+                with self.facts.inside(graph):
+                    for found in one.find(graph, self.facts):
+                        if found.anchor.graph is graph:
+                            self._handle(one, graph, found)
         return self.outcomes
 
     def _handle(self, one: Pass, graph: ir.Graph, found: Site | Refusal) -> None:

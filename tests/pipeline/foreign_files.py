@@ -85,11 +85,13 @@ class Net:
             return self.op(kind, x, axes=[-1])
         return self.op(kind, x, self.ints(-1))
 
-    def attention(self, x: str, name: str) -> str:
-        """Return self-attention of x, [B, S, 32] to [B, S, 32]."""
+    def attention(self, x: str, name: str, mask: str = "") -> str:
+        """Return self-attention of x, [B, S, 32] to [B, S, 32]; a mask is added to the scores."""
         q, k, v = (self.heads(x, f"{name}.{part}") for part in "qkv")
         scores = self.op("MatMul", q, self.op("Transpose", k, perm=[0, 1, 3, 2]))
         scores = self.noise(self.op("Mul", scores, self.number(D**-0.5)), 0)
+        if mask:
+            scores = self.op("Add", scores, mask)
         probs = self.noise(self.op("Softmax", self.noise(scores, 1), axis=3), 2)
         mixed = self.op("Transpose", self.op("MatMul", probs, v), perm=[0, 2, 1, 3])
         merged = self.op("Reshape", mixed, self.ints(0, 0, WIDTH))
@@ -100,9 +102,9 @@ class Net:
         split = self.op("Reshape", self.noise(made, 3), self.ints(0, 0, H, D))
         return self.noise(self.op("Transpose", split, perm=[0, 2, 1, 3]), 4)
 
-    def layer(self, x: str, name: str) -> str:
+    def layer(self, x: str, name: str, mask: str = "") -> str:
         """Return one transformer layer without its feed-forward half."""
-        summed = self.op("Add", x, self.noise(self.attention(x, name), 5))
+        summed = self.op("Add", x, self.noise(self.attention(x, name, mask), 5))
         return self.norm(summed, f"{name}.n")
 
     def model(self, out: str, extra: Sequence[onnx.ValueInfoProto] = (), **more: Any) -> Any:
@@ -185,18 +187,22 @@ def dead_ends() -> onnx.ModelProto:
     return model
 
 
-def branches() -> onnx.ModelProto:
-    """An If whose branches hold a layer each and read the outer graph's weights."""
+def branches(mask: str = "") -> onnx.ModelProto:
+    """An If whose branches hold a layer each and read the outer graph's weights.
+
+    The mask's length has a name of its own: only inside a branch must it be the keys'.
+    """
     outer = Net()
     x = outer.layer("x", "a")
     bodies = {}
     for name, layer in (("then_branch", "b"), ("else_branch", "c")):
         inner = Net(prefix=f"{layer}_")
         inner.weights = outer.weights
-        out = inner.layer(x, layer)
+        out = inner.layer(x, layer, mask)
         bodies[name] = inner.body(name, out)
     out = outer.op("If", "flag", **bodies)
-    return outer.model(out, [value("flag", BOOL, [])])
+    inputs = [value("flag", BOOL, []), *([value(mask, shape=("B", 1, 1, "T"))] if mask else [])]
+    return outer.model(out, inputs)
 
 
 def loop() -> onnx.ModelProto:
@@ -283,6 +289,7 @@ FILES: dict[str, tuple[Callable[[], onnx.ModelProto], int, int]] = {
     "no names": (no_names, 2, 2),
     "dead ends": (dead_ends, 2, 2),
     "If branches": (branches, 3, 3),
+    "If branches, masked": (lambda: branches("mask"), 3, 3),
     "Loop body": (loop, 2, 2),
     "If in a Loop": (branch_in_loop, 2, 2),
     "functions": (functions, 2, 2),

@@ -131,7 +131,10 @@ def made_big(kind: str) -> onnx.ModelProto:
     made.graph.initializer.append(size)
     nodes = {
         "ConstantOfShape": [helper.make_node("ConstantOfShape", ["size"], ["big"])],
-        "Expand": [helper.make_node("Expand", ["w", "size"], ["big"])],
+        "Expand": [
+            helper.make_node("Constant", [], ["f"], value_float=1.0),
+            helper.make_node("Expand", ["f", "size"], ["big"]),
+        ],
         "Tile": [helper.make_node("Tile", ["w", "size"], ["big"])],
         "Range": [
             helper.make_node("Constant", [], ["z"], value_int=0),

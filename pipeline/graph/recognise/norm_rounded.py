@@ -26,8 +26,8 @@ def find_rounded_norms(graph: ir.Graph, facts: Facts) -> Iterator[Refusal]:
             continue
         found = _rounding_in(node, facts)
         if found is not None:
-            kind = rounded_type(found, facts)
-            reason = f"its statistics are rounded to {kind}, inside any norm operator"
+            what = f"its statistics become {rounded_type(found, facts)} ({found.op_type})"
+            reason = f"{what}; a norm operator keeps them float"
             yield Refusal("norm", node, "LayerNorm or RMSNorm", 2, 5, reason, found, REMEDY)
 
 

@@ -48,6 +48,7 @@ def raiser(error):
         (errors.ClaimError("x"), 1),
         (click.UsageError("x"), 2),
         (KeyboardInterrupt(), 130),
+        (MemoryError("no room for 64.0 GiB"), 3),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else str(value),
 )

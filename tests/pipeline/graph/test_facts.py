@@ -195,3 +195,20 @@ def test_cost_is_linear_in_nodes():
         return made
 
     assert calls(400) < 8 * 1.2 * calls(50)  # function calls, for eight times the nodes
+
+
+def test_what_a_body_needs_equal_is_equal_inside_it():
+    text = """(bool c, float[B,S] x, float[B,T] m) => (float[B,S] y) {
+        y = If (c) <then_branch = g () => (float[B,S] a) { a = Add(x, m) },
+                    else_branch = h () => (float[B,S] b) { b = Relu(x) }> }"""
+    model = model_of(text)
+    facts = Facts(model)
+    node = next(iter(model.graph))
+    then, other = (node.attributes[f"{name}_branch"].as_graph() for name in ("then", "else"))
+    _, x, m = model.graph.inputs
+    assert facts.shape(x) != facts.shape(m)
+    with facts.inside(then):
+        assert facts.shape(x) == facts.shape(m)
+    with facts.inside(other):
+        assert facts.shape(x) != facts.shape(m)
+    assert facts.shape(x) != facts.shape(m)

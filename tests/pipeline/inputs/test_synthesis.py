@@ -8,6 +8,7 @@ from pipeline.errors import BadModelError, UsageError
 from pipeline.inputs import STYLES, choose_dims, synthesize
 from pipeline.judge import Judge
 from tests.pipeline.inputs.graphs import DECODER, ENCODER, PADDED, parsed
+from tests.pipeline.text_graphs import model_of
 
 
 def judged(model: ir.Model, feeds: dict[str, np.ndarray]) -> np.ndarray:
@@ -122,3 +123,9 @@ def test_the_model_is_left_as_it_was():
     before = ir.to_proto(model).SerializeToString()
     synthesize(model)
     assert ir.to_proto(model).SerializeToString() == before
+
+
+def test_inputs_larger_than_memory_are_refused():
+    model = model_of("(float[4398046511104,4] x) => (float[4398046511104,4] out) { out = Relu(x) }")
+    with pytest.raises(BadModelError, match="17592186044416 elements"):
+        synthesize(model)

@@ -15,14 +15,21 @@ TOLERANCE = 1e-5  # float32 through two norms, outputs of order 1
 def outputs(path, turn: bool) -> list[np.ndarray]:
     """Return what ONNX Runtime computes."""
     random = np.random.default_rng(0)
-    feeds = {"x": random.standard_normal((2, 5, 32)).astype(np.float32), "flag": np.array(turn)}
+    feeds = {
+        "x": random.standard_normal((2, 5, 32)).astype(np.float32),
+        "flag": np.array(turn),
+        "mask": random.standard_normal((2, 1, 1, 5)).astype(np.float32),
+    }
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     known = {value.name for value in session.get_inputs()}
     return session.run(None, {name: value for name, value in feeds.items() if name in known})
 
 
-@pytest.mark.parametrize("target", ["ort-cpu", "tensorrt"])
-@pytest.mark.parametrize("name", FILES)
+BODIES = ("If branches, masked", "If in a Loop", "nested functions")
+CASES = [*((name, "ort-cpu") for name in FILES), *((name, "tensorrt") for name in BODIES)]
+
+
+@pytest.mark.parametrize(("name", "target"), CASES)
 def test_all_is_fused_and_the_numbers_stay(tmp_path, name, target):
     make, attentions, norms = FILES[name]
     given, source, fused = (tmp_path / f"{n}.onnx" for n in ("given", "source", "fused"))

@@ -27,13 +27,13 @@ def rounding_in(softmax: ir.Node, facts: Facts) -> tuple[str, ir.Node] | None:
     if below is None or above is None:
         return None
     for node, what in (
-        (above[0], "the scores are rounded to {} before the softmax"),
-        (softmax if rounds(softmax) else None, "the softmax is over {}"),
-        (below[0], "the probabilities are rounded to {} before the product with the values"),
+        (above[0], "the scores become {} on the way to the softmax"),
+        (softmax if rounds(softmax) else None, "the softmax is computed on {}"),
+        (below[0], "the probabilities become {} on the way to the values"),
     ):
         if node is not None:
-            reason = f"{what.format(rounded_type(node, facts))}, inside any attention operator"
-            return reason, node
+            what = what.format(rounded_type(node, facts))
+            return f"{what} ({node.op_type}); an attention operator keeps them float", node
     return None
 
 

@@ -31,7 +31,7 @@ def norm(rounded: str = "") -> str:
 def test_a_quantiser_inside_is_named(inside):
     assert not any(isinstance(found, NormSite) for found in found_in(norm(inside), find_norms))
     refusal = only_refusal(norm(inside), find_rounded_norms)
-    assert refusal.reason.startswith("its statistics are rounded to int8")
+    assert refusal.reason.startswith("its statistics become int8")
     assert refusal.node is not None
     assert refusal.node.op_type in ("QuantizeLinear", "DequantizeLinear")
 

@@ -27,8 +27,8 @@ def test_a_quantiser_on_an_operand_is_outside():
 
 
 INSIDE = {
-    "scores": (core(t=rounded("sr", "qk"), s="sr"), "the scores are rounded to int8", "sr"),
-    "probabilities": (core(p=rounded("p", "p0")), "the probabilities are rounded to int8", "pi"),
+    "scores": (core(t=rounded("sr", "qk"), s="sr"), "the scores become int8", "sr"),
+    "probabilities": (core(p=rounded("p", "p0")), "the probabilities become int8", "pi"),
 }
 
 
@@ -55,7 +55,7 @@ DYNAMIC = """(float[B,4,S,8] q, float[B,4,8,T] k, float[B,4,T,8] v) => (float[B,
 @pytest.mark.parametrize("text", [INTEGER, DYNAMIC], ids=["QOperator", "dynamic"])
 def test_products_of_integers_are_named_too(text):
     refusal = only_refusal(text, find_attention)
-    assert "rounded to uint8" in refusal.reason
+    assert "keeps them float" in refusal.reason
 
 
 def test_a_rounded_classifier_is_no_candidate():
