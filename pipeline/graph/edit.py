@@ -78,15 +78,15 @@ def _sizes_elsewhere(
             first = start.as_int() if start is not None else 0
             last = end.as_int() if end is not None else len(dims)
             try:
-                new = shape_operand(emit, dims[first:last], *_upstream(value, site))
+                new = shape_operand(emit, dims[first:last], *_upstream(value, site, replaced))
             except LayoutError:
                 continue
             found.append((node, new))
     return found
 
 
-def _upstream(value: ir.Value, site: Site) -> list[ir.Value]:
-    """Return the values from outside the site that an inner value is computed from."""
+def _upstream(value: ir.Value, site: Site, replaced: Sequence[ir.Value]) -> list[ir.Value]:
+    """Return the values from outside the site that a value of it is computed from."""
     found: list[ir.Value] = []
     todo, seen = [value], {value}
     while todo:
@@ -95,7 +95,7 @@ def _upstream(value: ir.Value, site: Site) -> list[ir.Value]:
             if source is None or source in seen:
                 continue
             seen.add(source)
-            inside = source.producer() in site.nodes
+            inside = source in replaced or source.producer() in site.nodes
             (todo if inside else found).append(source)
     return found
 

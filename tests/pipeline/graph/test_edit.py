@@ -59,6 +59,13 @@ def test_a_mask_cut_to_the_size_of_the_present_keys_closes_no_circle():
     assert len(node.outputs) == 3
 
 
+def test_the_size_of_the_result_is_not_read_off_the_present_values():
+    text = graphs.CACHED.replace("float[B,4,T,8] nv)", "float[B,4,T,8] nv, int64[4] z)")
+    text = text.replace("y = MatMul(p, nv) }", "y = MatMul(p, nv) w = Shape(y) z = Identity(w) }")
+    (node,) = [node for node in fused(text).graph if node.op_type == "Attention"]
+    assert len(node.outputs) == 3
+
+
 def test_a_mask_computed_from_the_present_keys_is_refused():
     size = """top = ReduceMax<keepdims=0>(nk) whole = Cast<to=7>(top)
         total = Unsqueeze(whole, none)"""
