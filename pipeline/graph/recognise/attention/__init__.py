@@ -47,7 +47,9 @@ def _candidate(softmax: ir.Node, facts: Facts) -> AttentionSite | Refusal | None
     if way.product is None and (isinstance(path, Break) or way.at is None):
         return None
     if way.product is None:
-        return _refuse(softmax, 2, way.reason, way.at, "return no attention weights from the model")
+        returned = softmax.outputs[0].is_graph_output()
+        remedy = "return no attention weights from the model" if returned else ""
+        return _refuse(softmax, 2, way.reason, way.at, remedy)
     if isinstance(path, Break):
         return _refuse(softmax, 1, path.reason, path.node, "")
     return _site(softmax, path, way, facts)
