@@ -48,19 +48,24 @@ def parameters(module: nn.Module) -> set[str]:
 
 
 def longest_input(model: nn.Module) -> int:
-    """Return how many positions a text may have: the configuration's, less a padding offset.
+    """Return how many positions a text may have, a long one where nothing limits it."""
+    return max(known_positions(model) or LONGEST, 4)
+
+
+def known_positions(model: nn.Module) -> int | None:
+    """Return how many positions a model has: the configuration's, less a padding offset.
 
     Tables that reserve rows up to their padding id (RoBERTa's) have that many fewer positions.
+    None where the configuration names no number.
     """
-    config = model.config
     names = ("max_target_positions", "max_position_embeddings", "n_positions")
-    limit = int(setting(config, *names, default=LONGEST))
+    limit: int | None = setting(model.config, *names, default=None)
     for name, module in model.named_modules():
         if isinstance(module, nn.Embedding) and name.endswith("position_embeddings"):
-            limit = min(limit, module.num_embeddings)
+            limit = min(limit or module.num_embeddings, module.num_embeddings)
             if module.padding_idx is not None:
                 limit -= module.padding_idx + 1
-    return max(limit, 4)
+    return limit
 
 
 def lengths(model: nn.Module) -> SizeRange:

@@ -10,6 +10,7 @@ from typing import Any
 from pipeline.errors import BadModelError
 from pipeline.export.checkpoint import Checkpoint
 from pipeline.export.exporters import quiet
+from pipeline.export.hf_inputs import known_positions
 from pipeline.export.options import ExportOptions
 from pipeline.export.prove import first_line
 from pipeline.types import Json
@@ -74,6 +75,10 @@ def generation_facts(model: Any) -> dict[str, Json] | None:
         value = getattr(config, name, None)
         if value is not None:
             found[name] = list(value) if isinstance(value, list | tuple) else value
+    told = getattr(model, "config", None)
+    if told is not None and not getattr(told, "is_encoder_decoder", False):
+        positions = known_positions(model)
+        found |= {"max_length": positions} if positions is not None else {}
     return found
 
 

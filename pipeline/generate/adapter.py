@@ -19,6 +19,10 @@ from pipeline.runners.base import Runner
 from pipeline.runners.decoding import CROSS, PAST, PRESENT
 from pipeline.runners.held import empty_cache, hold, reorder, run_held
 
+# transformers 5.24 renamed what a model's output calls its cache
+_NAMES = ("cache", "past_key_values")
+CACHE = next(name for name in _NAMES if name in CausalLMOutputWithPast.__annotations__)
+
 
 class RunnerCache:
     """What a decoder carries from step to step; opaque to transformers.
@@ -93,19 +97,18 @@ class RunnerForGeneration(GenerationMixin):
                 result[name] = torch.from_numpy(value)
         return result
 
-    def prepare_inputs_for_generation(  # type: ignore[override]
+    def prepare_inputs_for_generation(
         self,
         input_ids: torch.Tensor,
-        past_key_values: RunnerCache | None = None,
         attention_mask: torch.Tensor | None = None,
         encoder_outputs: Any = None,
-        **_: Any,
+        **others: Any,
     ) -> dict[str, Any]:
         """Return the arguments of the next call: only positions the cache does not hold."""
-        done = past_key_values.length if past_key_values is not None else 0
+        held: RunnerCache | None = others.get(CACHE)
         return {
-            "input_ids": input_ids[:, done:],
-            "past_key_values": past_key_values,
+            "input_ids": input_ids[:, held.length if held is not None else 0 :],
+            CACHE: held,
             "attention_mask": attention_mask,
             "encoder_outputs": encoder_outputs,
         }
@@ -117,14 +120,13 @@ class RunnerForGeneration(GenerationMixin):
     def forward(
         self,
         input_ids: torch.Tensor,
-        past_key_values: RunnerCache | None = None,
         attention_mask: torch.Tensor | None = None,
         encoder_outputs: Any = None,
-        **_: Any,
+        **others: Any,
     ) -> CausalLMOutputWithPast:
         """Return the logits of these positions [B, S, V] and the cache after them."""
         ids = input_ids.numpy()
-        cache = past_key_values or RunnerCache(empty_cache(self.stepping, self.inputs, len(ids)))
+        cache = others.get(CACHE) or RunnerCache(empty_cache(self.stepping, self.inputs, len(ids)))
         feeds: dict[str, Any] = {"input_ids": ids, **cache.values}
         if attention_mask is None:  # transformers drops a mask that hides nothing
             attention_mask = torch.ones(len(ids), cache.length + ids.shape[1], dtype=torch.long)
@@ -142,9 +144,8 @@ class RunnerForGeneration(GenerationMixin):
             if name.startswith(PRESENT)
         }
         logits = torch.from_numpy(np.asarray(made["logits"], dtype=np.float32))
-        grown = RunnerCache(values, cache.length + ids.shape[1])
-        held: Any = grown  # a cache only in that it is handed back at the next step
-        return CausalLMOutputWithPast(logits=logits, past_key_values=held)
+        made_cache: dict[str, Any] = {CACHE: RunnerCache(values, cache.length + ids.shape[1])}
+        return CausalLMOutputWithPast(logits=logits, **made_cache)
 
     def _crossed(self, outputs: Any) -> dict[str, Any]:
         """Return the cross-attention keys and values as the runner holds them, made once."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -17,7 +18,7 @@ from pipeline.generate.source import TextSource
 from pipeline.types import SILENT, Json, Progress
 
 Sink = Callable[[str], None]
-MANY = 10**9
+UNSET = 20  # transformers' max_length where nobody set one
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,9 @@ def generate_rows(
     inputs = source.inputs(part)
     _check_cache(source, inputs)
     model: Any = RunnerForGeneration(source.parts, inputs, special)
+    _check_rows(rows)
     _check_length(rows, special, options.max_new_tokens, has_encoder=model.encoding is not None)
+    options, notes = _fitted(options, rows, special, has_encoder=model.encoding is not None)
     pad = special.get("pad_token_id")
     ends = special.get("eos_token_id")
     if pad is None:
@@ -109,7 +112,7 @@ def generate_rows(
     else:
         ids_given = ids
     torch.manual_seed(options.seed)
-    with torch.inference_mode():
+    with torch.inference_mode(), _quiet_torch(options):
         made = model.generate(
             ids_given, attention_mask=mask, stopping_criteria=_stops(options, tokenizer, clock),
             **arguments,
@@ -118,7 +121,22 @@ def generate_rows(
     skip = 1 if model.encoding is not None else ids.shape[1]
     tokens = tuple(_trimmed(row[skip:].tolist(), ends, int(pad)) for row in made)
     texts = tuple(_shown(tokenizer, row, options.stop) for row in tokens)
-    return Generation(texts, tokens, source.variant, clock.first - started, seconds)
+    return Generation(texts, tokens, source.variant, clock.first - started, seconds, notes)
+
+
+@contextmanager
+def _quiet_torch(options: GenerateOptions) -> Iterator[None]:
+    """Keep torch to one thread where it only chooses tokens.
+
+    Its threads would spin beside the runtime's, which do the work, on the same cores.
+    """
+    before = torch.get_num_threads()
+    if options.runner != "torch":
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _prompt(tokenizer: Any, text: str, chat: bool) -> list[int]:
@@ -153,13 +171,37 @@ def _check_cache(source: TextSource, inputs: Sequence[Any]) -> None:
         )
 
 
+def _check_rows(rows: Sequence[Sequence[int]]) -> None:
+    for number, row in enumerate(rows, 1):
+        if not row:
+            raise UsageError(f"text {number} is empty: it gives no token to start from")
+
+
+def _fitted(
+    options: GenerateOptions,
+    rows: Sequence[Sequence[int]],
+    special: dict[str, Any],
+    *,
+    has_encoder: bool,
+) -> tuple[GenerateOptions, tuple[str, ...]]:
+    """Return the options with no more new tokens than a decoder has positions for, and a note."""
+    limit = special.get("max_length")
+    if has_encoder or not isinstance(limit, int) or limit <= UNSET:
+        return options, ()
+    room = limit - max(len(row) for row in rows)
+    if options.max_new_tokens <= room:
+        return options, ()
+    note = f"the model has {limit} positions, so an answer ends after {room} tokens"
+    return replace(options, max_new_tokens=room), (note,)
+
+
 def _check_length(
     rows: Sequence[Sequence[int]], special: dict[str, Any], new: int, *, has_encoder: bool
 ) -> None:
     longest = max(len(row) for row in rows)
     limit = special.get("max_length")
     needed = max(longest, new + 1) if has_encoder else longest + 1
-    if isinstance(limit, int) and limit > 20 and needed > limit:  # 20: transformers' unset value
+    if isinstance(limit, int) and limit > UNSET and needed > limit:
         raise UsageError(
             f"{longest} prompt tokens do not fit the model's {limit} positions"
             if longest + 1 > limit

@@ -11,10 +11,11 @@ data, of any sign.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import lru_cache, reduce
 from typing import Any
 
-from pipeline.graph.monomials import Atom, Monomial, atoms_of, divided, order_of, times, weight_of
+from pipeline.graph import monomials
+from pipeline.graph.monomials import Atom, Monomial, order_of
 from pipeline.graph.signs import is_nonnegative
 
 __all__ = ["ONE", "ZERO", "Atom", "Dim", "is_nonnegative", "product"]
@@ -68,14 +69,14 @@ class Dim:
     def atoms(self) -> frozenset[Atom]:
         """Every named size and every atom it depends on, also those inside atoms."""
         if self._atoms is None:
-            self._atoms = atoms_of(self._terms)
+            self._atoms = monomials.atoms_of(self._terms)
         return self._atoms
 
     @property
     def weight(self) -> int:
         """How much there is to it: names, numbers and atoms, also those inside atoms."""
         if not self._weight:
-            self._weight = weight_of(self._terms)
+            self._weight = monomials.weight_of(self._terms)
         return self._weight
 
     def without(self, monomial: Monomial) -> Dim:
@@ -118,7 +119,7 @@ class Dim:
         terms: dict[Monomial, int] = {}
         for left, a in self._terms:
             for right, b in other._terms:
-                product = times(left, right)
+                product = monomials.times(left, right)
                 terms[product] = terms.get(product, 0) + a * b
         return Dim(terms)
 
@@ -139,7 +140,7 @@ class Dim:
         monomial, coefficient = divisor._terms[0]
         terms: dict[Monomial, int] = {}
         for mine, c in self._terms:
-            rest = divided(mine, monomial)
+            rest = monomials.divided(mine, monomial)
             if rest is None or c % coefficient:
                 return None
             terms[rest] = c // coefficient
@@ -153,7 +154,7 @@ class Dim:
             if not rest._terms:
                 return quotient
             mine, c = rest._terms[-1]
-            left = divided(mine, lead)
+            left = monomials.divided(mine, lead)
             if left is None or c % coefficient:
                 return None
             step = Dim({left: c // coefficient})
@@ -209,14 +210,14 @@ class Dim:
     def broadcast(self, other: Dim | int) -> Dim:
         """Return the size both broadcast to: the one that is not 1, if they differ."""
         other = Dim.of(other)
-        if self == other or other == ONE:
-            return self
-        if self == ONE:
-            return other
+        if self == ONE or other in (self, ONE):
+            return other if self == ONE else self
         for fixed in (self, other):
             if fixed.is_const:  # not 1, so the other one is equal to it or 1
                 return fixed
-        return Dim._atom("broadcast", *sorted((self, other), key=str))
+        parts = monomials.broadcast_parts(self) | monomials.broadcast_parts(other)
+        one, *rest = sorted(parts, key=str)
+        return reduce(lambda left, right: Dim._atom("broadcast", left, right), rest, one)
 
     def substitute(self, values: Mapping[Atom, Dim] | Mapping[str, Dim]) -> Dim:
         """Return the dim with named sizes or atoms replaced by other dims."""

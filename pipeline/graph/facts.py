@@ -19,7 +19,7 @@ from pipeline.graph.shapes.call import Call, Outer
 from pipeline.graph.shapes.consts import Constants, stored, tensor_info
 from pipeline.graph.shapes.info import UNKNOWN, Dims, Info
 from pipeline.graph.shapes.table import TABLE
-from pipeline.graph.shapes.unify import Unifier
+from pipeline.graph.shapes.unify import ContradictionError, Unifier
 
 
 class Facts(Outer):
@@ -31,6 +31,7 @@ class Facts(Outer):
             declared separately), or that bind only inside a branch.
         doubts: Nodes whose inputs or attributes contradict their operator; nothing is claimed
             of their outputs.
+        contradictions: Those among them outside of branches for which no input can run.
     """
 
     def __init__(self, model: ir.Model, *, assume: bool = True) -> None:
@@ -47,6 +48,7 @@ class Facts(Outer):
         self._constants = Constants(self._infos, model.opset_imports)
         self._declared = declared_info(model.graph)
         self.doubts: list[str] = []
+        self.contradictions: list[str] = []
         self._infer_graph(model.graph)
         if self.unifier.bindings:
             # What is equal is known now: sizes that were open the first time may be settled.
@@ -98,7 +100,8 @@ class Facts(Outer):
     def scalar(self, value: ir.Value | None) -> float | None:
         """Return the number a constant holds if all its elements are one number, else None.
 
-        Views of a one-element constant (Expand, Unsqueeze, Cast) count as well.
+        Views of a one-element constant (Expand, Unsqueeze, Cast) count as well, and tensors of
+        any size filled with one number.
         """
         seen = 0
         while value is not None and seen < 16:
@@ -110,6 +113,8 @@ class Facts(Outer):
             if array is not None:
                 return float(array.reshape(-1)[0])
             producer = value.producer()
+            if producer is not None and producer.op_type == "ConstantOfShape":
+                return _filling(producer)
             if producer is None or producer.op_type not in _VIEWS or not producer.inputs:
                 return None
             value, seen = producer.inputs[0], seen + 1
@@ -187,7 +192,10 @@ class Facts(Outer):
             try:
                 outputs = infer(Call(node, infos, self, version))
             except _CONTRADICTIONS as error:
-                self.doubts.append(f"{node.op_type} node {node.name}: {error}")
+                told = f"{node.op_type} node {node.name}: {error}"
+                self.doubts.append(told)
+                if isinstance(error, ContradictionError) and not self.unifier.branch_depth:
+                    self.contradictions.append(told)
         for i, value in enumerate(node.outputs):
             info = self.unifier.settled(outputs[i]) if i < len(outputs) else UNKNOWN
             self._infos[value] = self._refined(value, info)
@@ -218,11 +226,19 @@ class Facts(Outer):
         return tuple(self.unifier.fresh() if _is_open(d) else d for d in shape)
 
 
-_VIEWS = frozenset({"Identity", "Cast", "Expand", "Unsqueeze", "Squeeze", "Reshape", "CastLike"})
+_VIEWS = frozenset(
+    {"Identity", "Cast", "Expand", "Tile", "Unsqueeze", "Squeeze", "Reshape", "CastLike"}
+)
 
 
 # What inference raises on a graph that asks for the impossible, e.g. a negative rank.
 _CONTRADICTIONS = (ValueError, TypeError, IndexError, KeyError, ZeroDivisionError, OverflowError)
+
+
+def _filling(node: ir.Node) -> float:
+    """Return the number a ConstantOfShape node fills its output with."""
+    value = node.attributes.get("value")
+    return 0.0 if value is None else float(value.as_tensor().numpy().reshape(-1)[0])
 
 
 def _is_open(dim: Dim) -> bool:

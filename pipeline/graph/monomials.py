@@ -53,6 +53,14 @@ def atoms_of(terms: Terms) -> frozenset[Atom]:
     return frozenset(found)
 
 
+def broadcast_parts(dim: Dim) -> frozenset[Dim]:
+    """Return the sizes that meet in a broadcast nothing more is known of; else the dim alone."""
+    match dim.terms:
+        case (((((("broadcast", left, right), 1),), 1)),):
+            return broadcast_parts(left) | broadcast_parts(right)
+    return frozenset({dim})
+
+
 def weight_of(terms: Terms) -> int:
     """Return how many names, long numbers and atoms a sum has, also inside atoms."""
     total = 1

@@ -143,13 +143,17 @@ def reshape_to(emit: Emitter, value: ir.Value, sizes: Sequence[Dim], source: ir.
             spec.append(None)
     left = [i for i, number in enumerate(spec) if number is None]
     if left:  # the one that is hardest to compute is inferred
-        spec[max(left, key=lambda i: (_find_axis(emit, sizes[i], source) is None, -i))] = -1
+        spec[max(left, key=lambda i: (_find_axis(emit, sizes[i], (source,)) is None, -i))] = -1
     dims = [sizes[i] if n is None else Dim.of(n) for i, n in enumerate(spec)]
     return emit.one("Reshape", [value, shape_operand(emit, dims, source)])
 
 
-def shape_operand(emit: Emitter, sizes: Sequence[Dim], source: ir.Value) -> ir.Value:
-    """Return an int64 vector with these sizes, computed from `source` and the graph's inputs."""
+def shape_operand(emit: Emitter, sizes: Sequence[Dim], *sources: ir.Value) -> ir.Value:
+    """Return an int64 vector with these sizes, read off `sources` or else the graph's inputs.
+
+    Raises:
+        LayoutError: A size is an axis of none of them.
+    """
     if all(size.const is not None for size in sizes):
         return emit.ints([size.const or 0 for size in sizes])
     pieces: list[ir.Value] = []
@@ -161,19 +165,19 @@ def shape_operand(emit: Emitter, sizes: Sequence[Dim], source: ir.Value) -> ir.V
         if run:
             pieces.append(emit.ints(run))
             run = []
-        pieces.append(size_operand(emit, size, source))
+        pieces.append(size_operand(emit, size, *sources))
     if run:
         pieces.append(emit.ints(run))
     return pieces[0] if len(pieces) == 1 else emit.one("Concat", pieces, {"axis": 0})
 
 
-def size_operand(emit: Emitter, size: Dim, source: ir.Value) -> ir.Value:
+def size_operand(emit: Emitter, size: Dim, *sources: ir.Value) -> ir.Value:
     """Return one size as an int64 vector of length 1.
 
     Raises:
-        LayoutError: A named size is no axis of `source` nor of any input of the graph.
+        LayoutError: A named size is no axis of `sources` nor of any input of the graph.
     """
-    place = _find_axis(emit, size, source)
+    place = _find_axis(emit, size, sources)
     if place is not None:
         value, axis = place
         return emit.one("Shape", [value], {"start": axis, "end": axis + 1})
@@ -186,15 +190,17 @@ def size_operand(emit: Emitter, size: Dim, source: ir.Value) -> ir.Value:
         for name in factors:
             if Dim.of(name) == size:
                 raise LayoutError(f"the size {name} is no axis of a graph input")
-            one = size_operand(emit, Dim.of(name), source)
+            one = size_operand(emit, Dim.of(name), *sources)
             product = one if product is None else emit.one("Mul", [product, one])
         part = product if product is not None else emit.ints([1])
         total = part if total is None else emit.one("Add", [total, part])
     return total if total is not None else emit.ints([0])
 
 
-def _find_axis(emit: Emitter, size: Dim, source: ir.Value) -> tuple[ir.Value, int] | None:
-    for value in (source, *emit.sources):
+def _find_axis(
+    emit: Emitter, size: Dim, sources: Sequence[ir.Value]
+) -> tuple[ir.Value, int] | None:
+    for value in (*sources, *emit.sources):
         for axis, dim in enumerate(emit.facts.shape(value) or ()):
             if dim == size:
                 return value, axis

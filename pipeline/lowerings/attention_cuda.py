@@ -47,7 +47,9 @@ class FuseAttentionCuda:
         wide = axis_size(site.size) == axis_size(site.value_size)
         if heads is None or site.groups or site.cap or site.causal or site.row_scale is not None:
             return None
-        if site.cache is not None and not wide:
+        if site.weights is not None:
+            return None
+        if site.cache is not None and (not wide or site.sink is not None):
             return None
         q, k, v = packed(site, emit)
         kind = emit.facts.dtype(q) or ir.DataType.FLOAT

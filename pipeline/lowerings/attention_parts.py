@@ -238,10 +238,8 @@ class MaskBuilder:
 
 def mask_shape(site: AttentionSite, emit: Emitter, sizes: Sequence[Dim]) -> ir.Value:
     """Return the sizes as an operand, read off queries and keys where they depend on inputs."""
-    near = (site.k.base, site.cache.past_key) if site.cache is not None else (site.k.base,)
-    if emit.sources[: len(near)] != near:
-        emit.sources = (*near, *emit.sources)
-    return shape_operand(emit, sizes, site.q.base)
+    past = () if site.cache is None else (site.cache.past_key,)
+    return shape_operand(emit, sizes, site.q.base, site.k.base, *past)
 
 
 def _held_groups(view: View, groups: Sequence[Axis]) -> Axes:

@@ -8,14 +8,17 @@ out, since its kernel is 5 to 6 times slower than the plain nodes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import onnx_ir as ir
 
 from pipeline.graph.emit import Emitter
 from pipeline.graph.recognise.attention.site import AttentionSite
+from pipeline.graph.relayout import relayout
 from pipeline.graph.sites import Refusal
-from pipeline.graph.views import axis_size
+from pipeline.graph.views import View, axis_size
+from pipeline.lowerings.attention_cache import joined_cache
 from pipeline.lowerings.attention_parts import (
     MaskBuilder,
     mask_and_guard,
@@ -28,6 +31,7 @@ from pipeline.lowerings.attention_parts import (
 from pipeline.lowerings.attention_sink import with_sink
 from pipeline.lowerings.base import Exactness
 
+PROBABILITIES = 3  # a qk_matmul_output_mode: what the softmax returns
 PLAIN_CAP = "a soft-capped Attention is 5 to 6 times slower than plain nodes on this target"
 
 
@@ -53,35 +57,79 @@ class FuseAttentionStandard:
         if site.cap and self.target == "ort-cpu" and not self.fuse_all:
             return Refusal("attention", site.anchor, "soft-capped attention", 5, 5, PLAIN_CAP,
                            remedy="--fuse-all fuses it all the same", plain=True)  # fmt: skip
-        heads, kv = axis_size(site.heads).const, axis_size(site.kv_heads).const
-        rank3 = heads is not None and kv is not None and site.row_scale is None
-        native_zeros = self.target == "ort-cpu"
-        rank3 = rank3 and (native_zeros or not site.zero_rows or not site.mask)
-        q, k, v = packed(site, emit) if rank3 else per_head(site, emit)
-        q = q if rank3 else row_scaled(site, emit, q)
+        if site.weights is not None and self.target == "ort-cuda":
+            reason = "attention weights are used, and no CUDA kernel is known to return them"
+            return Refusal("attention", site.anchor, "Attention", 5, 5, reason,
+                           remedy="return no attention weights from the model")  # fmt: skip
+        # with a sink, the operator's own present keys would hold the sink as well
+        cache = site.cache if site.sink is None else None
+        rank3 = self._takes_rank3(site) and (cache is site.cache)
+        q, k, v, present = _operands(site, emit, rank3=rank3, joined=cache is not site.cache)
         kind = emit.facts.dtype(q) or ir.DataType.FLOAT
-        raw: ir.Value | None = None
-        if native_zeros:
-            finite = not site.zero_rows
-            mask = MaskBuilder(site, emit, kind, boolean=True, finite=finite).build()
-        else:
-            mask, raw = mask_and_guard(site, emit, kind)
+        mask, raw = self._mask(site, emit, kind)
         if site.sink is not None:
             k, v, mask = with_sink(site, emit, k, v, mask, kind, rank3=rank3)
         attrs: dict[str, object] = {"scale": site.scale}
         if rank3:
+            heads, kv = axis_size(site.heads).const, axis_size(site.kv_heads).const
             attrs |= {"q_num_heads": heads, "kv_num_heads": kv}
         if site.causal:
             attrs["is_causal"] = 1
         if site.cap:
             attrs["softcap"] = site.cap
-        cache = site.cache
-        inputs = [q, k, v, mask]
-        inputs += [cache.past_key, cache.past_value] if cache is not None else []
-        outputs = emit.op("Attention", inputs, attrs, outputs=3 if cache is not None else 1)
-        axes = (site.batch, site.rows, site.heads + site.value_size)
-        if not rank3:
-            axes4 = (site.batch, site.heads, site.rows, site.value_size)
-            result = without_empty_rows(emit, outputs[0], raw, kind)
-            return (put_back(site, emit, result, axes4), *outputs[1:])
-        return (put_back(site, emit, outputs[0], axes), *outputs[1:])
+        past = (cache.past_key, cache.past_value) if cache is not None else ()
+        result, weights, own = _attention(site, emit, [q, k, v, mask, *past], attrs)
+        if rank3:
+            return (put_back(site, emit, result, site.result_axes), *weights, *own)
+        result = without_empty_rows(emit, result, raw, kind)
+        axes = (site.batch, site.heads, site.rows, site.value_size)
+        return (put_back(site, emit, result, axes), *weights, *present, *own)
+
+    def _takes_rank3(self, site: AttentionSite) -> bool:
+        """Whether queries, keys and values can go in as they leave their projections."""
+        known = axis_size(site.heads).const is not None and axis_size(site.kv_heads).const
+        guarded = self.target != "ort-cpu" and site.zero_rows and bool(site.mask)
+        return bool(known) and site.row_scale is None and not guarded
+
+    def _mask(
+        self, site: AttentionSite, emit: Emitter, kind: ir.DataType
+    ) -> tuple[ir.Value | None, ir.Value | None]:
+        """Return the mask, and the guard that empty rows need where the runtime gives no zeros."""
+        if self.target != "ort-cpu":
+            return mask_and_guard(site, emit, kind)
+        finite = not site.zero_rows
+        return MaskBuilder(site, emit, kind, boolean=True, finite=finite).build(), None
+
+
+def _attention(
+    site: AttentionSite,
+    emit: Emitter,
+    inputs: Sequence[ir.Value | None],
+    attrs: dict[str, object],
+) -> tuple[ir.Value, tuple[ir.Value, ...], tuple[ir.Value, ...]]:
+    """Return the operator's result, the weights where the site returns them, the new cache."""
+    cached = len(inputs) > 4
+    if site.weights is None:
+        result, *present = emit.op("Attention", inputs, attrs, outputs=3 if cached else 1)
+        return result, (), tuple(present)
+    attrs = attrs | {"qk_matmul_output_mode": PROBABILITIES}
+    result, key, value, probs = emit.op("Attention", inputs, attrs, outputs=4)
+    axes = (site.batch, site.heads, site.rows, site.keys)
+    weights = relayout(emit, View(probs, axes, axes), site.weights.axes)
+    if not cached:  # not asked for, so not computed
+        key.name = value.name = ""
+    return result, (weights,), (key, value) if cached else ()
+
+
+def _operands(
+    site: AttentionSite, emit: Emitter, *, rank3: bool, joined: bool
+) -> tuple[ir.Value, ir.Value, ir.Value, tuple[ir.Value, ...]]:
+    """Return queries, keys, values, and the cache's new state where it is joined outside."""
+    if rank3:
+        return (*packed(site, emit), ())
+    if not joined:
+        q, k, v = per_head(site, emit)
+        return row_scaled(site, emit, q), k, v, ()
+    q = relayout(emit, site.q, (site.batch, site.heads, site.rows, site.size))
+    k, v, present = joined_cache(site, emit)
+    return row_scaled(site, emit, q), k, v, present

@@ -2,7 +2,8 @@
 
 Source: ONNX Attention, opset 23, as TensorRT's parser takes it.
 Exact: rounding only.
-Applies when: values are as wide as keys and there is no soft-cap: the parser has neither. Each
+Applies when: there is no soft-cap, which the parser lacks. It wants values as wide as keys: the
+narrower are padded with zeros, which add nothing to a score or are cut off the result. Each
 attention scales its queries by a node of its own, since two attentions that share keys under an
 implicit scale crash the builder. Past and new tokens stay concatenated outside: the parser takes
 one output only. Boolean masks become float masks, which cost no extra kernels.
@@ -20,6 +21,7 @@ from pipeline.graph.recognise.attention.site import AttentionSite
 from pipeline.graph.relayout import relayout
 from pipeline.graph.sites import Refusal
 from pipeline.graph.views import axis_size
+from pipeline.lowerings.attention_cache import joined_cache
 from pipeline.lowerings.attention_parts import (
     mask_and_guard,
     put_back,
@@ -47,7 +49,8 @@ class FuseAttentionTensorrt:
             return refusal
         q = relayout(emit, site.q, (site.batch, site.heads, site.rows, site.size))
         q = row_scaled(site, emit, q)
-        k, v, present = _keys_and_values(site, emit)
+        k, v, present = joined_cache(site, emit)
+        q, k, v = _equally_wide(site, emit, q, k, v)
         kind = emit.facts.dtype(q) or ir.DataType.FLOAT
         scale = emit.const(np.asarray(site.scale, dtype=kind.numpy()))
         q = emit.one("Mul", [q, scale])
@@ -58,6 +61,7 @@ class FuseAttentionTensorrt:
         if site.causal:
             attrs["is_causal"] = 1
         result = emit.one("Attention", [q, k, v, mask], attrs)
+        result = _as_wide_as_values(site, emit, result)
         result = without_empty_rows(emit, result, raw, kind)
         axes = (site.batch, site.heads, site.rows, site.value_size)
         return (put_back(site, emit, result, axes), *present)
@@ -70,9 +74,12 @@ def _lacking(site: AttentionSite) -> Refusal | None:
     if site.cap:
         reason = f"TensorRT's parser takes no soft-cap (here {site.cap:g})"
         remedy = "leave it: the written-out form builds as separate kernels"
-    elif size != value_size:
+    elif size != value_size and (size.const is None or value_size.const is None):
         reason = f"TensorRT's parser wants values as wide as keys, here {value_size} and {size}"
-        remedy = "give keys and values the same head size"
+        remedy = "give keys and values head sizes that do not vary"
+    elif site.weights is not None:
+        reason = "TensorRT's parser takes an Attention with one output: no weights"
+        remedy = "return no attention weights from the model"
     elif site.causal and (site.mask or site.cache is not None):
         reason = "TensorRT's parser takes causal masking or a mask, not both"
     if not reason:
@@ -80,17 +87,25 @@ def _lacking(site: AttentionSite) -> Refusal | None:
     return Refusal("attention", site.anchor, "Attention for TensorRT", 5, 5, reason, remedy=remedy)
 
 
-def _keys_and_values(
-    site: AttentionSite, emit: Emitter
-) -> tuple[ir.Value, ir.Value, tuple[ir.Value, ...]]:
-    """Return all keys and values as [batch, kv heads, keys, size], and the cache's new state."""
-    cache, kv = site.cache, site.kv_heads
-    layouts = [(site.batch, kv, site.new_keys, size) for size in (site.size, site.value_size)]
-    new = [relayout(emit, x, axes) for x, axes in zip((site.k, site.v), layouts, strict=True)]
-    if cache is None:
-        return new[0], new[1], ()
-    present = [cache.present_key, cache.present_value]
-    if cache.present_key.producer() is site.anchor:
-        pasts = (cache.past_key, cache.past_value)
-        present = [emit.one("Concat", [p, n], {"axis": 2}) for p, n in zip(pasts, new, strict=True)]
-    return present[0], present[1], tuple(present)
+def _equally_wide(
+    site: AttentionSite, emit: Emitter, q: ir.Value, k: ir.Value, v: ir.Value
+) -> tuple[ir.Value, ir.Value, ir.Value]:
+    """Return queries, keys and values with zeros where one kind is narrower than the other."""
+    missing = (axis_size(site.size) - axis_size(site.value_size)).const or 0
+    if missing > 0:
+        return q, k, _padded(emit, v, missing)
+    if missing < 0:
+        return _padded(emit, q, -missing), _padded(emit, k, -missing), v
+    return q, k, v
+
+
+def _padded(emit: Emitter, tensor: ir.Value, count: int) -> ir.Value:
+    return emit.one("Pad", [tensor, emit.ints([0] * 7 + [count])], {"mode": "constant"})
+
+
+def _as_wide_as_values(site: AttentionSite, emit: Emitter, result: ir.Value) -> ir.Value:
+    """Return the result without what the padding of the values added."""
+    width = axis_size(site.value_size).const
+    if width is None or (axis_size(site.size).const or 0) <= width:
+        return result
+    return emit.one("Slice", [result, *(emit.ints([x]) for x in (0, width, 3))])

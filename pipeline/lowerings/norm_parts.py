@@ -11,18 +11,31 @@ from pipeline.graph.recognise.norm import Affine, NormSite, trailing
 
 def emit_norm(site: NormSite, emit: Emitter, op: str) -> ir.Value:
     """Return the site's output made by one norm operator over the last axes."""
-    rank = len(emit.facts.shape(site.x) or ())
-    moved = not trailing(site.axes)
-    order = [i for i in range(rank) if i - rank not in site.axes] + [a + rank for a in site.axes]
-    x = emit.one("Transpose", [site.x], {"perm": order}) if moved else site.x
-    inputs = [x, vector(site, site.weight, emit)]
+    inputs = [normalised_last(site, emit), vector(site, site.weight, emit)]
     if not site.bias.is_zero:
         inputs.append(vector(site, site.bias, emit))
     attrs = {"axis": -len(site.axes), "epsilon": site.epsilon, "stash_type": 1}
-    result = emit.one(op, inputs, attrs)
-    if not moved:
+    return moved_back(site, emit, emit.one(op, inputs, attrs))
+
+
+def normalised_last(site: NormSite, emit: Emitter) -> ir.Value:
+    """Return the site's x with the normalised axes moved to the end."""
+    if trailing(site.axes):
+        return site.x
+    return emit.one("Transpose", [site.x], {"perm": _order(site, emit)})
+
+
+def moved_back(site: NormSite, emit: Emitter, result: ir.Value) -> ir.Value:
+    """Return a result of `normalised_last` with its axes where they were."""
+    if trailing(site.axes):
         return result
-    return emit.one("Transpose", [result], {"perm": [order.index(i) for i in range(rank)]})
+    order = _order(site, emit)
+    return emit.one("Transpose", [result], {"perm": [order.index(i) for i in range(len(order))]})
+
+
+def _order(site: NormSite, emit: Emitter) -> list[int]:
+    rank = len(emit.facts.shape(site.x) or ())
+    return [i for i in range(rank) if i - rank not in site.axes] + [a + rank for a in site.axes]
 
 
 def vector(site: NormSite, affine: Affine, emit: Emitter) -> ir.Value:

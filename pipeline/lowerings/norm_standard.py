@@ -34,8 +34,10 @@ class FuseLayerNorm:
     exact: Exactness = "rounding"
 
     def lower(self, site: NormSite, emit: Emitter) -> tuple[ir.Value, ...] | None:
-        """Return the normalised tensor; None for the other norm."""
-        return (emit_norm(site, emit, "LayerNormalization"),) if site.centred else None
+        """Return the normalised tensor; None for another norm."""
+        if not site.centred or site.outer_epsilon:
+            return None
+        return (emit_norm(site, emit, "LayerNormalization"),)
 
 
 @dataclass(frozen=True)

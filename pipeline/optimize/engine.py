@@ -8,7 +8,8 @@ from typing import Any
 
 import onnx_ir as ir
 
-from pipeline.graph.edit import drop_unused_weights, merge_equal, sort
+from pipeline.errors import BadModelError
+from pipeline.graph.edit import drop_unused_weights, merge_equal, remove_dead, sort
 from pipeline.graph.facts import Facts
 from pipeline.graph.normalise import normalise
 from pipeline.graph.recognise.layer import find_layers
@@ -62,10 +63,18 @@ def optimize_graph(
         plan: From `plan_for`.
         prover: Proves each rewrite before it is committed; None trusts the recognisers.
         progress: Told which site is being worked on.
+
+    Raises:
+        BadModelError: The model cannot be normalised, or contradicts itself.
     """
     before = _count(model)
     progress.step("normalising")
     facts = normalise(model, plan.opset)
+    if facts.contradictions:
+        raise BadModelError(
+            f"The model cannot run, whatever its inputs: {facts.contradictions[0]}",
+            fix="Export it again, with another exporter or opset: this one lost a size.",
+        )
     if prover is not None:
         prover.begin(model, facts, progress)
     rewriter = Rewriter(model, facts, prover, progress)
@@ -73,6 +82,7 @@ def optimize_graph(
     for graph in graphs_of(model.graph):
         sort(graph)
         merge_equal(graph)
+        remove_dead(graph, list(graph))
         drop_unused_weights(graph)
     if any(node.domain == "com.microsoft" for node in model.graph.all_nodes()):
         model.graph.opset_imports.setdefault("com.microsoft", 1)

@@ -25,6 +25,7 @@ from pipeline.lowerings.attention_standard import FuseAttentionStandard
 from pipeline.lowerings.attention_tensorrt import FuseAttentionTensorrt
 from pipeline.lowerings.base import Lowering
 from pipeline.lowerings.embedding_norm import FuseEmbeddingNorm
+from pipeline.lowerings.norm_outer_epsilon import FuseLayerNormOuterEpsilon
 from pipeline.lowerings.norm_residual import FuseSkipLayerNorm, FuseSkipRmsNorm
 from pipeline.lowerings.norm_standard import FuseLayerNorm, FuseRmsNorm
 from pipeline.lowerings.packing_split import SplitBeforeTranspose
@@ -62,7 +63,7 @@ def lowerings_for(target: str, *, fuse_all: bool = False) -> dict[str, tuple[Low
     known: dict[str, tuple[Lowering[Any], ...]] = {
         "packing": (SplitBeforeTranspose(),),
         "softmax": (FuseSoftmax(),),
-        "norm": (FuseLayerNorm(), FuseRmsNorm()),
+        "norm": (FuseLayerNorm(), FuseLayerNormOuterEpsilon(target=target), FuseRmsNorm()),
         "activation": (FuseGelu(), FuseQuickGelu(), FuseSwish()),
         "rotary": (FuseRotary(target),),
         "rotary-repair": (RepairRotaryBatch(),),
@@ -81,8 +82,18 @@ def lowerings_for(target: str, *, fuse_all: bool = False) -> dict[str, tuple[Low
     return {kind: tuple(x for x in found if target in x.targets) for kind, found in known.items()}
 
 
-def plan_for(target: str, disable: tuple[str, ...] = (), *, fuse_all: bool = False) -> Plan:
-    """Return the passes for a target.
+# ONNX Runtime 1.32 ends the process on a Transpose of the batch before a float16 MatMul.
+_HALF_DISABLED = ["NchwcTransformer"]
+
+
+def plan_for(
+    target: str,
+    disable: tuple[str, ...] = (),
+    *,
+    fuse_all: bool = False,
+    precision: str | None = None,
+) -> Plan:
+    """Return the passes for a target, and the settings its runtime needs in a precision.
 
     Raises:
         UsageError: `disable` names a lowering that does not exist.
@@ -115,5 +126,11 @@ def plan_for(target: str, disable: tuple[str, ...] = (), *, fuse_all: bool = Fal
         Pass("bias-gelu", find_bias_gelus, kept["bias-gelu"]),
         Pass("residual-norm", find_residual_norms, kept["residual-norm"]),
     )
-    session = _CPU_SESSION if target == "ort-cpu" else {}
-    return Plan(23, session, passes)
+    return Plan(23, _session(target, precision), passes)
+
+
+def _session(target: str, precision: str | None) -> dict[str, Any]:
+    session = dict(_CPU_SESSION) if target == "ort-cpu" else {}
+    if precision == "fp16" and target.startswith("ort-"):
+        session["disabled_optimizers"] = [*session.get("disabled_optimizers", ()), *_HALF_DISABLED]
+    return session

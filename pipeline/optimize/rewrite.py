@@ -145,7 +145,8 @@ class Rewriter:
             lowering.name,
             certificate,
         )
-        commit(graph, site, result, emit, self.facts)
+        if not commit(graph, site, result, emit, self.facts):
+            return self._failed(site, lowering, 4, "an operand is computed from what it returns")
         if self.prover is not None:
             self.prover.committed(site.outputs, result)
         return outcome

@@ -147,7 +147,9 @@ def _optimized(path: Path, options: OptimizeOptions, progress: Progress) -> tupl
     from pipeline.optimize.proof import proving
 
     model = load_model(path)
-    plan = plan_for(options.target, options.disable, fuse_all=options.fuse_all)
+    plan = plan_for(
+        options.target, options.disable, fuse_all=options.fuse_all, precision=options.precision
+    )
     try:
         with proving(options.proof, options.inputs) as prover:
             fused = optimize_graph(model, plan, prover, progress)

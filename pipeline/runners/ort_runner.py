@@ -14,6 +14,7 @@ import numpy as np
 import onnxruntime as ort
 
 from pipeline.errors import BadModelError, EnvironmentMissingError, UsageError
+from pipeline.runners.known_crashes import crashing_rewrites
 from pipeline.runners.session import SessionSettings, read_settings
 
 Device = Literal["cpu", "cuda"]
@@ -227,7 +228,7 @@ def _open(path: Path, options: OrtOptions, settings: SessionSettings) -> Any:
             path,
             _session_options(options, settings),
             providers=providers,
-            disabled_optimizers=list(settings.disabled_optimizers),
+            disabled_optimizers=[*settings.disabled_optimizers, *crashing_rewrites(path)],
             enable_fallback=False,
         )
     except Exception as err:

@@ -58,6 +58,22 @@ EINSUM = """(float[B,S,4,8] q, float[B,T,4,8] k, float[B,T,4,8] v) => (float[B,S
     qk = Einsum<equation="bihd,bjhd->bhij">(q, k) s = Mul(half, qk) p = Softmax<axis=-1>(s)
     y = Einsum<equation="bhij,bjhd->bihd">(p, v) }"""
 
+HEADS_LAST = """(float[B,S,4,8] q, float[B,T,4,8] k, float[B,T,4,8] v) => (float[B,S,4,8] y) {
+    half = Constant<value = float {0.3535534}>()
+    qk = Einsum<equation="bihd,bjhd->bijh">(q, k) s = Mul(half, qk)
+    st = Transpose<perm=[0, 1, 3, 2]>(s) pt = Softmax<axis=-1>(st)
+    p = Transpose<perm=[0, 1, 3, 2]>(pt)
+    y = Einsum<equation="bijh,bjhd->bihd">(p, v) }"""
+
+TWO_VALUES = attention(
+    extra=", float[B,T,32] u",
+    tail=TAIL + """ u4 = Reshape(u, hs) uh = Transpose<perm=[0, 2, 1, 3]>(u4) o2 = MatMul(p, uh)
+    ot2 = Transpose<perm=[0, 2, 1, 3]>(o2) y2 = Reshape(ot2, back)""",
+    outputs=", float[B,S,32] y2",
+)
+
+WEIGHTS = attention(outputs=", float[B,4,S,T] p")
+
 # scores of keys by queries, softmax over the rows
 SWAPPED = """(float[B,4,S,8] q, float[B,4,T,8] k, float[B,4,T,8] v) => (float[B,4,S,8] y) {
     half = Constant<value = float {0.3535534}>()
@@ -74,3 +90,14 @@ SINK = """(float[B,4,S,8] q, float[B,4,S,8] k, float[B,4,S,8] v, float[4] w) => 
     kt = Transpose<perm=[0, 1, 3, 2]>(k) qk = MatMul(q, kt) s = Mul(qk, half)
     c = Concat<axis=-1>(s, wide) pc = Softmax<axis=-1>(c)
     p = Slice(pc, zero, end, last, one) y = MatMul(p, v) }"""
+
+# a sink beside a cache: the present keys hold no sink
+CACHED_SINK = (
+    SINK.replace("float[4] w) =>", "float[4] w, float[B,4,P,8] pk, float[B,4,P,8] pv) =>")
+    .replace("float[B,4,S,8] y)", "float[B,4,S,8] y, float[B,4,T,8] nk, float[B,4,T,8] nv)")
+    .replace("kt = ", "nk = Concat<axis=2>(pk, k) nv = Concat<axis=2>(pv, v) kt = ")
+    .replace("(k) qk", "(nk) qk")
+    .replace("MatMul(p, v)", "MatMul(p, nv)")
+)
+
+CACHED_WEIGHTS = CACHED.replace("T,8] nv)", "T,8] nv, float[B,4,S,T] p)")

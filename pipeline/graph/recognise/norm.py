@@ -57,6 +57,7 @@ class NormSite(Site):
         axes: The normalised axes from the end, e.g. (-1,), (-2, -1) or (-3,).
         sizes: Their sizes, static.
         epsilon: Added to the mean of squares.
+        outer_epsilon: Added to its root.
         weight: What multiplies the normalised tensor.
         bias: What is added to it; zero for RMSNorm.
     """
@@ -68,6 +69,7 @@ class NormSite(Site):
     epsilon: float
     weight: Affine
     bias: Affine
+    outer_epsilon: float = 0.0
 
     @property
     def construct(self) -> str:
@@ -265,14 +267,10 @@ def _site(
         anchor,
         nodes,
         (output,),
-        x=cone.x,
-        centred=match.centred,
-        axes=match.axes,
-        sizes=tuple(s for s in sizes if s is not None),
-        epsilon=match.epsilon,
-        weight=weight,
-        bias=bias,
-    )
+        x=cone.x, centred=match.centred, axes=match.axes,
+        sizes=tuple(s for s in sizes if s is not None), weight=weight, bias=bias,
+        epsilon=match.epsilon, outer_epsilon=match.outer,
+    )  # fmt: skip
 
 
 def _joined_axes(cone: Cone, match: NormFormula) -> Miss | None:

@@ -5,12 +5,13 @@
 
 In the algebra the mean of squared differences and the difference of means are one polynomial, as
 are all ways to divide by a root. A variance over N - 1 is LayerNorm with `w` rescaled, and
-`x / |x|` is RMSNorm with eps 0 and `w` = 1/sqrt(N).
+`x / |x|` is RMSNorm with eps 0 and `w` = 1/sqrt(N). LayerNorm may also have its epsilon outside
+the root, as in `(x - mean(x)) / (std(x) + eps)`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline.graph.recognise import algebra as al
 from pipeline.graph.recognise.cone import Cone
@@ -27,6 +28,7 @@ class NormFormula:
         centred: True for LayerNorm, False for RMSNorm.
         axes: The normalised axes, from the end.
         epsilon: What is added to the mean of squares.
+        outer: What is added to its root.
         weight: The factor, a formula of tensors other than x; the number 1 when absent.
         bias: The summand, likewise; 0 when absent.
     """
@@ -36,6 +38,7 @@ class NormFormula:
     epsilon: float
     weight: al.Expr
     bias: al.Expr
+    outer: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ class Miss:
 
 @dataclass(frozen=True)
 class _Root:
-    """A divisor `(scale * (mean(x^2) [- mean(x)^2] + epsilon)) ** 0.5`."""
+    """A divisor `scale ** 0.5 * ((mean(x^2) [- mean(x)^2] + epsilon) ** 0.5 + outer)`."""
 
     atom: al.Func
     centred: bool
@@ -58,6 +61,7 @@ class _Root:
     count: float
     epsilon: float
     scale: float
+    outer: float = 0.0
 
 
 def match_norm(expr: al.Expr, cone: Cone) -> NormFormula | Miss | None:
@@ -99,8 +103,8 @@ def _read_divisor(divisor: al.Func, cone: Cone) -> _Root | Miss | None:
     return _read_outside(divisor, cone)
 
 
-def _read_outside(divisor: al.Func, cone: Cone) -> Miss | None:
-    """Name the epsilon of a divisor `sqrt(mean square) + epsilon`."""
+def _read_outside(divisor: al.Func, cone: Cone) -> _Root | Miss | None:
+    """Read a divisor `sqrt(mean square) + epsilon`."""
     for monomial, c in divisor.arg.terms.items():
         for each, exponent in monomial:
             if not isinstance(each, al.Func) or each.name != "root" or exponent != 0.5:
@@ -108,11 +112,18 @@ def _read_outside(divisor: al.Func, cone: Cone) -> Miss | None:
             squares = _squares(each.arg, cone)
             root = None if squares is None else _read_root(each, squares, 0.0, cone)
             if isinstance(root, _Root):
-                eps = divisor.arg.terms.get(al.UNIT, 0.0) / (c * root.scale**0.5)
-                reason = f"epsilon ({eps:.3g}) is added after the square root"
-                nearest = "LayerNorm" if root.centred else "RMSNorm"
-                return Miss(1, reason, nearest, "add epsilon to the mean square, inside the root")
+                return _outside(divisor, root, c * root.scale**0.5)
     return None
+
+
+def _outside(divisor: al.Func, root: _Root, factor: float) -> _Root | Miss:
+    outer = divisor.arg.terms.get(al.UNIT, 0.0) / factor
+    plain = len(divisor.arg.terms) == 2 and al.UNIT not in root.atom.arg.terms
+    if root.centred and plain and outer > 0:
+        return replace(root, atom=divisor, scale=factor**2, outer=outer)
+    reason = f"epsilon ({outer:.3g}) is added after the square root"
+    nearest = "LayerNorm" if root.centred else "RMSNorm"
+    return Miss(1, reason, nearest, "add epsilon to the mean square, inside the root")
 
 
 def _squares(arg: al.Expr, cone: Cone) -> al.Func | None:
@@ -171,7 +182,7 @@ def _read_floor(divisor: al.Func, cone: Cone) -> _Root | Miss | None:
 def _read_groups(
     groups: dict[al.Monomial, al.Expr], root: _Root, cone: Cone
 ) -> NormFormula | Miss | None:
-    exponent = -1.0 if root.atom.name == "floor" else -0.5
+    exponent = -1.0 if root.atom.name == "floor" or root.outer else -0.5
     total = al.Func("sum", al.atom(cone.leaf), root.axes)
     scaled: al.Monomial = frozenset(((cone.leaf, 1.0), (root.atom, exponent)))
     shifted: al.Monomial = frozenset(((total, 1.0), (root.atom, exponent)))
@@ -188,7 +199,7 @@ def _read_groups(
         return Miss(2, "x and its mean are weighted differently", "LayerNorm")
     weight = _cleaned(weight.scaled(root.scale**-0.5))
     bias = groups.get(al.UNIT, al.number(0.0))
-    return NormFormula(root.centred, root.axes, root.epsilon, weight, bias)
+    return NormFormula(root.centred, root.axes, root.epsilon, weight, bias, root.outer)
 
 
 def _cleaned(weight: al.Expr) -> al.Expr:

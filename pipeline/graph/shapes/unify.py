@@ -8,6 +8,10 @@ from pipeline.graph.shapes.info import Dims, Info
 MOST_WEIGHT = 80  # sizes of real models stay below 30; hostile ones double at every node
 
 
+class ContradictionError(ValueError):
+    """Two fixed sizes that no input makes equal: the node they meet at cannot run."""
+
+
 class Unifier:
     """The equalities between sizes that a graph's operators imply, and fresh sizes.
 
@@ -84,11 +88,17 @@ class Unifier:
         return left.substitute(binding)
 
     def broadcast_dim(self, left: Dim, right: Dim) -> Dim:
-        """Return the size both broadcast to; two declared sizes are assumed equal."""
+        """Return the size both broadcast to; two declared sizes are assumed equal.
+
+        Raises:
+            ContradictionError: Both are numbers, and neither the same nor 1.
+        """
         if left == right or right == ONE:
             return left
         if left == ONE:
             return right
+        if left.is_const and right.is_const:
+            raise ContradictionError(f"an axis of {left} meets an axis of {right}")
         fixed = left.is_const or right.is_const
         if fixed or not self._assume or _is_vague(left) or _is_vague(right):
             return left.broadcast(right)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import click
 import pytest
@@ -120,3 +122,19 @@ def test_every_command_has_help_json_and_verbose(capsys, name):
 def test_version(capsys):
     assert app.run(["--version"]) == 0
     assert capsys.readouterr().out.startswith("pipeline, version ")
+
+
+def test_a_reader_that_goes_away_is_no_failure():
+    """What `pipeline ... | head -1` does, with more output than a pipe holds."""
+    many = "import sys\nfrom pipeline.cli import app\nimport click\n"
+    many += "@click.command('much')\ndef command():\n"
+    many += "    for _ in range(100_000):\n        click.echo('line')\n"
+    many += "app.Commands.get_command = lambda *_: command\nsys.exit(app.run(['doctor']))"
+    child = subprocess.Popen(
+        [sys.executable, "-c", many], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert child.stdout.readline() == "line\n"
+    child.stdout.close()
+    said = child.stderr.read()
+    child.stderr.close()
+    assert (child.wait(60), said) == (0, "")

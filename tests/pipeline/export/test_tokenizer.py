@@ -12,6 +12,7 @@ from pipeline.export.tokenizer import (
     preset_generation,
     tokenizer_writer,
 )
+from tests.pipeline.export.conftest import random_model
 
 
 @pytest.fixture
@@ -79,3 +80,7 @@ def test_what_a_decoding_loop_needs():
         "decoder_start_token_id": 1, "max_length": 64,
     }  # fmt: skip
     assert preset_generation(object()) is None
+
+
+def test_a_decoder_says_how_many_positions_it_has():
+    assert generation_facts(random_model("llama"))["max_length"] == 64

@@ -1,5 +1,7 @@
 """Generation over a runner equals transformers' own, token for token."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,8 @@ from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausa
 
 from pipeline.errors import UsageError
 from pipeline.generate.adapter import RunnerForGeneration
-from pipeline.generate.text import _check_length, padded
+from pipeline.generate.options import GenerateOptions
+from pipeline.generate.text import _check_length, _check_rows, _fitted, padded
 
 LLAMA = LlamaConfig(
     vocab_size=96, hidden_size=32, intermediate_size=48, num_hidden_layers=2,
@@ -27,9 +30,12 @@ class ModuleRunner:
         self.pasts = [f"past_key_values.{kind}" for kind in kinds]
         self.input_names = ("input_ids", "attention_mask", "position_ids", *self.pasts)
         self.output_names = ("logits", *(f"present.{kind}" for kind in kinds))
+        self.lengths = []
 
     def run(self, feeds):
         from transformers import DynamicCache
+
+        self.lengths.append(feeds["input_ids"].shape[1])
 
         cache = DynamicCache()
         given = {name: torch.from_numpy(np.ascontiguousarray(x)) for name, x in feeds.items()}
@@ -76,6 +82,8 @@ def test_tokens_equal_transformers_own(pair, way):
         with torch.inference_mode():
             made.append(one.generate(ids, attention_mask=mask, pad_token_id=0, **way))
     assert made[0].tolist() == made[1].tolist()
+    lengths = adapter.stepping.lengths
+    assert lengths == [4] + [1] * (len(lengths) - 1)  # after the prompt only what is new
 
 
 def test_prompts_are_padded_on_the_left_and_sources_on_the_right():
@@ -87,3 +95,17 @@ def test_prompts_are_padded_on_the_left_and_sources_on_the_right():
 def test_a_prompt_longer_than_the_positions_is_refused():
     with pytest.raises(UsageError, match="32 positions"):
         _check_length([[1] * 40], {"max_length": 32}, 4, has_encoder=False)
+
+
+def test_an_answer_ends_with_the_positions():
+    options = GenerateOptions(Path("out"), ("a",), max_new_tokens=9)
+    fitted, notes = _fitted(options, [[1] * 28, [1]], {"max_length": 32}, has_encoder=False)
+    assert fitted.max_new_tokens == 4
+    assert notes == ("the model has 32 positions, so an answer ends after 4 tokens",)
+    for special, has_encoder in (({}, False), ({"max_length": 20}, False), ({"max_length": 32}, 1)):
+        assert _fitted(options, [[1] * 28], special, has_encoder=has_encoder) == (options, ())
+
+
+def test_a_text_without_a_token_is_named():
+    with pytest.raises(UsageError, match="text 2 is empty"):
+        _check_rows([[1], []])

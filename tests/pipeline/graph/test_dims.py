@@ -73,6 +73,9 @@ def test_sums_and_products_commute(left, right):
         (S.minimum(512).minimum(600), "min(512, seq)"),
         (S.broadcast(1), "seq"),
         (S.broadcast(7), "7"),
+        (S.broadcast(B).broadcast(S), "broadcast(batch, seq)"),
+        (S.broadcast(P).broadcast(B.broadcast(S)), "broadcast(broadcast(batch, past), seq)"),
+        (S.broadcast(P - 1).broadcast(S), "broadcast(-1 + past, seq)"),
         (ZERO, "0"),
     ],
 )

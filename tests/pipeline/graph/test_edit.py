@@ -32,6 +32,43 @@ def test_sizes_read_off_fused_values_are_computed_from_inputs():
     assert_same_numbers(text, find_attention, FUSE, rtol=2e-6)  # float32, as in its own test
 
 
+def test_a_mask_cut_to_the_size_of_the_scores_closes_no_circle():
+    core = """none = Constant<value_ints=[0]>()
+        qk = MatMul(qh, kh) s = Mul(qk, half) size = Shape(s)
+        ns = Gather(size, i2) nd = Gather(size, i3) n1 = Unsqueeze(ns, none)
+        n2 = Unsqueeze(nd, none) at = Concat<axis=0>(n1, n2) m2 = Slice(m, zeros, at, axes)
+        sm = Add(s, m2) p = Softmax<axis=-1>(sm)"""
+    numbers = """i2 = Constant<value_int=2>() i3 = Constant<value_int=3>()
+        zeros = Constant<value_ints=[0, 0]>() axes = Constant<value_ints=[2, 3]>()"""
+    text = graphs.attention(f"{numbers} {core}", ", float[1,1,64,64] m")
+    ops = [node.op_type for node in fused(text).graph]
+    assert "Attention" in ops
+    assert "MatMul" not in ops
+    assert_same_numbers(text, find_attention, FUSE, rtol=2e-6)  # float32, as in its own test
+
+
+CACHE = graphs.CACHED.replace("float[B,4,P,8] pv)", "float[B,4,P,8] pv, float[64] m)")
+FROM_KEYS = """none = Constant<value_ints=[0]>() {size} mt = Slice(m, none, total, none)
+    sm = Add(s, mt) p = Softmax<axis=-1>(sm)"""
+
+
+def test_a_mask_cut_to_the_size_of_the_present_keys_closes_no_circle():
+    size = "total = Shape<start=2, end=3>(nk)"
+    text = CACHE.replace("p = Softmax<axis=-1>(s)", FROM_KEYS.format(size=size))
+    (node,) = [node for node in fused(text).graph if node.op_type == "Attention"]
+    assert len(node.outputs) == 3
+
+
+def test_a_mask_computed_from_the_present_keys_is_refused():
+    size = """top = ReduceMax<keepdims=0>(nk) whole = Cast<to=7>(top)
+        total = Unsqueeze(whole, none)"""
+    text = CACHE.replace("p = Softmax<axis=-1>(s)", FROM_KEYS.format(size=size))
+    model = model_of(text)
+    (outcome,) = Rewriter(model, Facts(model), None).run([Pass("a", find_attention, (FUSE,))])
+    assert outcome.refusal.reason == "an operand is computed from what it returns"
+    assert "Softmax" in {node.op_type for node in model.graph}
+
+
 def test_equal_nodes_made_by_lowerings_become_one():
     model = model_of("(float[B] x) => (float[B] y) { a = Neg(x) b = Neg(x) y = Add(a, b) }")
     for node in model.graph:

@@ -66,9 +66,14 @@ y = Add(x, rows) }""")
         ("a = Constant<value_float=2.5>() s = Shape(x) y = Expand(a, s)", 2.5),
         ("a = Constant<value_ints=[3, 3, 3]>() y = Cast<to=1>(a)", 3.0),
         ("a = Constant<value_floats=[1.5, 2.5]>() y = Identity(a)", None),
+        ("s = Shape(x) y = ConstantOfShape<value = float[1] {-1e9}>(s)", -1e9),
+        ("s = Shape(x) y = ConstantOfShape(s)", 0.0),
         ("y = Identity(x)", None),
     ],
-    ids=["constant", "chain", "from a size", "expanded", "all the same", "two", "varies"],
+    ids=[
+        "constant", "chain", "from a size", "expanded", "all the same", "two",
+        "filled", "filled with zeros", "varies",
+    ],
 )
 def test_scalar(body, expected):
     facts, values = facts_of("(float[B,64] x) => (float[N] y) {" + body + "}")
@@ -141,6 +146,22 @@ a = Conv<strides=[1]>(x, w) b = Neg(a) z = Neg(x) }""")
     assert text_of(facts.shape(values["z"])) == "B, 4, 9, 9"
     assert len(facts.doubts) == 1
     assert "Conv" in facts.doubts[0]
+
+
+def test_sizes_that_no_input_makes_equal_are_a_contradiction():
+    facts, values = facts_of("""(float[B,4] x, float[3] u) => (float[B,4] z) {
+b = Add(x, u) z = Neg(x) }""")
+    assert facts.shape(values["b"]) is None
+    assert len(facts.contradictions) == 1
+    assert "an axis of 4 meets an axis of 3" in facts.contradictions[0]
+
+
+def test_what_a_branch_contradicts_may_never_run():
+    facts, _ = facts_of("""(bool c, float[B,4] x, float[3] u) => (float[B,4] y) {
+y = If(c) <then_branch = yes () => (float[B,4] t) { t = Add(x, u) },
+          else_branch = no () => (float[B,4] e) { e = Neg(x) }> }""")
+    assert len(facts.doubts) == 1
+    assert facts.contradictions == []
 
 
 def test_sizes_that_double_at_every_node_stay_small():

@@ -21,6 +21,7 @@ FORMS = {
     "heads": graphs.attention(),
     "folded": graphs.FOLDED,
     "sink": graphs.SINK,
+    "two values": graphs.TWO_VALUES,
     "cache": graphs.CACHED,
 }
 

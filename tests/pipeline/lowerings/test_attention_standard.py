@@ -28,6 +28,14 @@ FORMS = {
     "einsum": graphs.EINSUM,
     "swapped": graphs.SWAPPED,
     "sink": graphs.SINK,
+    "two values": graphs.TWO_VALUES,
+    "weights": graphs.WEIGHTS,
+    "weights and cache": graphs.CACHED_WEIGHTS,
+    "weights of grouped heads": graphs.GROUPED.replace(
+        "(float[B,4,S,8] y)", "(float[B,4,S,8] y, float[B,4,S,T] p)"
+    ),
+    "sink and cache": graphs.CACHED_SINK,
+    "heads last": graphs.HEADS_LAST,
 }
 
 
@@ -50,6 +58,20 @@ def test_a_padding_mask_is_repeated_over_the_rows():
 @pytest.mark.parametrize("text", FORMS.values(), ids=FORMS)
 def test_numbers_stay(text, lowering):
     assert_same_numbers(text, find_attention, lowering, rtol=TOLERANCE)
+
+
+def test_weights_are_the_operators_fourth_output():
+    model = rewritten(graphs.WEIGHTS, find_attention, CPU)
+    (node,) = [n for n in model.graph if n.op_type == "Attention"]
+    assert node.attributes["qk_matmul_output_mode"].as_int() == 3
+    assert [value.name for value in node.outputs[1:]] == ["", "", "p"]
+
+
+def test_no_cuda_kernel_is_asked_for_weights():
+    model = model_of(graphs.WEIGHTS)
+    cuda = FuseAttentionStandard(target="ort-cuda")
+    (outcome,) = Rewriter(model, Facts(model), None).run([Pass("a", find_attention, (cuda,))])
+    assert "attention weights are used" in outcome.refusal.reason
 
 
 MASKED = {

@@ -16,13 +16,34 @@ FORMS = {
     "grouped": graphs.GROUPED,
     "folded": graphs.FOLDED,
     "sink": graphs.SINK,
+    "two values": graphs.TWO_VALUES,
+    "sink and cache": graphs.CACHED_SINK,
+    "heads last": graphs.HEADS_LAST,
     "cache": graphs.CACHED,
 }
+
+
+def values_of(size):
+    return graphs.EINSUM.replace("T,4,8] v", f"T,4,{size}] v").replace(
+        "(float[B,S,4,8] y)", f"(float[B,S,4,{size}] y)"
+    )
+
+
+FORMS |= {"wide values": values_of(16), "narrow values": values_of(6)}
 
 
 @pytest.mark.parametrize("text", FORMS.values(), ids=FORMS)
 def test_numbers_stay(text):
     assert_same_numbers(text, find_attention, FUSE, rtol=TOLERANCE)
+
+
+@pytest.mark.parametrize(("size", "after"), [(16, "Transpose"), (6, "Slice")])
+def test_what_is_narrower_is_padded(size, after):
+    model = rewritten(values_of(size), find_attention, FUSE)
+    (node,) = [n for n in model.graph if n.op_type == "Attention"]
+    padded = [value.producer().op_type == "Pad" for value in node.inputs[1:3]]
+    assert padded == [size > 8, size < 8]
+    assert [user.op_type for user in node.outputs[0].consumers()] == [after]
 
 
 def test_each_attention_scales_its_own_queries():
@@ -52,8 +73,9 @@ REFUSED = {
     "soft-cap": (graphs.attention(
         "c = Constant<value = float {5.0}>() qk = MatMul(qh, kh) t = Mul(qk, half)"
         " d = Div(t, c) h = Tanh(d) s = Mul(h, c) p = Softmax<axis=-1>(s)"), "soft-cap (here 5)"),
-    "wide values": (graphs.EINSUM.replace("T,4,8] v", "T,4,16] v").replace(
-        "(float[B,S,4,8] y)", "(float[B,S,4,16] y)"), "here 16 and 8"),
+    "weights": (graphs.WEIGHTS, "one output: no weights"),
+    "a value size that varies": (graphs.EINSUM.replace("T,4,8] v", "T,4,W] v").replace(
+        "(float[B,S,4,8] y)", "(float[B,S,4,W] y)"), "here W and 8"),
 }  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from pipeline.errors import BadModelError
 from pipeline.optimize.engine import optimize_graph
 from pipeline.optimize.passes import plan_for
 from pipeline.optimize.proof import Prover
@@ -69,3 +70,10 @@ def test_axes_of_one_leave_sizes_in_place():
     assert "Shape" not in ops
     atol = 2e-5 * np.abs(before).max()  # float32: a product of width 32 after the attention
     np.testing.assert_allclose(numbers_of(model, feeds)[0], before, rtol=0, atol=atol)
+
+
+def test_a_graph_that_no_input_can_run_is_refused_by_the_node():
+    model = model_of("(float[B,4] x, float[3] u) => (float[B,4] y) { y = Add(x, u) }")
+    model.graph[0].name = "residual"
+    with pytest.raises(BadModelError, match="Add node residual: an axis of 4 meets an axis of 3"):
+        optimize_graph(model, plan_for("ort-cpu"), None)

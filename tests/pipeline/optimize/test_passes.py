@@ -40,4 +40,8 @@ def test_a_disabled_lowering_is_left_out_and_an_unknown_one_is_an_error():
 
 def test_the_cpu_plan_carries_its_session_settings():
     assert plan_for("ort-cpu").session["disabled_optimizers"] == ["SkipLayerNormFusion"]
+    half = {target: plan_for(target, precision="fp16").session for target in TARGETS}
+    assert "NchwcTransformer" in half["ort-cpu"]["disabled_optimizers"]
+    assert half["ort-cuda"] == {"disabled_optimizers": ["NchwcTransformer"]}
+    assert half["tensorrt"] == {}
     assert plan_for("tensorrt").session == {}

@@ -1,6 +1,7 @@
 """Proofs accept what computes the same, and name what does not."""
 
 import numpy as np
+import onnx_ir as ir
 import pytest
 
 from pipeline.graph.emit import Emitter
@@ -84,3 +85,22 @@ def test_undefined_rows_bind_nothing_but_others_do():
     assert Prover().prove(kept).ok
     zeros = region_of(text, lambda emit, v: emit.one("Relu", [v["x"]]))
     assert not Prover().prove(zeros).ok
+
+
+def test_weights_in_a_data_file_are_proven_like_others(tmp_path):
+    weight = np.linspace(0.5, 2.0, 8, dtype=np.float32)
+    (tmp_path / "weights.data").write_bytes(weight.tobytes())
+
+    def build(emit, values):
+        scale = values["w"]
+        scale.const_value = ir.ExternalTensor(
+            location="weights.data", offset=0, length=weight.nbytes, dtype=ir.DataType.FLOAT,
+            shape=ir.Shape([8]), name="w", base_dir=tmp_path,
+        )  # fmt: skip
+        return emit.one("Mul", [scale, values["x"]])
+
+    text = """(float[B,8] x) => (float[B,8] y) {
+        w = Constant<value = float[8] {1,1,1,1,1,1,1,1}>() y = Mul(x, w) }"""
+    certificate = Prover().prove(region_of(text, build))
+    assert certificate.ok, certificate.reason
+    assert certificate.engine.startswith("onnxruntime")

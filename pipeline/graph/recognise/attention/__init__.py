@@ -30,29 +30,25 @@ def find_attention(graph: ir.Graph, facts: Facts) -> Iterator[AttentionSite | Re
     """
     for node in list(graph):
         if node.op_type == "Softmax" and node.domain in ("", "ai.onnx"):
-            found = _candidate(node, facts)
+            yield from _candidates(node, facts)
         elif node.op_type == "Attention" and node.domain in ("", "ai.onnx"):
-            found = _native(node, facts)
-        else:
-            continue
-        if found is not None:
-            yield found
+            yield _native(node, facts)
 
 
-def _candidate(softmax: ir.Node, facts: Facts) -> AttentionSite | Refusal | None:
+def _candidates(softmax: ir.Node, facts: Facts) -> Iterator[AttentionSite | Refusal]:
+    """Yield one site per product of the probabilities with values."""
     scores = softmax.inputs[0]
     assert scores is not None
-    way = follow(softmax.outputs[0], facts)
     path = find_path(scores, facts)
-    if way.product is None and (isinstance(path, Break) or way.at is None):
-        return None
-    if way.product is None:
-        returned = softmax.outputs[0].is_graph_output()
-        remedy = "return no attention weights from the model" if returned else ""
-        return _refuse(softmax, 2, way.reason, way.at, remedy)
-    if isinstance(path, Break):
-        return _refuse(softmax, 1, path.reason, path.node, "")
-    return _site(softmax, path, way, facts)
+    for way in follow(softmax.outputs[0], facts):
+        if way.product is not None and isinstance(path, Path):
+            yield _site(softmax, path, way, facts)
+        elif isinstance(path, Path) and way.at is not None:
+            returned = softmax.outputs[0].is_graph_output()
+            remedy = "return no attention weights from the model" if returned else ""
+            yield _refuse(softmax, 2, way.reason, way.at, remedy)
+        elif isinstance(path, Break) and way.product is not None:
+            yield _refuse(softmax, 1, path.reason, path.node, "")
 
 
 def _site(softmax: ir.Node, path: Path, way: Way, facts: Facts) -> AttentionSite | Refusal:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass, field, replace
 
 import onnx_ir as ir
 
 from pipeline.graph.facts import Facts
-from pipeline.graph.recognise.attention.contraction import Contraction
+from pipeline.graph.recognise.attention.contraction import BROADCAST, Contraction
 from pipeline.graph.recognise.attention.frame import AlignError, Frame, unit_view
 from pipeline.graph.recognise.attention.operands import (
     Unmatched,
@@ -40,8 +41,6 @@ class Draft:
     zero_rows: bool = False
     output: ir.Value | None = None
     tail: list[ir.Node] = field(default_factory=list)
-    key_axis: int = 0
-    row_axis: int = 0
 
 
 def assemble(softmax: ir.Node, path: Path, way: Way, facts: Facts) -> Draft:
@@ -58,6 +57,8 @@ def assemble(softmax: ir.Node, path: Path, way: Way, facts: Facts) -> Draft:
         if draft.gated:
             raise Unmatched("scores are multiplied by a tensor and not masked after it", softmax)
         _softmax(draft, softmax)
+        for node, inverted in way.masks:
+            _mask_again(draft, node, inverted)
         _values(draft, way)
         assert draft.output is not None
         draft.output, draft.tail = follow_result(draft.frame, draft.output, facts)
@@ -84,8 +85,8 @@ def _product(draft: Draft, product: Contraction) -> None:
         name, labels = ("q", left) if label in left else ("k", right)
         axes.append(frame.axes(name)[labels.index(label)])
     frame.put("scores", unit_view(product.node.outputs[0], axes))
-    rows = [x for x in product.out if x in left and x not in right and not x.startswith("b")]
-    keys = [x for x in product.out if x in right and x not in left and not x.startswith("b")]
+    rows = [x for x in product.out if x in left and x not in right and not x.startswith(BROADCAST)]
+    keys = [x for x in product.out if x in right and x not in left and not x.startswith(BROADCAST)]
     summed = [x for x in left if x in right and x not in product.out]
     rows = rows or [x for x in product.out if x in left and x not in right]
     keys = keys or [x for x in product.out if x in right and x not in left]
@@ -148,6 +149,34 @@ def _mask(draft: Draft, step: Step) -> None:
         fill = GATED if step.kind == "gate" else step.number
         found = MaskStep("keep", step.node, fill=fill, inverted=step.inverted)
     draft.mask.append((found, name))
+
+
+def _mask_again(draft: Draft, node: ir.Node, inverted: bool) -> None:
+    """Probabilities zeroed where scores were masked: rows without any other key are zeros.
+
+    A mask of its own would take probability away without giving it to the other keys.
+    """
+    condition = _condition(node)
+    shape = draft.facts.shape(condition)
+    if shape and shape[-1] == 1:  # whole rows, which the proof shows to be the empty ones
+        draft.zero_rows = True
+        return
+    for i, (step, name) in enumerate(draft.mask):
+        if step.kind == "keep" and step.inverted == inverted and _condition(step.node) is condition:
+            draft.mask[i] = (replace(step, fill=-math.inf), name)
+            draft.zero_rows = True
+            return
+    raise Unmatched("probabilities are masked where no scores were", node)
+
+
+def _condition(node: ir.Node) -> ir.Value | None:
+    """Return what decides a Where, before it is repeated to its size."""
+    value = node.inputs[0]
+    while value is not None and (producer := value.producer()) is not None:
+        if producer.op_type not in ("Expand", "Identity"):
+            break
+        value = producer.inputs[0]
+    return value
 
 
 def _broadcast(draft: Draft, step: Step) -> str:
@@ -218,9 +247,14 @@ def _values(draft: Draft, way: Way) -> None:
         raise Unmatched(
             "a sink is added to the scores and not dropped again, or the reverse", way.at
         )
+    if way.weights is not None and draft.sink is not None:
+        raise Unmatched("probabilities beside a sink are used elsewhere", way.weights.producer())
     frame.put("probs", unit_view(product.operands[way.operand], frame.axes("scores")))
-    for node in way.layout:
-        rearrange(frame, "probs", node, draft.facts)
+    for i, node in enumerate([*way.layout, None]):
+        if way.weights is not None and i == way.weights_at:
+            frame.put("weights", unit_view(way.weights, frame.axes("probs")))
+        if node is not None:
+            rearrange(frame, "probs", node, draft.facts)
     view, _ = operand_view(product.operands[1 - way.operand], draft.facts, scales=False)
     frame.put("v", view)
     mine, theirs = product.labels[way.operand], product.labels[1 - way.operand]
@@ -231,7 +265,7 @@ def _values(draft: Draft, way: Way) -> None:
     if len(summed) != 1 or frame.axes("probs")[mine.index(summed[0])] != axis_of(draft, "keys"):
         raise Unmatched("the product with the values does not sum over the keys", product.node)
     own = [x for x in product.out if x in theirs and x not in mine]
-    own = [x for x in own if not x.startswith("b")] or own
+    own = [x for x in own if not x.startswith(BROADCAST)] or own
     if len(own) != 1:
         raise Unmatched("the values have no axis of their own", product.node)
     _mark(draft, "value_size", frame.axes("v")[theirs.index(own[0])])

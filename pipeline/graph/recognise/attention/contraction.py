@@ -8,6 +8,8 @@ import onnx_ir as ir
 
 from pipeline.graph.facts import Facts
 
+BROADCAST = "..."
+
 
 @dataclass(frozen=True)
 class Contraction:
@@ -17,6 +19,7 @@ class Contraction:
         node: The operator.
         operands: The two factors of the product.
         labels: The labels of each operand's axes; a label of both that the output lacks is summed.
+            Those of leading axes that only broadcast begin with BROADCAST.
         out: The labels of the output's axes.
         scale: A constant the operator multiplies in itself.
     """
@@ -58,7 +61,7 @@ def _matmul(
 ) -> Contraction | None:
     if min(ranks) < 2:
         return None
-    left, right = (tuple(f"b{i}" for i in range(rank - 2, 0, -1)) for rank in ranks)
+    left, right = (_leading(rank - 2) for rank in ranks)
     a = ("k", "m") if flipped[0] else ("m", "k")
     b = ("n", "k") if flipped[1] else ("k", "n")
     batch = max(left, right, key=len)
@@ -86,20 +89,35 @@ def _gemm(node: ir.Node, pair: tuple[ir.Value, ir.Value]) -> Contraction | None:
 def _einsum(
     node: ir.Node, pair: tuple[ir.Value, ir.Value], ranks: tuple[int, int]
 ) -> Contraction | None:
-    equation = node.attributes["equation"].as_string().replace(" ", "")
-    if len(node.inputs) != 2 or "->" not in equation or "." in equation:
+    terms, arrow, result = node.attributes["equation"].as_string().replace(" ", "").partition("->")
+    texts = terms.split(",")
+    if len(node.inputs) != 2 or len(texts) != 2 or not arrow:
         return None
-    terms, out = equation.split("->")
-    labels = terms.split(",")
-    if len(labels) != 2 or any(len(set(t)) != len(t) for t in [*labels, out]):
+    left, right = (_labels(text, rank) for text, rank in zip(texts, ranks, strict=True))
+    if left is None or right is None:
         return None
-    if (len(labels[0]), len(labels[1])) != ranks:
+    widest = max(sum(x.startswith(BROADCAST) for x in labels) for labels in (left, right))
+    out = _labels(result, len(result.replace(BROADCAST, "")) + widest)
+    if out is None or (BROADCAST not in result and widest):
         return None
-    shared = set(labels[0]) & set(labels[1])
-    lonely = (set(labels[0]) ^ set(labels[1])) - set(out)
-    if lonely or not set(out) <= set(labels[0]) | set(labels[1]) or not shared - set(out):
+    shared, held = set(left) & set(right), set(left) | set(right)
+    if (set(left) ^ set(right)) - set(out) or not set(out) <= held or not shared - set(out):
         return None
-    return Contraction(node, pair, (tuple(labels[0]), tuple(labels[1])), tuple(out))
+    return Contraction(node, pair, (left, right), out)
+
+
+def _labels(text: str, rank: int) -> tuple[str, ...] | None:
+    """Return one label per axis of an einsum's term, None where they do not fit its rank."""
+    before, dots, after = text.partition(BROADCAST)
+    open_axes = rank - len(before) - len(after)
+    if open_axes < 0 or (open_axes and not dots) or len({*before, *after}) < len(before + after):
+        return None
+    return (*before, *_leading(open_axes), *after)
+
+
+def _leading(count: int) -> tuple[str, ...]:
+    """Return labels of axes that are aligned from the right and broadcast."""
+    return tuple(f"{BROADCAST}{i}" for i in range(count, 0, -1))
 
 
 def _int(node: ir.Node, name: str) -> int:

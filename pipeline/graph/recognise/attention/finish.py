@@ -10,7 +10,7 @@ from pipeline.graph.recognise.attention.assemble import Draft, axis_of
 from pipeline.graph.recognise.attention.cache import absorb
 from pipeline.graph.recognise.attention.operands import Unmatched
 from pipeline.graph.recognise.attention.site import AttentionSite, Cache, MaskStep
-from pipeline.graph.views import Axis, Factor
+from pipeline.graph.views import Axes, Axis, Factor, View
 
 
 def finish(draft: Draft, anchor: ir.Node, nodes: frozenset[ir.Node]) -> AttentionSite:
@@ -23,15 +23,14 @@ def finish(draft: Draft, anchor: ir.Node, nodes: frozenset[ir.Node]) -> Attentio
     assert output is not None
     rows, keys = axis_of(draft, "rows"), axis_of(draft, "keys")
     size, value_size = axis_of(draft, "size"), axis_of(draft, "value_size")
-    inner = {*rows, *keys}
-    axes = [tuple(f for f in axis if f not in inner) for axis in frame.axes("scores")]
+    axes = _outer(frame.axes("scores"), rows, keys)
     repeated = {
         f
         for axis in axes
         for f in axis
         if not frame.holds("k", f) and not frame.holds("v", f) and frame.holds("q", f)
     }
-    batch, heads = _heads(axes[:-2], repeated)
+    batch, heads = _heads(axes, repeated)
     groups = tuple(f for f in heads if f in repeated)
     heads = tuple(f for f in heads if f not in repeated) + groups
     for name, extra in (("q", size), ("k", size), ("v", value_size)):
@@ -44,8 +43,9 @@ def finish(draft: Draft, anchor: ir.Node, nodes: frozenset[ir.Node]) -> Attentio
     k, v, cache, new_keys = absorb(
         frame.views["k"], frame.views["v"], (batch, kv, keys), size, value_size, draft.facts
     )
+    weights = frame.views.get("weights")
     return AttentionSite(
-        anchor, nodes, _outputs(output, cache),
+        anchor, nodes, _outputs(output, weights, cache),
         q=frame.views["q"], k=k, v=v, out=frame.views["out"],
         batch=batch, heads=heads, groups=groups, rows=rows, keys=keys,
         size=size, value_size=value_size, new_keys=new_keys, scale=draft.scale, cap=draft.cap,
@@ -53,18 +53,28 @@ def finish(draft: Draft, anchor: ir.Node, nodes: frozenset[ir.Node]) -> Attentio
         mask=tuple(_placed(draft, step, name) for step, name in draft.mask),
         zero_rows=draft.zero_rows,
         sink=frame.views[draft.sink] if draft.sink else None,
-        cache=cache,
+        cache=cache, weights=weights,
     )  # fmt: skip
 
 
-def _outputs(output: ir.Value, cache: Cache | None) -> tuple[ir.Value, ...]:
-    return (output,) if cache is None else (output, cache.present_key, cache.present_value)
+def _outputs(output: ir.Value, weights: View | None, cache: Cache | None) -> tuple[ir.Value, ...]:
+    first = (output,) if weights is None else (output, weights.base)
+    return first if cache is None else (*first, cache.present_key, cache.present_value)
 
 
 def _placed(draft: Draft, step: MaskStep, name: str | None) -> MaskStep:
     if name is None:
         return step
     return replace(step, view=draft.frame.views[name], loose=name in draft.loose)
+
+
+def _outer(axes: Axes, rows: Axis, keys: Axis) -> list[Axis]:
+    """Return the axes of the scores without rows and keys, wherever those stand."""
+    left = list(axes)
+    for inner in (keys, rows):
+        places = [i for i, axis in enumerate(left) if axis == inner]
+        left = [axis for i, axis in enumerate(left) if i not in places[-1:]]
+    return [tuple(f for f in axis if f not in (*rows, *keys)) for axis in left]
 
 
 def _heads(axes: list[Axis], repeated: set[Factor]) -> tuple[Axis, Axis]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import onnx_ir as ir
 
@@ -22,9 +22,12 @@ class Way:
         nodes: Every node on the way, guards included.
         product: The product that consumes the probabilities, None when not reached.
         operand: Which operand of the product they are.
-        zero_rows: A NaN guard or a mask applied to the probabilities.
-        masks: Conditions that zero probabilities after the softmax.
+        zero_rows: A NaN guard applied to the probabilities.
+        masks: Where nodes that zero probabilities after the softmax, and whether they do so
+            where their condition is True.
         dropped: How many trailing keys a Slice drops (the sink's).
+        weights: The probabilities as others than the product read them, too, or None.
+        weights_at: How many of the layout nodes come before that point.
         reason: Why the product was not reached.
         at: The node where the way ended, None where nobody reads the probabilities further.
     """
@@ -34,45 +37,68 @@ class Way:
     product: Contraction | None = None
     operand: int = 0
     zero_rows: bool = False
-    masks: list[ir.Value] = field(default_factory=list)
+    masks: list[tuple[ir.Node, bool]] = field(default_factory=list)
     dropped: int = 0
+    weights: ir.Value | None = None
+    weights_at: int = 0
     reason: str = ""
     at: ir.Node | None = None
 
+    def copy(self) -> Way:
+        """Return a way of its own from here on."""
+        layout, nodes, masks = [*self.layout], [*self.nodes], [*self.masks]
+        return replace(self, layout=layout, nodes=nodes, masks=masks)
 
-def follow(probs: ir.Value, facts: Facts) -> Way:
-    """Return the way from the probabilities to the product that consumes them."""
-    way = Way()
-    value = probs
-    for _ in range(MAX_STEPS):
-        # what only asks for the size of the probabilities is answered from elsewhere
-        users = [node for node in value.consumers() if node.op_type != "Shape"]
-        way.at = users[0] if users else None
-        if value.is_graph_output():
-            way.reason = "the probabilities are an output of the model"
-            return way
-        merged = _guard(value, users, way)
-        if merged is not None:
-            value = merged
-            continue
-        if len(users) != 1:
-            ops = sorted({u.op_type for u in users})
-            way.reason = (
-                f"the probabilities have {len(users)} consumers ({', '.join(ops)}), not one"
-            )
-            return way
-        node = users[0]
-        product = contraction_of(node, facts)
-        if product is not None:
-            way.product, way.operand = product, 0 if product.operands[0] is value else 1
-            return way
-        following = _pass(value, node, way, facts)
-        if following is None:
-            way.reason = f"{node.op_type} between the softmax and the values is not understood"
-            return way
-        value = following
-    way.reason = f"no product with values within {MAX_STEPS} operators"
-    return way
+
+def follow(probs: ir.Value, facts: Facts) -> list[Way]:
+    """Return the ways from the probabilities to the products that consume them.
+
+    More than one where every consumer is such a product; else the one way, with the reason why
+    it ended.
+    """
+    return _onward(probs, Way(), facts)
+
+
+def _onward(value: ir.Value, way: Way, facts: Facts) -> list[Way]:
+    # what only asks for the size of the probabilities is answered from elsewhere
+    users = [node for node in value.consumers() if node.op_type != "Shape"]
+    way.at = users[0] if users else None
+    if len(way.nodes) > MAX_STEPS:
+        return _ended(way, f"no product with values within {MAX_STEPS} operators")
+    merged = _guard(value, users, way)
+    if merged is not None:
+        return _onward(merged, way, facts)
+    returned = value.is_graph_output()
+    if len(users) == 1 and not returned:
+        return _into(users[0], value, way, facts)
+    branches = [end for user in users for end in _into(user, value, way.copy(), facts)]
+    products = [end for end in branches if end.product is not None]
+    if branches == products and not returned and branches:
+        return branches
+    if len(products) == 1 and products[0].weights is None:
+        return [replace(products[0], weights=value, weights_at=len(way.layout))]
+    if returned:
+        return _ended(way, "the probabilities are an output of the model")
+    ops = ", ".join(sorted({user.op_type for user in users}))
+    return _ended(way, f"the probabilities have {len(users)} consumers ({ops}), not one")
+
+
+def _into(node: ir.Node, value: ir.Value, way: Way, facts: Facts) -> list[Way]:
+    """Go on through one consumer."""
+    way.at = node
+    product = contraction_of(node, facts)
+    if product is not None:
+        way.product, way.operand = product, 0 if product.operands[0] is value else 1
+        return [way]
+    following = _pass(value, node, way, facts)
+    if following is None:
+        return _ended(way, f"{node.op_type} between the softmax and the values is not understood")
+    return _onward(following, way, facts)
+
+
+def _ended(way: Way, reason: str) -> list[Way]:
+    way.reason = reason
+    return [way]
 
 
 def _guard(value: ir.Value, users: list[ir.Node], way: Way) -> ir.Value | None:
@@ -102,8 +128,7 @@ def _pass(value: ir.Value, node: ir.Node, way: Way, facts: Facts) -> ir.Value | 
         if way.dropped != 1:
             return None
     elif op == "Where" and node.inputs[0] is not None and _zero_mask(node, value, facts):
-        way.zero_rows = True
-        way.masks.append(node.inputs[0])
+        way.masks.append((node, node.inputs[2] is value))
     elif op not in ("Cast", "Dropout"):
         return None
     way.nodes.append(node)

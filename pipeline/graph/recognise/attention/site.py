@@ -60,6 +60,8 @@ class AttentionSite(Site):
         causal: The scores above the diagonal are masked (top left without a cache).
         zero_rows: Fully masked rows give zeros (a NaN guard or a mask after the softmax).
         sink: Extra logits per head that only take probability, or None.
+        weights: The probabilities where others read them, too: an output beside the result,
+            before those of the cache. None where nobody does.
     """
 
     q: View
@@ -82,6 +84,7 @@ class AttentionSite(Site):
     zero_rows: bool = False
     sink: View | None = None
     cache: Cache | None = None
+    weights: View | None = None
     native: bool = field(default=False, kw_only=True)
 
     @property
@@ -131,4 +134,6 @@ class AttentionSite(Site):
             words.append(f"soft-cap {self.cap:g}")
         if self.sink is not None:
             words.append("sink")
+        if self.weights is not None:
+            words.append("weights returned")
         return ", ".join(words)

@@ -178,9 +178,28 @@ def test_a_modulation_by_another_tensor_stays_outside():
     assert [v.name for v in site.outputs] == ["z"]
 
 
+@pytest.mark.parametrize(
+    ("variance", "outer"),
+    [("", 1e-5), ("f = Constant<value_float=1.1428572>() u = Mul(v, f)", 1e-5 * 0.875**0.5)],
+    ids=["over N", "over N - 1"],
+)
+def test_epsilon_after_the_root_is_read(variance, outer):
+    root = f"{variance} r = Sqrt({'u' if variance else 'v'}) re = Add(r, eps)"
+    body = f"{CENTRED} {root} z = Div(d, re) s = Mul(z, w) y = Add(s, b)"
+    site = only_site(graph(body), find_norms)
+    assert site.epsilon == 0.0
+    assert site.outer_epsilon == pytest.approx(outer, rel=1e-6)
+    assert site.weight.factor == pytest.approx(outer / 1e-5, rel=1e-6)
+
+
 REFUSALS = {
     "epsilon outside": (
-        CENTRED + "r = Sqrt(v) re = Add(r, eps) z = Div(d, re) s = Mul(z, w) y = Add(s, b)",
+        "p = Mul(x, x) v = ReduceMean(p, axes) r = Sqrt(v) re = Add(r, eps) z = Div(x, re)"
+        " y = Mul(z, w)",
+        "RMSNorm", 1, "epsilon (1e-05) is added after the square root",
+    ),
+    "epsilon inside and outside": (
+        CENTRED + "ve = Add(v, eps) r = Sqrt(ve) re = Add(r, eps) y = Div(d, re)",
         "LayerNorm", 1, "epsilon (1e-05) is added after the square root",
     ),
     "bounded far above zero": (

@@ -40,6 +40,7 @@ FORMS = {
     "einsum": (graphs.EINSUM, ["B", "4", "4", "S", "T"]),
     "scores transposed": (graphs.SWAPPED, ["B", "4", "4", "S", "T"]),
     "sink": (graphs.SINK, ["B", "4", "4", "S", "S"]),
+    "heads after rows and keys": (graphs.HEADS_LAST, ["B", "4", "4", "S", "T"]),
 }
 
 
@@ -63,6 +64,10 @@ MASKS = {
     "dropped where true": (
         "qk = MatMul(qh, kh) t = Mul(qk, half) s = Where(m, low, t) p = Softmax<axis=-1>(s)",
         "bool[S,T]", ["keep"]),
+    "replaced by a tensor filled with one number": (
+        "qk = MatMul(qh, kh) t = Mul(qk, half) z = Shape(t)"
+        " f = ConstantOfShape<value = float[1] {-1e9}>(z) s = Where(m, t, f)"
+        " p = Softmax<axis=-1>(s)", "bool[B,1,S,T]", ["keep"]),
     "subtracted maximum": (
         "qk = MatMul(qh, kh) t = Mul(qk, half) a = Add(t, m) x = ReduceMax(a) s = Sub(a, x)"
         " p = Softmax<axis=-1>(s)", "float[T]", ["add"]),
@@ -80,6 +85,39 @@ def test_a_nan_guard_means_zero_rows():
     core = ("qk = MatMul(qh, kh) t = Mul(qk, half) s = Where(m, t, inf) g = Softmax<axis=-1>(s)"
             " n = IsNaN(g) p = Where(n, zero, g)")  # fmt: skip
     assert only_site(graphs.masked(core, "bool[B,1,S,T]"), find_attention).zero_rows
+
+
+ZEROED = """qk = MatMul(qh, kh) t = Mul(qk, half) s = Where(m, t, low)
+    g = Softmax<axis=-1>(s) p = Where({mask}, g, zero)"""
+
+
+def test_probabilities_masked_again_mean_zero_rows():
+    site = only_site(graphs.masked(ZEROED.format(mask="m"), "bool[B,1,S,T]"), find_attention)
+    assert site.zero_rows
+    assert [step.fill for step in site.mask] == [-math.inf]
+
+
+def test_probabilities_masked_by_another_mask_are_refused():
+    text = graphs.masked(ZEROED.format(mask="c"), "bool[S,T] c, bool[B,1,S,T]")
+    assert only_refusal(text, find_attention).reason == (
+        "probabilities are masked where no scores were"
+    )
+
+
+def test_probabilities_that_others_read_are_one_more_output():
+    site = only_site(graphs.WEIGHTS, find_attention)
+    assert [v.name for v in site.outputs] == ["y", "p"]
+    assert site.form.endswith("weights returned")
+    used = graphs.attention(
+        tail=graphs.TAIL + " w = ReduceMean(p)", outputs=", float[1,1,1,1] w"
+    )
+    assert [v.name for v in only_site(used, find_attention).outputs] == ["y", "p"]
+
+
+def test_each_product_with_values_is_an_attention():
+    sites = found_in(graphs.TWO_VALUES, find_attention)
+    assert [site.outputs[0].name for site in sites] == ["y", "y2"]
+    assert [site.v.base.name for site in sites] == ["v", "u"]
 
 
 def test_a_cache_is_taken_in():
@@ -103,11 +141,18 @@ def test_a_classifier_is_no_candidate():
 
 
 REFUSALS = {
-    "probabilities returned": (
-        graphs.attention(outputs=", float[B,4,S,T] p"), 2, "output of the model"),
-    "probabilities used twice": (
-        graphs.attention(tail=graphs.TAIL + " w = ReduceMean(p)", outputs=", float[1,1,1,1] w"),
-        2, "2 consumers"),
+    "probabilities beside a sink": (
+        graphs.SINK.replace("(float[B,4,S,8] y)", "(float[B,4,S,8] y, float[B,4,S,S] p)"),
+        3, "beside a sink"),
+    "probabilities cut in two": (
+        graphs.attention(tail="""one = Constant<value_ints=[1]>() last = Constant<value_ints=[3]>()
+            axis = Constant<value_ints=[2]>()
+            none = Constant<value_ints=[0]>() all = Constant<value_ints=[999]>()
+            p1 = Slice(p, none, one, last) p2 = Slice(p, one, all, last)
+            v1 = Slice(vh, none, one, axis) v2 = Slice(vh, one, all, axis)
+            o1 = MatMul(p1, v1) o2 = MatMul(p2, v2)
+            o = Add(o1, o2) ot = Transpose<perm=[0, 2, 1, 3]>(o) y = Reshape(ot, back)"""),
+        2, "2 consumers (Slice)"),
     "an operator of its own on the scores": (
         graphs.attention("qk = MatMul(qh, kh) t = Mul(qk, half) s = Relu(t)"
                          " p = Softmax<axis=-1>(s)"), 1, "Relu"),

@@ -8,16 +8,24 @@ from tests.pipeline.text_graphs import model_of
 
 CASES = {
     "MatMul": ("MatMul(a, b)", "B,4,S,8", "B,4,8,T",
-               (("b2", "b1", "m", "k"), ("b2", "b1", "k", "n")), ("b2", "b1", "m", "n")),
+               (("...2", "...1", "m", "k"), ("...2", "...1", "k", "n")),
+               ("...2", "...1", "m", "n")),
     "MatMul, one side without batch": (
         "MatMul(a, b)", "B,4,S,8", "8,T",
-        (("b2", "b1", "m", "k"), ("k", "n")), ("b2", "b1", "m", "n")),
+        (("...2", "...1", "m", "k"), ("k", "n")), ("...2", "...1", "m", "n")),
     "Gemm transposed": ("Gemm<transB=1>(a, b)", "S,8", "T,8",
                         (("m", "k"), ("n", "k")), ("m", "n")),
     "Einsum": ('Einsum<equation="bihd, bjhd -> bhij">(a, b)', "B,S,4,8", "B,T,4,8",
                (("b", "i", "h", "d"), ("b", "j", "h", "d")), ("b", "h", "i", "j")),
+    "Einsum with open axes": (
+        'Einsum<equation="...qhd,...khd->...hqk">(a, b)', "B,N,S,4,8", "N,T,4,8",
+        (("...2", "...1", "q", "h", "d"), ("...1", "k", "h", "d")),
+        ("...2", "...1", "h", "q", "k")),
+    "Einsum with no axis for the dots": (
+        'Einsum<equation="...ij,...kj->...ik">(a, b)', "S,8", "T,8",
+        (("i", "j"), ("k", "j")), ("i", "k")),
     "FusedMatMul": ("com.microsoft.FusedMatMul<transB=1, alpha=0.5>(a, b)", "B,S,8", "B,T,8",
-                    (("b1", "m", "k"), ("b1", "n", "k")), ("b1", "m", "n")),
+                    (("...1", "m", "k"), ("...1", "n", "k")), ("...1", "m", "n")),
 }  # fmt: skip
 
 
@@ -41,6 +49,7 @@ NOT = {
         "B,S,8",
         "B,T,8",
     ),
+    "Einsum that sums open axes": ('Einsum<equation="...id,...jd->ij">(a, b)', "B,S,8", "B,T,8"),
     "an outer product": ('Einsum<equation="bi,bj->bij">(a, b)', "B,S", "B,T"),
     "an elementwise product": ("Mul(a, b)", "B,S", "B,S"),
     "a vector": ("MatMul(a, b)", "B,S,8", "8"),
