@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+STAYS = "what was refused stays as it was: plain nodes, which are right and only slower"
+
 
 def count_lines(parts: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Return one line per part and construct: how many fused, refused, left plain."""
@@ -24,10 +26,12 @@ def explain_lines(found: Mapping[str, Any]) -> list[str]:
     lines = [f"target {found['target']}"]
     for name, part in found["parts"].items():
         lines.append(f"{name}:")
-        for site in part["sites"]:
-            lines += [f"  {line}" for line in _site_lines(site)]
+        for site, others in _alike(part["sites"]):
+            lines += [f"  {line}" for line in _site_lines(site, others)]
         lines += [f"  layer    {x['path']}: {x['form']}" for x in part.get("layers", ())]
-    return [*lines, *count_lines(found["parts"])]
+    lines += count_lines(found["parts"])
+    sites = [site for part in found["parts"].values() for site in part["sites"]]
+    return [*lines, STAYS] if any(site["state"] == "refused" for site in sites) else lines
 
 
 def lowering_lines(found: Sequence[Mapping[str, str]]) -> list[str]:
@@ -42,8 +46,24 @@ def lowering_lines(found: Sequence[Mapping[str, str]]) -> list[str]:
     ]
 
 
-def _site_lines(site: Mapping[str, Any]) -> list[str]:
-    """Return one site: where, what became of it, and the evidence."""
+def _alike(sites: Sequence[Mapping[str, Any]]) -> list[tuple[Mapping[str, Any], list[str]]]:
+    """Return each site with the places of those not fused for the very same reason."""
+    found: dict[object, tuple[Mapping[str, Any], list[str]]] = {}
+    for number, site in enumerate(sites):
+        refusal = site.get("refusal")
+        key: object = number
+        if refusal:
+            said = (v for k, v in sorted(refusal.items()) if k != "node")
+            key = (site["construct"], site["state"], *said)
+        if key in found:
+            found[key][1].append(str(site["path"] or site["anchor"]))
+        else:
+            found[key] = (site, [])
+    return list(found.values())
+
+
+def _site_lines(site: Mapping[str, Any], others: Sequence[str]) -> list[str]:
+    """Return one site: where, what became of it, and the evidence; and others like it."""
     place = site["path"] or site["anchor"]
     head = f"{site['state']:<8} {site['construct']:<10} {place}"
     if site["state"] == "fused":
@@ -53,11 +73,15 @@ def _site_lines(site: Mapping[str, Any]) -> list[str]:
         return [head]
     lines = [
         head,
-        f"    nearest: {refusal['nearest']}, step {refusal['step']} of {refusal['steps']}",
-        f"    broke:   {refusal['reason']}" + (f"  [{refusal['node']}]" if refusal["node"] else ""),
+        f"    nearest: {refusal['nearest']}, step {refusal['step']} of {refusal['steps']}"
+        + (f": {refusal['asked']}" if refusal.get("asked") else ""),
+        f"    broke:   {refusal['reason']}",
     ]
-    if refusal["remedy"]:
-        lines.append(f"    do:      {refusal['remedy']}")
+    for label, text in (("at", refusal["node"]), ("do", refusal["remedy"])):
+        if text:
+            lines.append(f"    {label + ':':<8} {text}")
+    if others:
+        lines.append(f"    also:    {len(others)} more like it: {', '.join(others)}")
     return lines
 
 

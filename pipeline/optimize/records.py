@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import onnx_ir as ir
+
 from pipeline.errors import ClaimError
+from pipeline.optimize.advice import asked, remedy
 from pipeline.optimize.engine import Fused
 from pipeline.optimize.options import parse_gate
 from pipeline.optimize.rewrite import Outcome
@@ -29,17 +32,25 @@ def site_record(outcome: Outcome) -> dict[str, Any]:
             "nearest": refusal.nearest,
             "step": refusal.step,
             "steps": refusal.steps,
+            "asked": asked(refusal),
             "reason": refusal.reason,
             "node": _node(refusal.node),
-            "remedy": refusal.remedy,
+            "remedy": remedy(refusal),
         }
     return record
 
 
-def _node(node: Any) -> str:
+def _node(node: ir.Node | None) -> str:
+    """Return operator, name and what comes out of it."""
     if node is None:
         return ""
-    return f"{node.op_type} {node.name or (node.outputs[0].name if node.outputs else '')}"
+    result = node.outputs[0] if node.outputs else None
+    text = f"{node.op_type} {node.name or (result.name if result is not None else '')}"
+    if result is None or result.shape is None:
+        return text
+    return (
+        f"{text} -> [{', '.join(str(d if isinstance(d, int) else d.value) for d in result.shape)}]"
+    )
 
 
 def part_facts(fused: Fused) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.cli.fusion import count_lines, explain_lines, lowering_lines
+from pipeline.cli.fusion import STAYS, count_lines, explain_lines, lowering_lines
 
 FUSED = {
     "construct": "attention", "path": "h.0.attn", "anchor": "Softmax_1", "state": "fused",
@@ -25,10 +25,25 @@ def test_every_site_says_what_became_of_it():
         "  fused    attention  h.0.attn  by fuse_attention_standard (4 heads), proof error 1.5e-06",
         "  refused  norm       Mean_7",
         "      nearest: LayerNormalization, step 2 of 5",
-        "      broke:   epsilon is a tensor  [Add Add_3]",
+        "      broke:   epsilon is a tensor",
+        "      at:      Add Add_3",
         "      do:      fold it",
         *count_lines({"model": PART}),
+        STAYS,
     ]
+
+
+def test_sites_refused_for_the_same_reason_are_told_once():
+    def at(path, node, reason="Relu is not understood"):
+        refusal = {**REFUSED["refusal"], "node": node, "reason": reason, "asked": "the root"}
+        return {**REFUSED, "path": path, "refusal": refusal}
+
+    sites = [at("h.0", "Relu r0"), at("h.1", "Relu r1"), at("h.2", "Tanh t", "Tanh is not")]
+    lines = explain_lines({"target": "onnx", "parts": {"model": {"sites": sites}}})
+    assert "      nearest: LayerNormalization, step 2 of 5: the root" in lines
+    assert "      at:      Relu r0" in lines
+    assert "      also:    1 more like it: h.1" in lines
+    assert sum(line.startswith("  refused") for line in lines) == 2
 
 
 def test_counts():

@@ -53,7 +53,8 @@ def _candidates(softmax: ir.Node, facts: Facts) -> Iterator[AttentionSite | Refu
         if way.product is not None and isinstance(path, Path):
             yield _site(softmax, path, way, facts)
         elif isinstance(path, Path) and way.at is not None:
-            remedy = "return no attention weights from the model"
+            returned = softmax.outputs[0].is_graph_output()
+            remedy = "return no attention weights from the model" if returned else ""
             yield _refuse(softmax, 2, way.reason, way.at, remedy)
         elif isinstance(path, Break) and way.product is not None:
             yield _refuse(softmax, 1, path.reason, path.node, "")
