@@ -77,7 +77,7 @@ def optimize_graph(
         dequantize_last(graph, facts, rewriter.sources, rewriter.shared)
         merge_equal(graph)
         drop_unused_weights(graph)
-    name_apart(graphs_of(model.graph))
+        name_apart(graph)
     if any(node.domain == "com.microsoft" for node in model.graph.all_nodes()):
         model.graph.opset_imports.setdefault("com.microsoft", 1)
     layers = tuple(
