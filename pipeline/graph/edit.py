@@ -173,10 +173,10 @@ def drop_unused_weights(graph: ir.Graph) -> None:
             del graph.initializers[name]
 
 
-def name_apart(graphs: Iterable[ir.Graph]) -> None:
+def name_apart(graph: ir.Graph) -> None:
     """Give nodes that share a name one of their own; ONNX Runtime refuses them otherwise."""
     taken: set[str] = set()
-    for node in (node for graph in graphs for node in graph):
+    for node in graph:
         name, number = node.name, len(taken)
         while name and name in taken:
             name, number = f"{node.name}.{number}", number + 1

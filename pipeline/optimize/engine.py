@@ -88,7 +88,7 @@ def optimize_graph(
         merge_equal(graph)
         remove_dead(graph, list(graph))
         drop_unused_weights(graph)
-    name_apart(graphs_of(model.graph))
+        name_apart(graph)
     if any(node.domain == "com.microsoft" for node in model.graph.all_nodes()):
         model.graph.opset_imports.setdefault("com.microsoft", 1)
     layers = tuple(

@@ -101,7 +101,7 @@ def test_nodes_of_one_name_are_named_apart():
     model = model_of("(float[B] x) => (float[B] y) { a = Neg(x) b = Exp(a) c = Log(b) y = Abs(c) }")
     for node, name in zip(model.graph, ["op", "op.2", "op", ""], strict=True):
         node.name = name
-    name_apart([model.graph])
+    name_apart(model.graph)
     names = [node.name for node in model.graph]
     assert names[:2] == ["op", "op.2"]
     assert names[3] == ""
