@@ -249,9 +249,11 @@ def write(args: argparse.Namespace, results: Path) -> None:
         f"{len(archs & expected.keys())} small transformers of many architectures in "
         f"{len(data['dialects'])} exporter dialects, optimized and scored in one run: attention "
         "operators by type, norm operators, and the outputs against PyTorch's on three input sets "
-        "(as exported; another batch and length, padded; holes in the mask). *Whole*: every attention and every norm fused, and no attention softmax left. "
+        "(as exported; another batch and length, padded; holes in the mask). *Whole*: every "
+        "attention and every norm fused, and no attention softmax left. "
         "*Wrong*: relative error above 1e-3 where the export itself is right. Ours includes the "
-        "proof of every rewrite in its seconds. Optimizers that were not run on a whole dialect "
+        "proof of every rewrite in its seconds, which are wall time on a machine that was shared, "
+        "least so for eager18 and op23. Optimizers that were not run on a whole dialect "
         "are left out of it." + FURTHER * bool(args.name),
         table(data), "", "## What was left, and why", "",
     ]  # fmt: skip
