@@ -7,7 +7,7 @@ import pytest
 from pipeline.graph.emit import Emitter
 from pipeline.graph.facts import Facts
 from pipeline.graph.regions import cut
-from pipeline.optimize.proof import Prover
+from pipeline.optimize.proof import Prover, _compare
 from tests.pipeline.text_graphs import model_of
 
 SOFTMAX = """(float[B,S] x, bool[B,S] m) => (float[B,S] y) {
@@ -104,3 +104,11 @@ def test_weights_in_a_data_file_are_proven_like_others(tmp_path):
     certificate = Prover().prove(region_of(text, build))
     assert certificate.ok, certificate.reason
     assert certificate.engine.startswith("onnxruntime")
+
+
+def test_the_worst_the_original_errs_by_is_what_the_replacement_may_err_by():
+    want, close, there = (np.array([10.0, x]) for x in (1.0, 1.0001, 1.001))
+    got = np.array([10.0, 1.005])
+    assert "differs by 0.005" in _compare(want, [close], got)[2]
+    assert _compare(want, [close, there], got)[1:] == (pytest.approx(0.008), "")
+    assert "differs by 0.02" in _compare(want, [close, there], np.array([10.0, 1.02]))[2]
