@@ -69,3 +69,10 @@ def test_axes_of_one_leave_sizes_in_place():
     assert "Shape" not in ops
     atol = 2e-5 * np.abs(before).max()  # float32: a product of width 32 after the attention
     np.testing.assert_allclose(numbers_of(model, feeds)[0], before, rtol=0, atol=atol)
+
+
+def test_nothing_is_computed_for_nobody():
+    model = model_of(graphs.CACHED)
+    optimize_graph(model, plan_for("ort-cpu"), None)
+    for node in model.graph:
+        assert any(v.is_graph_output() or any(True for _ in v.uses()) for v in node.outputs), node
