@@ -151,7 +151,8 @@ def render(found: dict[str, Any]) -> str:
     """Return the table as markdown."""
     ways = [" ".join(way) for way in WAYS]
     lines = [
-        "# What exports", "", *(__doc__ or "").split("\n\n", 2)[2].strip().splitlines(), "",
+        "# What exports", "", *whole_way(), "## By exporter and cache form", "",
+        *(__doc__ or "").split("\n\n", 2)[2].strip().splitlines(), "",
         f"| model | task | sizes that may change | {' | '.join(ways)} |",
         "| --- | --- | --- |" + " --- |" * len(ways),
     ]  # fmt: skip
@@ -164,6 +165,14 @@ def render(found: dict[str, Any]) -> str:
     good = sum(row["ok"] for row in found.values())
     lines += ["", f"{good} of {len(found)} exports hold; a dash: the model has no such form."]
     return "\n".join(lines) + "\n"
+
+
+def whole_way() -> list[str]:
+    """Return the lines of whole.py's table, once there is one."""
+    import whole
+
+    data = HERE / "whole.json"
+    return whole.table(json.loads(data.read_text())) if data.exists() else []
 
 
 def _cell(row: dict[str, Any] | None) -> str:

@@ -77,3 +77,10 @@ def test_a_graph_that_no_input_can_run_is_refused_by_the_node():
     model.graph[0].name = "residual"
     with pytest.raises(BadModelError, match="Add node residual: an axis of 4 meets an axis of 3"):
         optimize_graph(model, plan_for("ort-cpu"), None)
+
+
+def test_nothing_is_computed_for_nobody():
+    model = model_of(graphs.CACHED)
+    optimize_graph(model, plan_for("ort-cpu"), None)
+    for node in model.graph:
+        assert any(v.is_graph_output() or any(True for _ in v.uses()) for v in node.outputs), node

@@ -1,0 +1,187 @@
+"""The whole way in one table: every tiny preset and real checkpoint, from PyTorch to fused graphs.
+
+    python reports/exports/whole.py              # whole.json, and its table in report.md
+    python reports/exports/whole.py gpt2-tiny    # only these, merged into whole.json
+
+Each model is exported, optimized for ort-cpu and tensorrt, and every graph is compared with the
+float64 model within the parity budget, sizes the exporter saw and others. Tokens are greedy ones,
+those of PyTorch in float32 on the same random prompts. A real checkpoint that cannot be fetched
+is left out and named.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+REAL = ("minilm", "stories15m", "smollm2")
+TARGETS = ("ort-cpu", "tensorrt")
+NEW_TOKENS = 32
+COLUMNS = {
+    "exports": "exports",
+    "sizes": "sizes that may change in every graph",
+    "loads": "loads",
+    "budget": "outputs within budget",
+    "tokens": "greedy tokens equal",
+    "cache": "with cache = without",
+    "ort-cpu": "all attention and norms fused, ort-cpu",
+    "tensorrt": "the same, tensorrt",
+}
+
+
+def location(name: str) -> str:
+    """Return what `pipeline export` is given for a preset or a real checkpoint's name."""
+    if name not in REAL:
+        return name
+    sys.path.insert(0, str(ROOT / "tests"))
+    import real_checkpoints
+
+    return str(getattr(real_checkpoints, name)())
+
+
+def measure(model: str, folder: Path) -> dict[str, str]:
+    """Return a model's row: "yes", or what is in the way, for every column."""
+    from pipeline.errors import PipelineError
+    from pipeline.export.options import ExportOptions
+    from pipeline.export.stage import export_model
+    from pipeline.optimize.options import OptimizeOptions
+    from pipeline.optimize.stage import optimize_model
+    from pipeline.parity.options import ParityOptions
+    from pipeline.parity.stage import compare_parity
+
+    try:
+        exported = export_model(ExportOptions(model, folder))
+        made = {t: optimize_model(OptimizeOptions(folder, target=t)) for t in TARGETS}  # type: ignore[arg-type]
+        compare_parity(ParityOptions(folder, seeds=1, sentences=0))
+    except PipelineError as err:
+        return dict.fromkeys(COLUMNS, "–") | {"exports": f"no: {err.what.splitlines()[0]}"}
+    graphs = {"exported": exported.facts["parts"]} | {t: a.facts["parts"] for t, a in made.items()}
+    return {
+        "exports": "yes",
+        "sizes": sizes(folder, graphs),
+        **judged(json.loads((folder / "parity/parity.json").read_text()), len(graphs)),
+        "tokens": tokens(folder, exported.facts, graphs),
+        **{target: fused(artifact.facts["parts"]) for target, artifact in made.items()},
+    }
+
+
+def sizes(folder: Path, graphs: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return the named sizes of the graphs' inputs, read off the files."""
+    import onnx
+
+    found: dict[str, set[str]] = {}
+    for name, parts in graphs.items():
+        found[name] = set()
+        for part in parts.values():
+            graph = onnx.load(folder / part["file"], load_external_data=False).graph
+            dims = (d for value in graph.input for d in value.type.tensor_type.shape.dim)
+            found[name] |= {d.dim_param for d in dims if d.dim_param}
+    lost = {name: found["exported"] - kept for name, kept in found.items()}
+    if any(lost.values()):
+        return f"no: {lost}"
+    return ", ".join(sorted(size for size in found["exported"] if size.isidentifier()))
+
+
+def judged(parity: Mapping[str, Any], variants: int) -> dict[str, str]:
+    """Return what the comparison says: loaded, within budget, chunks of a prompt equal it whole."""
+    rows = [row for part in parity["parts"].values() for row in part["candidates"]]
+    skipped = [f"{row['name']}: {row['skipped']}" for row in rows if row["skipped"]]
+    names = {row["name"] for row in rows}
+    usage = max((o["usage"] or 9 for row in rows for o in row["outputs"]), default=9.0)
+    chunks = [c for row in rows for c in row["checks"] if c["name"] == "chunked prefill"]
+    bad = sorted({row["name"] for row in rows if row["passed"] is False})
+    return {
+        "loads": "yes" if not skipped and len(names) == variants else f"no: {skipped or names}",
+        "budget": f"yes, {100 * usage:.0f} % of it" if not bad else f"no: {', '.join(bad)}",
+        "cache": "–" if not chunks else "yes" if all(c["passed"] for c in chunks) else "no",
+    }
+
+
+def tokens(folder: Path, facts: Mapping[str, Any], graphs: Mapping[str, Any]) -> str:
+    """Return whether every graph chooses the tokens PyTorch chooses, for a model that generates."""
+    import numpy as np
+
+    from pipeline.export.load import reload_parts
+    from pipeline.runners.decoding import Decoder, greedy
+    from pipeline.runners.open import open_runner
+    from pipeline.runners.torch_runner import TorchRunner
+
+    part = "decoder" if "decoder" in facts["parts"] else "model"
+    inputs, special = facts["parts"][part]["inputs"], facts.get("generation") or {}
+    if not any(str(entry["name"]).startswith("past_key_values.") for entry in inputs):
+        return "–"
+    start = special.get("decoder_start_token_id") if part == "decoder" else None
+    ids = np.random.default_rng(0).integers(3, 90, (2, 8))
+
+    def generate(runners: dict[str, Any]) -> list[list[int]]:
+        decoder = Decoder(runners, inputs)
+        made = greedy(decoder, ids, np.ones_like(ids), start=start, end=(), max_new=NEW_TOKENS)
+        return made.tokens
+
+    parts = reload_parts(facts, folder).parts
+    wanted = generate({p.name: TorchRunner(p.module, tuple(p.inputs), p.outputs) for p in parts})
+    off = []
+    for name, about in graphs.items():
+        with ExitStack() as stack:
+            files = {n: folder / a["file"] for n, a in about.items()}
+            opened = {n: stack.enter_context(open_runner(f, threads=1)) for n, f in files.items()}
+            off += [name] if generate(opened) != wanted else []
+    return f"no: {', '.join(off)}" if off else f"yes, 2 × {NEW_TOKENS}"
+
+
+def fused(parts: Mapping[str, Any]) -> str:
+    """Return how many attentions and norms were fused, or which kind was not."""
+    words = []
+    for kind in ("attention", "norm"):
+        rows = [part["counts"].get(kind, {}) for part in parts.values()]
+        done, plain, refused = (
+            sum(row.get(k, 0) for row in rows) for k in ("fused", "plain", "refused")
+        )
+        words.append(f"{done} {kind}{'' if done == 1 else 's'}")
+        words[-1] += f" ({plain} plain, {refused} refused)" if plain or refused else ""
+    whole = not any("(" in word for word in words)
+    return ("yes, " if whole else "no: ") + ", ".join(words)
+
+
+def table(found: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return the table's lines of markdown."""
+    lines = [
+        "## The whole way", "", *(__doc__ or "").split("\n\n", 2)[2].strip().splitlines(), "",
+        f"| model | {' | '.join(COLUMNS.values())} |", "| --- |" + " --- |" * len(COLUMNS),
+    ]  # fmt: skip
+    for name, row in found.items():
+        lines.append(f"| {name} | {' | '.join(str(row[key]) for key in COLUMNS)} |")
+    return [*lines, "", "A dash: the model has no such thing.", ""]
+
+
+def main() -> None:
+    """Measure the models named on the command line, or all, and write the report."""
+    import matrix
+
+    from models.presets import PRESETS
+
+    tiny = [name for name in PRESETS if name.endswith("-tiny") or name == "zh-en"]
+    data = HERE / "whole.json"
+    found = json.loads(data.read_text()) if data.exists() else {}
+    for name in sys.argv[1:] or [*tiny, *REAL]:
+        started = time.monotonic()
+        with tempfile.TemporaryDirectory() as folder:
+            found[name] = measure(location(name), Path(folder) / "out")
+        print(name, round(time.monotonic() - started), "s", found[name], flush=True)
+        data.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
+        (HERE / "report.md").write_text(matrix.render(json.loads((HERE / "data.json").read_text())))
+
+
+if __name__ == "__main__":
+    main()
