@@ -22,12 +22,12 @@ def joined_cache(
     without a cache.
     """
     cache, kv = site.cache, site.kv_heads
-    layouts = [(site.batch, kv, site.new_keys, size) for size in (site.size, site.value_size)]
-    new = [relayout(emit, x, axes) for x, axes in zip((site.k, site.v), layouts, strict=True)]
+    if cache is not None and cache.present_key.producer() is not site.anchor:
+        return cache.present_key, cache.present_value, (cache.present_key, cache.present_value)
+    key = relayout(emit, site.k, (site.batch, kv, site.new_keys, site.size))
+    value = relayout(emit, site.v, (site.batch, kv, site.new_keys, site.value_size))
     if cache is None:
-        return new[0], new[1], ()
-    present = [cache.present_key, cache.present_value]
-    if cache.present_key.producer() is site.anchor:
-        pasts = (cache.past_key, cache.past_value)
-        present = [emit.one("Concat", [p, n], {"axis": 2}) for p, n in zip(pasts, new, strict=True)]
-    return present[0], present[1], tuple(present)
+        return key, value, ()
+    key = emit.one("Concat", [cache.past_key, key], {"axis": 2})
+    value = emit.one("Concat", [cache.past_value, value], {"axis": 2})
+    return key, value, (key, value)

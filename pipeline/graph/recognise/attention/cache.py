@@ -6,6 +6,8 @@ import onnx_ir as ir
 
 from pipeline.graph.dims import Dim
 from pipeline.graph.facts import Facts
+from pipeline.graph.recognise.attention.frame import AlignError, Frame
+from pipeline.graph.recognise.attention.operands import operand_view
 from pipeline.graph.recognise.attention.site import Cache
 from pipeline.graph.views import Axes, Axis, Factor, View
 
@@ -38,7 +40,22 @@ def absorb(
     layout_k: Axes = (batch, kv, new_keys, size)
     layout_v: Axes = (batch, kv, new_keys, value_size)
     cache = Cache(past_k, past_v, k.base, v.base, length)
-    return View(new_k, layout_k, layout_k), View(new_v, layout_v, layout_v), cache, new_keys
+    return _through(new_k, layout_k, facts), _through(new_v, layout_v, facts), cache, new_keys
+
+
+def _through(new: ir.Value, layout: Axes, facts: Facts) -> View:
+    """Return the new tokens as a view of what they were before they were laid out for the cache."""
+    frame = Frame()
+    frame.put("laid out", View(new, layout, layout))
+    frame.put("before", operand_view(new, facts, scales=False)[0])
+    try:
+        for axis in range(len(layout)):
+            frame.align("laid out", axis, "before", axis)
+    except AlignError:
+        return View(new, layout, layout)
+    if frame.axes("laid out") != layout:  # the other roles know these factors only
+        return View(new, layout, layout)
+    return frame.views["before"]
 
 
 def _past(view: View, layout: Axes, facts: Facts) -> tuple[ir.Value, ir.Value, Dim] | None:
