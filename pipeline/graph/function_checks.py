@@ -1,7 +1,7 @@
 """How many nodes a file stands for once its functions are written out; bombs are refused here.
 
 A few functions that call each other twice stand for more nodes than any memory holds, and one
-that calls itself for infinitely many. Counted on the protobuf message, in time linear in it.
+that calls itself for infinitely many. Counted in time linear in what is there.
 """
 
 from __future__ import annotations
@@ -24,18 +24,29 @@ Name = tuple[str, str, str]
 def check_size(model: onnx.ModelProto, path: Path) -> None:
     """Raise BadModelError if the model has absurdly many nodes, functions written out."""
     calls = {_name_of(f): Counter(_callees(f.node)) for f in model.functions}
-    total = _total(Counter(_callees(model.graph.node)), _sizes(calls, path))
+    check_calls(Counter(_callees(model.graph.node)), calls, str(path))
+
+
+def check_calls(main: Counter[Name], calls: dict[Name, Counter[Name]], where: str) -> None:
+    """Raise BadModelError if a graph is absurdly large once its functions are written out.
+
+    Args:
+        main: How often the graph has each operator or function.
+        calls: The same of every function.
+        where: What to name in the error.
+    """
+    total = _total(main, _sizes(calls, where))
     if total > MAX_NODES:
         count = total if total < _MANY else f"over {_MANY}"
         functions = " once its functions are written out" if calls else ""
         raise BadModelError(
             f"The graph has {count} nodes{functions}, more than {MAX_NODES}.",
-            where=str(path),
+            where=where,
             fix="Export the model with loops or layers left whole instead of unrolled.",
         )
 
 
-def _sizes(calls: dict[Name, Counter[Name]], path: Path) -> dict[Name, int]:
+def _sizes(calls: dict[Name, Counter[Name]], where: str) -> dict[Name, int]:
     """Return how many nodes each function stands for; innermost first, without recursion."""
     sizes: dict[Name, int] = {}
     open_: set[Name] = set()
@@ -48,7 +59,7 @@ def _sizes(calls: dict[Name, Counter[Name]], path: Path) -> dict[Name, int]:
         elif name not in sizes and name in open_:
             raise BadModelError(
                 f"The function {name[1]!r} calls itself.",
-                where=str(path),
+                where=where,
                 fix="Export the model again; ONNX has no recursion.",
             )
         elif name not in sizes:

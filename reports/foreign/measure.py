@@ -1,7 +1,7 @@
 """Foreign files: quantised ones, Paddle's, and files written as other tools write them.
 
     python reports/foreign/measure.py --models W/models --expected W/expected.json \\
-        --zoo DIR_OF_THE_ZOO --work WORK [--mutated LOG] [--random LOG] [--only bert,gpt2]
+        --zoo DIR_OF_THE_ZOO --work WORK [--timed] [--mutated LOG] [--random LOG]
 
 `--models` are the zoo's exports (`run.py --work W` makes them). The quantised files and the Paddle
 file are made and fetched into WORK once. The logs are what these print:
@@ -9,7 +9,8 @@ file are made and fetched into WORK once. The logs are what these print:
     python -m tests.pipeline.optimize.mutated_files 10000 DIR_OF_ONNX_FILES
     python -m tests.pipeline.optimize.random_graphs 5000
 
-Writes data.json and report.md beside this script.
+`--timed` keeps the seconds: for an idle machine. `--report-only` renders data.json again, with the
+logs given. Writes data.json and report.md beside this script.
 """
 
 from __future__ import annotations
@@ -238,28 +239,37 @@ def paddle(args: argparse.Namespace) -> list[dict]:
     return rows
 
 
-def last_line(path: Path | None) -> str:
+def last_line(path: Path) -> str:
     """Return the summary a long run printed last."""
-    return path.read_text().strip().splitlines()[-1] if path is not None else ""
+    return path.read_text().strip().splitlines()[-1]
+
+
+def without_seconds(part: object) -> object:
+    """Return the data with no time in it."""
+    if isinstance(part, dict):
+        return {k: without_seconds(v) for k, v in part.items() if k != "seconds"}
+    return [without_seconds(x) for x in part] if isinstance(part, list) else part
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    for name in ("models", "expected", "zoo", "work"):
-        parser.add_argument(f"--{name}", type=Path, required=True)
-    for name in ("mutated", "random"):
+    for name in ("models", "expected", "zoo", "work", "mutated", "random"):
         parser.add_argument(f"--{name}", type=Path)
+    for name in ("timed", "report-only"):
+        parser.add_argument(f"--{name}", action="store_true")
     parser.add_argument("--only", default="")
     args = parser.parse_args()
-    sys.path.insert(0, str(args.zoo))
-    args.work.mkdir(parents=True, exist_ok=True)
-    data = {
-        "paddle": paddle(args),
-        "generated": generated(args) + merged(args),
-        "quantised": quantised(args),
-        "mutated": last_line(args.mutated),
-        "random": last_line(args.random),
-    }
+    if args.report_only:
+        data = json.loads((HERE / "data.json").read_text())
+    else:
+        sys.path.insert(0, str(args.zoo))
+        args.work.mkdir(parents=True, exist_ok=True)
+        made = generated(args) + merged(args)
+        data = {"paddle": paddle(args), "generated": made, "quantised": quantised(args)}
+        data = data if args.timed else without_seconds(data)
+    for name in ("mutated", "random"):
+        log = getattr(args, name)
+        data[name] = last_line(log) if log is not None else data.get(name, "")
     lines = ",\n".join(f"{json.dumps(key)}: {_lines(part)}" for key, part in data.items())
     (HERE / "data.json").write_text(f"{{\n{lines}\n}}\n")
     import render

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 
 INTRO = """# Foreign files
 
 Quantised files, a Paddle2ONNX file, and small files written the way other tools write theirs: old
 opsets, functions, attention inside If and Loop bodies, shared weights, equal or missing names,
-exporter junk. Every fused site is proven. Seconds include the proofs; how they were taken and the
+exporter junk. Every fused site is proven. Seconds, where they were taken, include the proofs; the
 commands are in [measure.py](measure.py).
 """
 QUANTISED = """
@@ -39,6 +40,11 @@ def _table(head: list[str], rows: list[list[object]]) -> str:
     return "\n".join([*lines, *("| " + " | ".join(map(str, row)) + " |" for row in rows)])
 
 
+def _seconds(rows: list[dict]) -> object:
+    """Return the longest time, a dash where none was taken."""
+    return max((row["seconds"] for row in rows if "seconds" in row), default="–")
+
+
 def _paddle(rows: list[dict]) -> str:
     if not rows:
         return "\n## Paddle2ONNX\n\nThe package could not be downloaded.\n"
@@ -47,7 +53,7 @@ def _paddle(rows: list[dict]) -> str:
     body = [
         [r["target"], f"{r['attention']}/2", f"{r['norm']}/5",
          f"{r['nodes']['before']} → {r['nodes']['after']}", r["read before"], r["read"],
-         f"{r['difference']:.0e}", r["seconds"]]
+         f"{r['difference']:.0e}", _seconds([r])]
         for r in rows
     ]  # fmt: skip
     return (
@@ -65,7 +71,7 @@ def _generated(rows: list[dict]) -> str:
         fused = [f"{r['attention'][0]}/{r['attention'][1]}, {r['norm'][0]}/{r['norm'][1]}"
                  for r in found]  # fmt: skip
         body.append([name, *fused, f"{max(r['difference'] for r in found):.0e}",
-                     max(r["seconds"] for r in found)])  # fmt: skip
+                     _seconds(found)])  # fmt: skip
     head = ["file", *(f"{t}: attention, norms" for t in ("ort-cpu", "tensorrt")),
             "largest difference", "seconds at most"]  # fmt: skip
     return "\n## As other tools write them\n\n" + _table(head, body) + "\n"
@@ -117,7 +123,7 @@ def _row(rows: list[dict]) -> list[object]:
         worst("error"),
         f"{fails[0]}, {fails[1]}",
         parser,
-        max((r["seconds"] for r in done), default="-"),
+        _seconds(done),
     ]
 
 
@@ -128,19 +134,25 @@ def _why(found: dict) -> str:
             reasons[f"{row['target']}: {reason}"] += number
     lines = ["", "Left, and why:", ""]
     lines += [f"- {reason} ({number} sites)" for reason, number in reasons.most_common()]
-    refused = defaultdict(list)
-    for row in found["rows"]:
-        if "refused" in row:
-            refused[row["refused"].splitlines()[0]].append(row["file"])
-    lines += [f"- refused: {why}: {', '.join(sorted(set(f)))}" for why, f in refused.items()]
-    broken = defaultdict(set)
-    for row in found["rows"]:
-        if "original fails" in row:
-            broken[row["original fails"].split("Status Message:")[-1][-120:]].add(row["file"])
-    lines += ["", "Files that ONNX Runtime does not run as its quantiser wrote them:", ""]
-    lines += [f"- {', '.join(sorted(files))}: {why}" for why, files in broken.items()]
-    lines += [f"- not made: {name}: {why}" for name, why in found["not made"].items()]
+    groups = {
+        "Refused": [(r["refused"], r["file"]) for r in found["rows"] if "refused" in r],
+        "As the quantiser wrote them, ONNX Runtime does not run":
+            [(r["original fails"], r["file"]) for r in found["rows"] if "original fails" in r],
+        "Not made, because the quantiser failed": [(w, f) for f, w in found["not made"].items()],
+    }  # fmt: skip
+    for title, pairs in groups.items():
+        lines += ["", f"{title}:", ""]
+        by_reason = defaultdict(set)
+        for why, file in pairs:
+            by_reason[_short(why)].add(file)
+        lines += [f"- {', '.join(sorted(files))}: {why}" for why, files in by_reason.items()]
     return "\n".join(lines) + "\n"
+
+
+def _short(words: str) -> str:
+    """Return the core of a complaint of ONNX Runtime, without paths and names of nodes."""
+    core = re.split(r"failed:|Status Message: |FAIL : ", words.splitlines()[0])[-1]
+    return re.sub(r"\s*(In Node, \(\"|Node \()[^\s\",)]*[\",)]*", "", core)[:90].strip()
 
 
 def _long_runs(data: dict) -> str:

@@ -20,3 +20,13 @@ def test_another_opset_is_refused():
     proto.functions[0].opset_import[0].version = 11
     with pytest.raises(BadModelError, match="pset"):
         inline(ir.from_proto(proto))
+
+
+@pytest.mark.parametrize(
+    ("proto", "words"),
+    [(hostile.deep_functions(40), "nodes"), (hostile.endless_function(), "calls itself")],
+    ids=["doubling", "endless"],
+)
+def test_what_grows_without_bound_is_refused(proto, words):
+    with pytest.raises(BadModelError, match=words):
+        inline(ir.from_proto(proto))
