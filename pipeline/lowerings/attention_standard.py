@@ -78,7 +78,7 @@ class FuseAttentionStandard:
         if site.cap:
             attrs["softcap"] = site.cap
         past = (cache.past_key, cache.past_value) if cache is not None else ()
-        result, weights, own = _attention(site, emit, [q, k, v, mask, *past], attrs)
+        result, weights, own = _attention(site, emit, [q, k, v, mask, *past], attrs, raw)
         if rank3:
             return (put_back(site, emit, result, site.result_axes), *weights, *own)
         result = without_empty_rows(emit, result, raw, kind)
@@ -106,6 +106,7 @@ def _attention(
     emit: Emitter,
     inputs: Sequence[ir.Value | None],
     attrs: dict[str, object],
+    raw: ir.Value | None,
 ) -> tuple[ir.Value, tuple[ir.Value, ...], tuple[ir.Value, ...]]:
     """Return the operator's result, the weights where the site returns them, the new cache."""
     cached = len(inputs) > 4
@@ -115,6 +116,7 @@ def _attention(
     attrs = attrs | {"qk_matmul_output_mode": PROBABILITIES}
     result, key, value, probs = emit.op("Attention", inputs, attrs, outputs=4)
     axes = (site.batch, site.heads, site.rows, site.keys)
+    probs = without_empty_rows(emit, probs, raw, emit.facts.dtype(probs) or ir.DataType.FLOAT)
     weights = relayout(emit, View(probs, axes, axes), site.weights.axes)
     if not cached:  # not asked for, so not computed
         key.name = value.name = ""

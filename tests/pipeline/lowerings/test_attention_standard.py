@@ -104,6 +104,20 @@ def test_fully_masked_rows_keep_their_meaning(core, zeros, lowering):
     assert (not want[0, 1].any()) == zeros
 
 
+@pytest.mark.parametrize("lowering", [CPU, ONNX], ids=["ort-cpu", "onnx"])
+@pytest.mark.parametrize("core", [core for core, _ in MASKED.values()], ids=MASKED)
+def test_returned_weights_of_fully_masked_rows_keep_their_meaning(core, lowering):
+    masks = ", bool[T] c, bool[B,1,S,T] m"
+    text = graphs.attention(core, masks, outputs=", float[B,4,S,T] p")
+    model = model_of(text)
+    feeds = feeds_of(model) | {"c": np.array([True, False, True])}
+    feeds["m"] = np.random.default_rng(1).random((3, 1, 3, 3)) < 0.6
+    feeds["m"][0, 0, 1] = False
+    want = numbers_of(model, feeds)[1]
+    got = numbers_of(rewritten(text, find_attention, lowering), feeds)[1]
+    np.testing.assert_allclose(got, want, rtol=0, atol=TOLERANCE)
+
+
 def test_a_second_reader_of_the_scores_keeps_them():
     text = graphs.attention(outputs=", float[B,4,S,T] qk")
     model = rewritten(text, find_attention, CPU)
