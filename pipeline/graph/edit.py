@@ -10,6 +10,7 @@ from pipeline.graph.emit import Emitter
 from pipeline.graph.facts import Facts
 from pipeline.graph.relayout import LayoutError, shape_operand
 from pipeline.graph.sites import Site
+from pipeline.graph.upstream import border_above
 
 
 def commit(
@@ -87,17 +88,7 @@ def _sizes_elsewhere(
 
 def _upstream(value: ir.Value, site: Site, replaced: Sequence[ir.Value]) -> list[ir.Value]:
     """Return the values from outside the site that a value of it is computed from."""
-    found: list[ir.Value] = []
-    todo, seen = [value], {value}
-    while todo:
-        node = todo.pop().producer()
-        for source in node.inputs if node is not None else ():
-            if source is None or source in seen:
-                continue
-            seen.add(source)
-            inside = source in replaced or source.producer() in site.nodes
-            (todo if inside else found).append(source)
-    return found
+    return border_above(value, lambda x: x in replaced or x.producer() in site.nodes)
 
 
 def register(graph: ir.Graph, emit: Emitter) -> None:

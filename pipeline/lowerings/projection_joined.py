@@ -3,9 +3,9 @@
 Source: ONNX MatMul and Split (opset 18).
 Exact: rounding only.
 Applies when: ONNX Runtime runs on a CPU and the matrices are small. A small product is not worth
-two threads, so that one core reads its weights while the other waits: joined, SmolLM2-135M decodes
-about 1.2 times faster on two threads. From some size on each product keeps all threads busy by
-itself, and the matrices stay where they lie.
+two threads, so that one core reads its weights while the other waits. From some size on each
+product keeps all threads busy by itself, and the matrices stay where they lie. Measured as part of
+the whole in reports/decode.
 """
 
 from __future__ import annotations

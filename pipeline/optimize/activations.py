@@ -20,6 +20,7 @@ import onnx_ir as ir
 from pipeline.errors import PipelineError, UsageError
 from pipeline.graph.facts import Facts
 from pipeline.graph.regions import Region
+from pipeline.graph.upstream import border_above
 from pipeline.types import SILENT, Progress
 
 if TYPE_CHECKING:
@@ -170,20 +171,8 @@ class Activations:
 
     def _border(self, value: ir.Value, places: Mapping[ir.Value, _Place]) -> dict[ir.Value, _Place]:
         """Return the recorded values nearest above one that is not recorded."""
-        found: dict[ir.Value, _Place] = {}
-        todo, seen = [value], {value}
-        while todo:
-            node = todo.pop().producer()
-            for source in node.inputs if node is not None else ():
-                if source is None or source in seen:
-                    continue
-                seen.add(source)
-                place = self._place(source, places)
-                if place is None:
-                    todo.append(source)
-                else:
-                    found[source] = place
-        return found
+        above = border_above(value, lambda source: self._place(source, places) is None)
+        return {x: place for x in above if (place := self._place(x, places)) is not None}
 
 
 def _declared(tensor: torch.Tensor, kind: ir.DataType | None) -> np.ndarray:
