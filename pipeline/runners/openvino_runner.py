@@ -63,9 +63,9 @@ class OpenvinoRunner:
 
     def prepare(self, feeds: Mapping[str, np.ndarray]) -> Callable[[], None]:
         """Return a call that runs on these inputs, already held by the runtime."""
+        request: Any = self._model.create_infer_request()  # a request holds one set of inputs
         for name, array in self._select(feeds).items():
-            self._request.set_tensor(name, ov.Tensor(array))
-        request = self._request
+            request.set_tensor(name, ov.Tensor(array))
 
         def call() -> None:
             request.infer()

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 Shape = tuple[int, ...]
+Places = tuple[tuple[Shape, int], ...]  # shape and address of every input
 
 
 class EngineError(RuntimeError):
@@ -70,6 +71,8 @@ class Engine:
         self.dtypes = {n: numpy_dtype(trt, self.engine.get_tensor_dtype(n)) for n in names}
         self._held: dict[str, DeviceTensor] = {}
         self._loose: list[DeviceTensor] = []
+        self._prepared: list[DeviceTensor] = []
+        self._bound: object = None
         self._replays: dict[tuple[object, ...], int] = {}
         self._profile = 0
 
@@ -102,29 +105,42 @@ class Engine:
         Raises:
             EngineError: A missing input, or a shape no profile covers.
         """
-        shapes, made = self._bind(feeds, keep)
-        self._execute(made, shapes)
+        inputs, made = self._bind(feeds, keep)
+        self._execute(inputs, made)
         self.cuda.synchronize()
         return {n: t if n in keep else self.fetch(t) for n, t in made.items()}
 
     def prepare(self, feeds: Mapping[str, np.ndarray]) -> Callable[[], None]:
-        """Return a call that runs on these inputs, copied to the GPU once, and waits."""
-        shapes, made = self._bind(feeds, ())
+        """Return a call that runs on these inputs, copied to the GPU once, and waits.
+
+        Raises:
+            EngineError: A missing input, or a shape no profile covers.
+        """
+        self._choose_profile({n: self._fed_shape(n, feeds) for n in self.inputs})
+        own = {n: self.keep(feeds[n]) for n in self.inputs}
+        self._prepared.extend(own.values())
+        bound = self._bind(own, ())
+        self._bound = own
 
         def call() -> None:
-            self._execute(made, shapes)
+            nonlocal bound
+            if self._bound is not own:  # another call has pointed the context elsewhere
+                bound = self._bind(own, ())
+                self._bound = own
+            self._execute(*bound)
             self.cuda.synchronize()
 
         return call
 
     def _bind(
         self, feeds: Mapping[str, np.ndarray | DeviceTensor], keep: Collection[str]
-    ) -> tuple[dict[str, Shape], dict[str, DeviceTensor]]:
+    ) -> tuple[Places, dict[str, DeviceTensor]]:
+        """Point the context at inputs and outputs; return both."""
+        self._bound = None
         shapes = {n: self._fed_shape(n, feeds) for n in self.inputs}
         self._choose_profile(shapes)
-        for name in self.inputs:
-            self._feed(name, feeds[name], shapes[name])
-        return shapes, {n: self._output(n, n in keep) for n in self.outputs}
+        places = tuple((shapes[n], self._feed(n, feeds[n], shapes[n])) for n in self.inputs)
+        return places, {n: self._output(n, n in keep) for n in self.outputs}
 
     def _fed_shape(self, name: str, feeds: Mapping[str, np.ndarray | DeviceTensor]) -> Shape:
         if name not in feeds:
@@ -162,16 +178,18 @@ class Engine:
         low, _favoured, high = self.engine.get_tensor_profile_shape(name, profile)
         return tuple(low), tuple(high)
 
-    def _feed(self, name: str, feed: np.ndarray | DeviceTensor, shape: Shape) -> None:
+    def _feed(self, name: str, feed: np.ndarray | DeviceTensor, shape: Shape) -> int:
+        """Point an input at a feed and return its address on the GPU."""
         self.context.set_input_shape(name, shape)
         if isinstance(feed, DeviceTensor):
             self.context.set_tensor_address(name, feed.address)
-            return
+            return feed.address
         array = np.ascontiguousarray(feed)
         tensor = self._room(name, shape, array.dtype)
         self.cuda.to_device(tensor.address, array.ctypes.data, array.nbytes)
         self.cuda.synchronize()  # the array may be a temporary of ours
         self.context.set_tensor_address(name, tensor.address)
+        return tensor.address
 
     def _output(self, name: str, kept: bool) -> DeviceTensor:
         shape = tuple(self.context.get_tensor_shape(name))
@@ -221,8 +239,8 @@ class Engine:
         """Take back a kept output for reuse."""
         self._loose.append(tensor)
 
-    def _execute(self, made: Mapping[str, DeviceTensor], shapes: Mapping[str, Shape]) -> None:
-        key = (self._profile, *shapes.items(), *(t.address for t in made.values()))
+    def _execute(self, inputs: Places, made: Mapping[str, DeviceTensor]) -> None:
+        key = (self._profile, *inputs, *(t.address for t in made.values()))
         if self.graphs and key in self._replays:
             self.cuda.launch(self._replays[key])
             return
@@ -261,10 +279,11 @@ class Engine:
             os.replace(part, self.cache_path)
             self.kernels = None
         self._forget_replays()
-        for tensor in (*self._held.values(), *self._loose):
+        for tensor in (*self._held.values(), *self._loose, *self._prepared):
             self.cuda.free(tensor.address)
         self._held.clear()
         self._loose.clear()
+        self._prepared.clear()
 
 
 def numpy_dtype(trt: ModuleType, dtype: Any) -> np.dtype[Any]:

@@ -28,6 +28,25 @@ def test_runs(runner):
     runner.prepare(FEEDS)()
 
 
+def test_prepared_calls_take_turns_each_on_its_own_inputs(runner, monkeypatch):
+    import openvino
+
+    made = []
+    create = openvino.CompiledModel.create_infer_request
+
+    def noted(model):
+        made.append(create(model))
+        return made[-1]
+
+    monkeypatch.setattr(openvino.CompiledModel, "create_infer_request", noted)
+    calls = [runner.prepare({**FEEDS, "x": np.full((n, 3), n, np.float32)}) for n in (1, 4)]
+    for _ in range(2):
+        for call in calls:
+            call()
+    found = [request.get_output_tensor().data.tolist() for request in made]
+    assert found == [[[1, 2, 3]], [[4, 5, 6]] * 4]
+
+
 def test_missing_inputs_are_named(runner):
     with pytest.raises(UsageError, match="w"):
         runner.run({"x": FEEDS["x"]})

@@ -109,6 +109,34 @@ def test_prepared_inputs_are_copied_once(opened, gpu, monkeypatch):
         runner.prepare({"x": x(65)})
 
 
+@pytest.mark.parametrize("graphs", [False, True])
+def test_prepared_calls_take_turns_each_on_its_own_inputs(opened, gpu, graphs):
+    runner, engine = opened(cuda_graph=graphs)
+
+    def result(rows):
+        array = np.empty((rows, 4), np.float32)
+        gpu.to_host(array.ctypes.data, engine.context.addresses["y"], array.nbytes)
+        return array
+
+    calls = [(runner.prepare({"x": values}), values) for values in (x(2), x(2) + 1, x(7), x(30))]
+    for call, values in [*calls, *reversed(calls), *calls, calls[-1]]:
+        call()
+        assert np.array_equal(result(len(values)), 2 * values)
+    assert np.array_equal(runner.run({"x": x(5)})["y"], 2 * x(5))
+    calls[-1][0]()
+    assert np.array_equal(result(30), 2 * calls[-1][1])
+    runner.close()
+    assert gpu.memory == {}
+
+
+def test_a_replay_reads_the_inputs_of_its_call(opened):
+    runner, _engine = opened(cuda_graph=True)
+    one, other = runner.hold(x(2)), runner.hold(x(2) + 5)
+    for _ in range(2):
+        assert np.array_equal(runner.run_held({"x": one}, "none")["y"], 2 * x(2))
+        assert np.array_equal(runner.run_held({"x": other}, "none")["y"], 2 * (x(2) + 5))
+
+
 def test_graphs_are_replayed_for_equal_shapes_and_dropped_when_buffers_move(opened, gpu):
     runner, _engine = opened(cuda_graph=True)
     assert np.array_equal(runner.run({"x": x(2)})["y"], 2 * x(2))
