@@ -16,7 +16,7 @@ from transformers import GenerationConfig, GenerationMixin, PretrainedConfig
 from transformers.modeling_outputs import BaseModelOutput, CausalLMOutputWithPast
 
 from pipeline.runners.base import Runner
-from pipeline.runners.decoding import CROSS, PAST, PRESENT
+from pipeline.runners.decoding import CROSS, PAST, PRESENT, cache_capacity, static_inputs
 from pipeline.runners.held import empty_cache, hold, reorder, run_held
 
 # transformers 5.24 renamed what a model's output calls its cache
@@ -65,7 +65,7 @@ class RunnerForGeneration(GenerationMixin):
     ) -> None:
         self.encoding = parts.get("encoder")
         self.stepping = parts["decoder"] if "decoder" in parts else parts["model"]
-        self.inputs = inputs
+        self.inputs, self.capacity = inputs, cache_capacity(inputs)
         ids = {name: value for name, value in special.items() if name.endswith("token_id")}
         self.config = PretrainedConfig(is_encoder_decoder=self.encoding is not None)
         self.generation_config: Any = GenerationConfig(**ids)  # type: ignore[no-untyped-call]
@@ -137,7 +137,11 @@ class RunnerForGeneration(GenerationMixin):
             feeds["position_ids"] = positions[:, -ids.shape[1] :]
         else:
             feeds |= self._crossed(encoder_outputs)
-        made = run_held(self.stepping, feeds, PRESENT)
+        into = None
+        if self.capacity:
+            feeds |= static_inputs(mask, ids.shape[1], self.capacity)
+            into = {PRESENT + n.removeprefix(PAST): value for n, value in cache.values.items()}
+        made = run_held(self.stepping, feeds, PRESENT, into)
         values = {
             PAST + name.removeprefix(PRESENT): value
             for name, value in made.items()

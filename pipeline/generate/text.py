@@ -96,13 +96,18 @@ def generate_rows(
     _check_cache(source, inputs)
     model: Any = RunnerForGeneration(source.parts, inputs, special)
     _check_rows(rows)
-    _check_length(rows, special, options.max_new_tokens, has_encoder=model.encoding is not None)
-    options, notes = _fitted(options, rows, special, has_encoder=model.encoding is not None)
+    room = _room(special, model.capacity)
+    has_encoder = model.encoding is not None
+    notes: tuple[str, ...] = ()
+    if room is not None:
+        _check_length(rows, room, options.max_new_tokens, has_encoder=has_encoder)
+    if room is not None and not has_encoder:
+        options, notes = _fitted(options, rows, room)
     pad = special.get("pad_token_id")
     ends = special.get("eos_token_id")
     if pad is None:
         pad = ends[0] if isinstance(ends, list) else (ends if ends is not None else 0)
-    ids, mask = padded(rows, int(pad), left=model.encoding is None)
+    ids, mask = padded(rows, int(pad), left=not has_encoder)
     arguments = _arguments(options, tokenizer, int(pad))
     clock = _Clock(tokenizer if stream is not None and len(rows) == 1 else None, stream)
     started = time.perf_counter()
@@ -165,7 +170,7 @@ def padded(
 def _check_cache(source: TextSource, inputs: Sequence[Any]) -> None:
     if not any(str(entry["name"]).startswith("past_key_values.") for entry in inputs):
         raise UsageError(
-            "the exported decoder has no cache that grows",
+            "the exported decoder has no cache",
             where=str(source.folder.path),
             fix="export it with --kv-cache concat",
         )
@@ -177,36 +182,45 @@ def _check_rows(rows: Sequence[Sequence[int]]) -> None:
             raise UsageError(f"text {number} is empty: it gives no token to start from")
 
 
+@dataclass(frozen=True)
+class _Room:
+    """How many positions a text may have, and what sets that limit: the model or its cache."""
+
+    positions: int
+    owner: str
+
+
+def _room(special: dict[str, Any], capacity: int) -> _Room | None:
+    """Return the positions there are for prompt and answer, None where nobody limits them."""
+    limit = special.get("max_length")
+    own = limit if isinstance(limit, int) and limit > UNSET else None
+    if capacity and (own is None or capacity < own):
+        return _Room(capacity, "cache")
+    return None if own is None else _Room(own, "model")
+
+
 def _fitted(
-    options: GenerateOptions,
-    rows: Sequence[Sequence[int]],
-    special: dict[str, Any],
-    *,
-    has_encoder: bool,
+    options: GenerateOptions, rows: Sequence[Sequence[int]], room: _Room
 ) -> tuple[GenerateOptions, tuple[str, ...]]:
     """Return the options with no more new tokens than a decoder has positions for, and a note."""
-    limit = special.get("max_length")
-    if has_encoder or not isinstance(limit, int) or limit <= UNSET:
+    left = room.positions - max(len(row) for row in rows)
+    if options.max_new_tokens <= left:
         return options, ()
-    room = limit - max(len(row) for row in rows)
-    if options.max_new_tokens <= room:
-        return options, ()
-    note = f"the model has {limit} positions, so an answer ends after {room} tokens"
-    return replace(options, max_new_tokens=room), (note,)
+    note = f"the {room.owner} has {room.positions} positions, so an answer ends after {left} tokens"
+    return replace(options, max_new_tokens=left), (note,)
 
 
 def _check_length(
-    rows: Sequence[Sequence[int]], special: dict[str, Any], new: int, *, has_encoder: bool
+    rows: Sequence[Sequence[int]], room: _Room, new: int, *, has_encoder: bool
 ) -> None:
     longest = max(len(row) for row in rows)
-    limit = special.get("max_length")
     needed = max(longest, new + 1) if has_encoder else longest + 1
-    if isinstance(limit, int) and limit > UNSET and needed > limit:
+    if needed > room.positions:
+        too_long = longest + 1 > room.positions
+        what = f"{longest} prompt tokens" if too_long else f"{new} new tokens"
         raise UsageError(
-            f"{longest} prompt tokens do not fit the model's {limit} positions"
-            if longest + 1 > limit
-            else f"{new} new tokens do not fit the model's {limit} positions",
-            fix="shorten the prompt" if longest + 1 > limit else "lower --max-new-tokens",
+            f"{what} do not fit the {room.owner}'s {room.positions} positions",
+            fix="shorten the prompt" if too_long else "lower --max-new-tokens",
         )
 
 

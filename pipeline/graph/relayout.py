@@ -24,7 +24,7 @@ def relayout(emit: Emitter, view: View, target: Axes) -> ir.Value:
     Raises:
         LayoutError: A size is not computable from the graph's inputs or the view's base.
     """
-    if _same(view.source, target):
+    if lies_as(view, target):
         return view.base
     wanted = [factor for axis in target for factor in axis]
     held = {factor for axis in view.source for factor in axis}
@@ -38,10 +38,11 @@ def relayout(emit: Emitter, view: View, target: Axes) -> ir.Value:
     return _grouped(emit, view, value, units, target)
 
 
-def _same(source: Axes, target: Axes) -> bool:
-    return len(source) == len(target) and all(
+def lies_as(view: View, target: Axes) -> bool:
+    """Whether the view's base has the wanted layout already."""
+    return len(view.source) == len(target) and all(
         len(a) == len(b) and all(x is y for x, y in zip(a, b, strict=True))
-        for a, b in zip(source, target, strict=True)
+        for a, b in zip(view.source, target, strict=True)
     )
 
 

@@ -15,7 +15,7 @@ import onnx_ir as ir
 
 from pipeline.graph.emit import Emitter
 from pipeline.graph.recognise.attention.site import AttentionSite
-from pipeline.graph.relayout import relayout
+from pipeline.graph.relayout import lies_as, relayout
 from pipeline.graph.sites import Refusal
 from pipeline.graph.views import View, axis_size
 from pipeline.lowerings.attention_cache import joined_cache
@@ -89,7 +89,7 @@ class FuseAttentionStandard:
         """Whether queries, keys and values can go in as they leave their projections."""
         known = axis_size(site.heads).const is not None and axis_size(site.kv_heads).const
         guarded = self.target != "ort-cpu" and site.zero_rows and bool(site.mask)
-        return bool(known) and site.row_scale is None and not guarded
+        return bool(known) and site.row_scale is None and not guarded and not _apart(site)
 
     def _mask(
         self, site: AttentionSite, emit: Emitter, kind: ir.DataType
@@ -99,6 +99,16 @@ class FuseAttentionStandard:
             return mask_and_guard(site, emit, kind)
         finite = not site.zero_rows
         return MaskBuilder(site, emit, kind, boolean=True, finite=finite).build(), None
+
+
+def _apart(site: AttentionSite) -> bool:
+    """Whether keys and values lie head by head, as a cache keeps them.
+
+    Rank 3 would transpose all of them in every step; rank 4 transposes only the queries.
+    """
+    heads = (site.batch, site.kv_heads, site.new_keys)
+    key, value = (*heads, site.size), (*heads, site.value_size)
+    return site.cache is None and lies_as(site.k, key) and lies_as(site.v, value)
 
 
 def _attention(

@@ -3,7 +3,8 @@
 Two kinds of exported models generate text (the names are the export's contract):
   encoder + decoder   the encoder's cross.N.* and mask go into every step of the decoder
   one decoder         attention_mask covers past and new positions, position_ids count real ones
-Both take past_key_values.N.* and give present.N.*, which become the next step's past.
+Both take past_key_values.N.* and give present.N.*, which become the next step's past. A cache of
+fixed size also takes write_indices [B], where each row's new entries go, and a mask of that size.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pipeline.errors import UsageError
 from pipeline.runners.base import Runner
 
 PAST, PRESENT, CROSS = "past_key_values.", "present.", "cross."
+WRITE_INDICES = "write_indices"
 Arrays = dict[str, np.ndarray]
 
 
@@ -54,6 +56,7 @@ class Decoder:
         self.encoder = parts.get("encoder")
         self.decoder = parts["decoder"] if "decoder" in parts else parts["model"]
         self.pad_id = pad_id
+        self._capacity = cache_capacity(inputs)
         self._empty = [entry for entry in inputs if str(entry["name"]).startswith(PAST)]
         if not self._empty:
             raise UsageError(
@@ -92,6 +95,8 @@ class Decoder:
             grown = np.concatenate([state.mask, fresh.astype(np.int64)], axis=1)
             positions = np.maximum(grown.cumsum(axis=1) - 1, 0)[:, -ids.shape[1] :]
             feeds |= {"attention_mask": grown, "position_ids": positions}
+            if self._capacity:
+                feeds |= static_inputs(grown, ids.shape[1], self._capacity)
         wanted = {name: value for name, value in feeds.items() if name in self.decoder.input_names}
         made = self.decoder.run(wanted)
         cache = {
@@ -159,9 +164,45 @@ def greedy(
 
 
 def empty_past(entry: Mapping[str, Any], rows: int) -> np.ndarray:
-    """Return a past of length 0: [B, H, 0, D], the sizes of heads read off the graph's input."""
-    shape = [rows, entry["shape"][1], 0, entry["shape"][3]]
+    """Return a past without entries: [B, H, 0, D], or zeros [B, H, C, D] where its size is fixed.
+
+    Args:
+        entry: Export facts of the graph's input: {"name", "dtype", "shape"}.
+        rows: B.
+    """
+    _, heads, length, size = entry["shape"]
+    shape = [rows, heads, length if isinstance(length, int) else 0, size]
     return np.zeros(shape, np.dtype(_numpy_name(str(entry["dtype"]))))
+
+
+def cache_capacity(inputs: Sequence[Mapping[str, Any]]) -> int:
+    """Return the positions of a cache of fixed size, 0 for one that grows."""
+    if not any(entry["name"] == WRITE_INDICES for entry in inputs):
+        return 0
+    past = next(entry for entry in inputs if str(entry["name"]).startswith(PAST))
+    return int(past["shape"][2])
+
+
+def static_inputs(mask: np.ndarray, new: int, capacity: int) -> Arrays:
+    """Return what a cache of fixed size takes in a step.
+
+    Args:
+        mask: [B, P + T], 1 where a position is real, past and new ones.
+        new: T.
+        capacity: C, the positions of the cache.
+
+    Raises:
+        UsageError: the positions do not fit the cache.
+    """
+    rows, total = mask.shape
+    if total > capacity:
+        raise UsageError(
+            f"{total} positions do not fit the cache of {capacity}",
+            fix="export with a larger --capacity, or with --kv-cache concat",
+        )
+    full = np.zeros((rows, capacity), np.int64)
+    full[:, :total] = mask
+    return {"attention_mask": full, WRITE_INDICES: np.full(rows, total - new, np.int64)}
 
 
 def _numpy_name(name: str) -> Any:

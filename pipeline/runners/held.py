@@ -11,19 +11,23 @@ from pipeline.runners.base import Runner
 from pipeline.runners.decoding import PAST, empty_past
 
 
-def run_held(runner: Runner, feeds: Mapping[str, Any], kept: str) -> dict[str, Any]:
+def run_held(
+    runner: Runner, feeds: Mapping[str, Any], kept: str, into: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """Return every output; those whose name starts with `kept` stay with the runner if it can.
 
     Args:
         runner: Any runner.
         feeds: Arrays, or values from an earlier call; names the runner lacks are ignored.
         kept: Prefix of the outputs that are only fed again.
+        into: Values that outputs of the same shape are written into, by output, where the runner
+            holds values; one that is fed as well is updated in place.
     """
     wanted = {name: feeds[name] for name in runner.input_names if name in feeds}
     step = getattr(runner, "run_held", None)
     if step is None:
         return dict(runner.run(wanted))
-    made: dict[str, Any] = step(wanted, kept)
+    made: dict[str, Any] = step(wanted, kept, into)
     return made
 
 
@@ -44,6 +48,6 @@ def as_array(value: Any) -> np.ndarray:
 
 
 def empty_cache(runner: Runner, inputs: Sequence[Mapping[str, Any]], rows: int) -> dict[str, Any]:
-    """Return pasts of length 0 for every past_key_values.N.* among the inputs' export facts."""
+    """Return pasts without entries for every past_key_values.N.* among the inputs' facts."""
     pasts = [entry for entry in inputs if str(entry["name"]).startswith(PAST)]
     return {str(entry["name"]): hold(runner, empty_past(entry, rows)) for entry in pasts}

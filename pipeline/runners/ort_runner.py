@@ -72,6 +72,8 @@ class OrtRunner:
         self._session: Any = _open(path, self.options, self.settings)
         self._inputs = {value.name: value for value in self._session.get_inputs()}
         self._outputs = tuple(value.name for value in self._session.get_outputs())
+        self._binding: Any = None  # of run_held into values, with what it has bound
+        self._bound: dict[str, Any] = {}
         self._plain = all(
             "bfloat16" not in value.type
             for value in (*self._session.get_inputs(), *self._session.get_outputs())
@@ -107,12 +109,15 @@ class OrtRunner:
             ) from err
         return {n: _to_array(v) for n, v in zip(self._outputs, answers, strict=True)}
 
-    def run_held(self, feeds: Mapping[str, Any], kept: str) -> dict[str, Any]:
+    def run_held(
+        self, feeds: Mapping[str, Any], kept: str, into: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
         """Return every output; those whose name starts with `kept` stay in the runtime.
 
         Args:
             feeds: Arrays, or values an earlier call kept.
             kept: Prefix of the outputs that are only fed again.
+            into: Held values that outputs are written into, by output.
 
         Raises:
             BadModelError: the runtime fails on these inputs.
@@ -122,13 +127,39 @@ class OrtRunner:
             for name, value in feeds.items()
         }
         try:
-            answers = self._session.run_with_ort_values(None, bound)
+            if into:
+                answers = self._run_into(bound, kept, into)
+            else:
+                answers = self._session.run_with_ort_values(list(self._outputs), bound)
         except Exception as err:
             raise BadModelError(
                 f"ONNX Runtime failed while running: {_first_line(err)}", where=str(self.path)
             ) from err
         named = zip(self._outputs, answers, strict=True)
         return {n: v if n.startswith(kept) else _to_array(v) for n, v in named}
+
+    def _run_into(
+        self, feeds: Mapping[str, Any], kept: str, into: Mapping[str, Any]
+    ) -> Sequence[Any]:
+        """Run with outputs bound to values; what is bound from the step before stays bound."""
+        if self._binding is None:
+            self._binding = self._session.io_binding()
+        binding, bound = self._binding, self._bound
+        for name, value in feeds.items():
+            if bound.get(name) is not value:
+                binding.bind_ortvalue_input(name, value)
+                bound[name] = value
+        for name in self._outputs:
+            if name not in into:
+                device = self.options.device if name.startswith(kept) else "cpu"
+                binding.bind_output(name, device)  # made anew by the runtime in every run
+            elif bound.get(name) is not into[name]:
+                binding.bind_ortvalue_output(name, into[name])
+                bound[name] = into[name]
+        self._session.run_with_iobinding(binding)
+        made = binding.get_outputs_as_ortvaluevector()
+        return [into[n] if n in into else ort.OrtValue(v)
+                for n, v in zip(self._outputs, made, strict=True)]  # fmt: skip
 
     def hold(self, array: np.ndarray) -> Any:
         """Return an array as a value of the runtime, on the device that runs."""
@@ -174,7 +205,8 @@ class OrtRunner:
 
     def close(self) -> None:
         """Release the session."""
-        self._session = None
+        self._session = self._binding = None
+        self._bound.clear()
 
     def __enter__(self) -> OrtRunner:
         """Return itself."""

@@ -97,15 +97,17 @@ class Engine:
         self,
         feeds: Mapping[str, np.ndarray | DeviceTensor],
         keep: Collection[str] = (),
+        into: Mapping[str, DeviceTensor] | None = None,
     ) -> dict[str, np.ndarray | DeviceTensor]:
         """Return every output; those named in `keep` stay on the GPU.
 
-        What was kept belongs to the caller: feed it again or give it to `release`.
+        What was kept belongs to the caller: feed it again or give it to `release`. Outputs named
+        in `into` are written there; a tensor that is fed as well is updated in place.
 
         Raises:
             EngineError: A missing input, or a shape no profile covers.
         """
-        inputs, made = self._bind(feeds, keep)
+        inputs, made = self._bind(feeds, keep, into)
         self._execute(inputs, made)
         self.cuda.synchronize()
         return {n: t if n in keep else self.fetch(t) for n, t in made.items()}
@@ -133,14 +135,18 @@ class Engine:
         return call
 
     def _bind(
-        self, feeds: Mapping[str, np.ndarray | DeviceTensor], keep: Collection[str]
+        self,
+        feeds: Mapping[str, np.ndarray | DeviceTensor],
+        keep: Collection[str],
+        into: Mapping[str, DeviceTensor] | None = None,
     ) -> tuple[Places, dict[str, DeviceTensor]]:
         """Point the context at inputs and outputs; return both."""
         self._bound = None
         shapes = {n: self._fed_shape(n, feeds) for n in self.inputs}
         self._choose_profile(shapes)
         places = tuple((shapes[n], self._feed(n, feeds[n], shapes[n])) for n in self.inputs)
-        return places, {n: self._output(n, n in keep) for n in self.outputs}
+        given = into or {}
+        return places, {n: self._output(n, n in keep, given.get(n)) for n in self.outputs}
 
     def _fed_shape(self, name: str, feeds: Mapping[str, np.ndarray | DeviceTensor]) -> Shape:
         if name not in feeds:
@@ -191,15 +197,18 @@ class Engine:
         self.context.set_tensor_address(name, tensor.address)
         return tensor.address
 
-    def _output(self, name: str, kept: bool) -> DeviceTensor:
+    def _output(self, name: str, kept: bool, into: DeviceTensor | None) -> DeviceTensor:
         shape = tuple(self.context.get_tensor_shape(name))
         if any(d < 0 for d in shape):
             raise EngineError(f"the shape of output {name!r} depends on values: {shape}")
-        tensor = (
-            self._new(shape, self.dtypes[name])
-            if kept
-            else (self._room(name, shape, self.dtypes[name]))
-        )
+        if into is not None:
+            if (shape, self.dtypes[name]) != (into.shape, into.dtype):
+                raise EngineError(f"output {name!r} is {shape}, a tensor of {into.shape} was given")
+            tensor = into
+        elif kept:
+            tensor = self._new(shape, self.dtypes[name])
+        else:
+            tensor = self._room(name, shape, self.dtypes[name])
         self.context.set_tensor_address(name, tensor.address)
         return tensor
 

@@ -98,17 +98,29 @@ class TensorrtRunner:
         return {n: t for n, t in found.items() if isinstance(t, np.ndarray)}
 
     def run_held(
-        self, feeds: Mapping[str, np.ndarray | Held], kept: str
+        self,
+        feeds: Mapping[str, np.ndarray | Held],
+        kept: str,
+        into: Mapping[str, Held] | None = None,
     ) -> dict[str, np.ndarray | Held]:
         """Return every output; those whose name starts with `kept` stay on the GPU.
+
+        Args:
+            feeds: Arrays, or values an earlier call kept.
+            kept: Prefix of the outputs that are only fed again.
+            into: Held values that outputs are written into, by output.
 
         Raises:
             UsageError: A missing input, or a shape no profile covers.
         """
         plain = {n: f.tensor if isinstance(f, Held) else f for n, f in feeds.items()}
         keep = {name for name in self.output_names if name.startswith(kept)}
-        found = self.run_resident(plain, keep)
-        return {n: Held(self, t) if isinstance(t, DeviceTensor) else t for n, t in found.items()}
+        given = into or {}
+        found = self.run_resident(plain, keep, {n: held.tensor for n, held in given.items()})
+        return {
+            n: given[n] if n in given else Held(self, t) if isinstance(t, DeviceTensor) else t
+            for n, t in found.items()
+        }
 
     def hold(self, array: np.ndarray) -> Held:
         """Return an array as a value on the GPU, floats in the engine's own type."""
@@ -125,15 +137,21 @@ class TensorrtRunner:
             raise UsageError(str(err), where=str(self.path)) from err
 
     def run_resident(
-        self, feeds: Mapping[str, np.ndarray | DeviceTensor], keep: Collection[str]
+        self,
+        feeds: Mapping[str, np.ndarray | DeviceTensor],
+        keep: Collection[str],
+        into: Mapping[str, DeviceTensor] | None = None,
     ) -> dict[str, np.ndarray | DeviceTensor]:
         """Return every output, those in `keep` as tensors that stay on the GPU.
+
+        Outputs named in `into` are written there, which may be the tensor of an input.
 
         Raises:
             UsageError: A missing input, or a shape no profile covers.
         """
         try:
-            return self._engine.run({n: self._fitted(n, f) for n, f in feeds.items()}, keep)
+            fitted = {n: self._fitted(n, f) for n, f in feeds.items()}
+            return self._engine.run(fitted, keep, into)
         except (EngineError, CudaError) as err:
             raise UsageError(str(err), where=str(self.path)) from err
 

@@ -47,6 +47,24 @@ def test_projections_go_in_as_they_are():
     assert_becomes(graphs.attention(), after, find_attention, CPU)
 
 
+def test_keys_that_lie_head_by_head_are_not_transposed():
+    """A cache is kept that way; only the queries and the result change their layout."""
+    before = (
+        "(float[B,S,32] q, float[B,4,T,8] k, float[B,4,T,8] v) => (float[B,S,32] y) {"
+        " hs = Constant<value_ints=[0, 0, 4, 8]>() back = Constant<value_ints=[0, 0, 32]>()"
+        " half = Constant<value = float {0.3535534}>()"
+        " q4 = Reshape(q, hs) qh = Transpose<perm=[0, 2, 1, 3]>(q4)"
+        " kt = Transpose<perm=[0, 1, 3, 2]>(k) qk = MatMul(qh, kt) s = Mul(qk, half)"
+        " p = Softmax<axis=-1>(s) o = MatMul(p, v) ot = Transpose<perm=[0, 2, 1, 3]>(o)"
+        " y = Reshape(ot, back) }"
+    )
+    model = rewritten(before, find_attention, CPU)
+    (node,) = [n for n in model.graph if n.op_type == "Attention"]
+    assert [x.name for x in node.inputs[1:3]] == ["k", "v"]
+    assert sum(n.op_type == "Transpose" for n in model.graph) == 2
+    assert_same_numbers(before, find_attention, CPU, rtol=TOLERANCE)
+
+
 def test_a_padding_mask_is_repeated_over_the_rows():
     core = "qk = MatMul(qh, kh) t = Mul(qk, half) s = Where(m, t, inf) p = Softmax<axis=-1>(s)"
     model = rewritten(graphs.masked(core, "bool[B,1,1,T]"), find_attention, CPU)

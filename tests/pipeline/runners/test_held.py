@@ -38,6 +38,25 @@ def test_beams_take_rows_in_another_order(runner):
     assert swapped[:, 0, 0, 0].tolist() == [2, 0, 0]
 
 
+def test_values_are_updated_in_place(tmp_path):
+    text = """(float[2,4] past, float[2,4] new, float[N] other)
+        => (float[2,4] present, float[N] y) { present = Add(past, new) y = Neg(other) }"""
+    ir.save(model_of(text), tmp_path / "adds.onnx")
+    with OrtRunner(tmp_path / "adds.onnx") as runner:
+        past = start = hold(runner, np.zeros((2, 4), np.float32))
+        for step in range(1, 5):
+            feeds = {"new": np.ones((2, 4), np.float32), "other": np.full(step, 3, np.float32)}
+            made = run_held(runner, {"past": past, **feeds}, "present", {"present": past})
+            assert made["present"] is past
+            assert made["y"].tolist() == [-3] * step
+        assert as_array(start).tolist() == [[4] * 4] * 2
+        kept = run_held(runner, {"past": past, **feeds}, "", {"present": past})
+        assert as_array(kept["y"]).tolist() == [-3] * 4  # kept, and no target given
+        other = hold(runner, np.zeros((2, 4), np.float32))
+        run_held(runner, {"past": other, **feeds}, "present", {"present": other})
+        assert (as_array(other)[0, 0], as_array(start)[0, 0]) == (1, 5)
+
+
 def test_a_runner_that_holds_nothing_gets_arrays():
     class Plain:
         input_names, output_names = ("past_key_values.0.key",), ("present.0.key",)
@@ -49,3 +68,5 @@ def test_a_runner_that_holds_nothing_gets_arrays():
     cache = empty_cache(Plain(), inputs, rows=2)
     made = run_held(Plain(), cache, "present.")
     assert made["present.0.key"].shape == (2, 2, 0, 4)
+    again = run_held(Plain(), cache, "present.", {"present.0.key": cache})
+    assert again["present.0.key"].shape == (2, 2, 0, 4)

@@ -109,6 +109,19 @@ def test_prepared_inputs_are_copied_once(opened, gpu, monkeypatch):
         runner.prepare({"x": x(65)})
 
 
+def test_outputs_are_written_into_held_values(opened, gpu):
+    runner, _engine = opened()
+    cache = runner.hold(x(2))
+    before = len(gpu.memory)
+    for _ in range(3):
+        made = runner.run_held({"x": cache}, "y", {"y": cache})
+        assert made["y"] is cache
+    assert np.array_equal(cache.numpy(), 8 * x(2))
+    assert len(gpu.memory) == before
+    with pytest.raises(UsageError, match=r"output 'y' is \(3, 4\)"):
+        runner.run_held({"x": x(3)}, "y", {"y": cache})
+
+
 @pytest.mark.parametrize("graphs", [False, True])
 def test_prepared_calls_take_turns_each_on_its_own_inputs(opened, gpu, graphs):
     runner, engine = opened(cuda_graph=graphs)

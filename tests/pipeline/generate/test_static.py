@@ -1,0 +1,84 @@
+"""A cache of fixed size answers as one that grows, whatever runs it, and is updated in place."""
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline import ExportOptions, OptimizeOptions, export_model, optimize_model
+from pipeline.artifacts import open_folder
+from pipeline.errors import UsageError
+from pipeline.export.load import reload_parts
+from pipeline.generate.adapter import RunnerForGeneration
+from pipeline.generate.text import padded
+from pipeline.runners.decoding import Decoder, cache_capacity, greedy, static_inputs
+from pipeline.runners.ort_runner import OrtRunner
+from pipeline.runners.torch_runner import TorchRunner
+
+CAPACITY = 32
+WAYS = {
+    "greedy": {"max_new_tokens": 20, "repetition_penalty": 1.1},
+    "beams": {"max_new_tokens": 8, "num_beams": 3},
+}
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """Return the artifact folders of one model with a growing and with a static cache."""
+    made = {}
+    for cache, more in (("concat", {}), ("static", {"capacity": CAPACITY})):
+        made[cache] = tmp_path_factory.mktemp(cache)
+        export_model(ExportOptions("llama-tiny", made[cache], kv_cache=cache, **more))
+    optimize_model(OptimizeOptions(made["static"]))
+    return made
+
+
+def opened(folder, stage):
+    """Return a runner of one variant, and the export facts of its inputs."""
+    artifact = open_folder(folder)
+    facts = artifact.require("export", "").facts
+    if stage == "torch":
+        (part,) = reload_parts(facts, folder).parts
+        runner = TorchRunner(part.module, tuple(part.inputs), part.outputs)
+    else:
+        runner = OrtRunner(folder / artifact.require(stage, "").facts["parts"]["model"]["file"])
+    return runner, facts["parts"]["model"]["inputs"]
+
+
+@pytest.mark.parametrize("stage", ["export", "optimize.ort-cpu-fp32", "torch"])
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+def test_tokens_are_those_of_a_growing_cache(folders, stage, way):
+    ids, mask = padded([[5, 9, 31, 7], [44, 8]], 0, left=True)
+    made = []
+    for folder, name in ((folders["concat"], "export"), (folders["static"], stage)):
+        runner, inputs = opened(folder, name)
+        adapter = RunnerForGeneration({"model": runner}, inputs, {"eos_token_id": 2})
+        with torch.inference_mode():
+            made.append(adapter.generate(ids, attention_mask=mask, pad_token_id=0, **way))
+    assert made[0].tolist() == made[1].tolist()
+
+
+def test_it_is_stepped_in_measurements_too(folders):
+    ids, mask = np.array([[5, 9, 31, 7], [0, 0, 44, 8]]), np.array([[1, 1, 1, 1], [0, 0, 1, 1]])
+    told = []
+    for folder in folders.values():
+        runner, inputs = opened(folder, "export")
+        decoder = Decoder({"model": runner}, inputs)
+        told.append(greedy(decoder, ids, mask, start=None, end=[2], max_new=12).tokens)
+    assert told[0] == told[1]
+
+
+def test_what_a_step_takes():
+    mask = np.array([[1, 1, 1], [0, 1, 1]])
+    made = static_inputs(mask, 1, 5)
+    assert made["attention_mask"].tolist() == [[1, 1, 1, 0, 0], [0, 1, 1, 0, 0]]
+    assert made["write_indices"].tolist() == [2, 2]
+    with pytest.raises(UsageError, match="3 positions do not fit the cache of 2") as caught:
+        static_inputs(mask, 1, 2)
+    assert "--capacity" in caught.value.fix
+
+
+def test_a_growing_cache_has_no_capacity():
+    past = {"name": "past_key_values.0.key", "dtype": "float32", "shape": ["b", 2, "p", 4]}
+    assert cache_capacity([past]) == 0
+    fixed = {**past, "shape": ["b", 2, 16, 4]}
+    assert cache_capacity([{"name": "write_indices", "shape": ["b"]}, fixed]) == 16
