@@ -27,9 +27,10 @@ from pipeline.export.static_cache import static_decoder_part
 PAST = 5  # positions of the example cache
 SEQ2SEQ = ("text2text-generation", "translation", "automatic-speech-recognition")
 # What a result also carries, that is no answer: caches, and states kept for study.
-NOT_OUTPUTS = ("loss", "past_key_values", "hidden_states", "attentions", "decoder_hidden_states",
-               "decoder_attentions", "cross_attentions", "encoder_hidden_states",
-               "encoder_attentions", "reshaped_hidden_states")  # fmt: skip
+NOT_OUTPUTS = ("loss", *wrappers.CACHE_NAMES, "hidden_states", "attentions",
+               "decoder_hidden_states", "decoder_attentions", "cross_attentions",
+               "encoder_hidden_states", "encoder_attentions",
+               "reshaped_hidden_states")  # fmt: skip
 
 
 def model_parts(model: Any, task: str, kv_cache: KvCache, capacity: int | None) -> list[ExportPart]:
@@ -123,7 +124,7 @@ def _cache_shape(model: Any) -> wrappers.CacheShape:
     try:
         with torch.no_grad():
             result = model(input_ids=example_ids(model.config, 1, 2), use_cache=True)
-        return wrappers.cache_shape(result.past_key_values)
+        return wrappers.cache_shape(wrappers.returned_cache(result))
     except (TypeError, AttributeError) as err:
         raise ExportError(
             f"the model has no key-value cache that a graph could take: {err}",
@@ -203,7 +204,7 @@ def _cross_decoder(
             decoder_input_ids=example_ids(model.config, 1, 2),
             use_cache=True,
         )
-    shape = wrappers.cache_shape(result.past_key_values.self_attention_cache)
+    shape = wrappers.cache_shape(wrappers.returned_cache(result).self_attention_cache)
     for name, tensor in zip(
         shape.names("past_key_values"), shape.example(BATCH, PAST, model.dtype), strict=True
     ):

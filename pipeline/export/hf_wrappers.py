@@ -14,7 +14,10 @@ import torch
 from torch import Tensor, nn
 from transformers.cache_utils import DynamicCache, DynamicLayer, EncoderDecoderCache
 
+from pipeline.export.hf_inputs import parameters
+
 KINDS = ("key", "value")
+CACHE_NAMES = ("cache", "past_key_values")  # transformers 5.24 renamed argument and output
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,17 @@ def flat_cache(cache: Any) -> list[Tensor]:
     return [tensor for layer in cache.layers for tensor in (layer.keys, layer.values)]
 
 
+def given_cache(model: nn.Module, cache: Any) -> dict[str, Any]:
+    """Return the argument that hands a model its cache, by the name its forward has for it."""
+    taken = parameters(model)
+    return {next((name for name in CACHE_NAMES if name in taken), CACHE_NAMES[-1]): cache}
+
+
+def returned_cache(result: Any) -> Any:
+    """Return the cache in a model's output."""
+    return result[next(name for name in CACHE_NAMES if name in result)]
+
+
 class OneCall(nn.Module):
     """A model called with its inputs by name; returns the outputs that were asked for."""
 
@@ -93,8 +107,9 @@ class CachedDecoder(nn.Module):
         """Return logits, then present.N.key and .value; inputs are `names`, then the past."""
         plain = dict(zip(self.names, inputs, strict=False))
         past = inputs[len(self.names) :]
-        result = self.model(**plain, past_key_values=filled_cache(past), use_cache=True)
-        return result.logits, *flat_cache(result.past_key_values)
+        cache = given_cache(self.model, filled_cache(past))
+        result = self.model(**plain, **cache, use_cache=True)
+        return result.logits, *flat_cache(returned_cache(result))
 
 
 class CrossEncoder(nn.Module):
@@ -120,8 +135,8 @@ class CrossEncoder(nn.Module):
         self.model(
             encoder_outputs=(memory,),
             decoder_input_ids=memory.new_zeros(memory.shape[0], 1, dtype=torch.int64),
-            past_key_values=cache,
             use_cache=True,
+            **given_cache(self.model, cache),
             **({} if mask is None else {"attention_mask": mask}),
         )
         return memory, *flat_cache(cache.cross_attention_cache)
@@ -147,8 +162,8 @@ class CrossDecoder(nn.Module):
         result = self.model(
             encoder_outputs=(memory,),
             decoder_input_ids=given["input_ids"],
-            past_key_values=cache,
             use_cache=True,
+            **given_cache(self.model, cache),
             **({} if mask is None else {"attention_mask": mask}),
         )
         return result.logits, *flat_cache(cache.self_attention_cache)

@@ -17,7 +17,7 @@ from transformers.cache_utils import CacheLayerMixin, DynamicCache
 
 from pipeline.errors import ExportError, UsageError
 from pipeline.export.hf_inputs import BATCH, parameters
-from pipeline.export.hf_wrappers import KINDS, flat_cache
+from pipeline.export.hf_wrappers import KINDS, flat_cache, given_cache, returned_cache
 from pipeline.export.parts import ExportPart, SizeRange
 from pipeline.export.tensor_scatter import tensor_scatter, visible
 
@@ -93,10 +93,10 @@ class StaticDecoder(nn.Module):
             input_ids=input_ids,
             attention_mask=masks if len(masks) > 1 else next(iter(masks.values())),
             position_ids=position_ids,
-            past_key_values=cache,
             use_cache=True,
+            **given_cache(self.model, cache),
         )
-        return result.logits, *flat_cache(result.past_key_values)
+        return result.logits, *flat_cache(returned_cache(result))
 
     def _typed(self, allowed: Tensor) -> Tensor:
         """Return the mask in the form the model's attention takes it."""

@@ -143,7 +143,7 @@ class Cone:
         if op == "ReduceSum":
             return total
         count = self.count(axes)
-        if count is not None:
+        if count:
             return total.scaled(1.0 / count)
         return total * al.atom(al.Func("count", al.number(1.0), axes)).power(-1)
 

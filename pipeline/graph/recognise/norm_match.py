@@ -140,7 +140,7 @@ def _squares(arg: al.Expr, cone: Cone) -> al.Func | None:
 
 def _read_root(divisor: al.Func, squares: al.Func, constant: float, cone: Cone) -> _Root | Miss:
     count = cone.count(squares.axes)
-    if count is None:
+    if not count:
         reason = f"the size of the normalised axes {list(squares.axes)} of {_show(cone)} varies"
         return Miss(3, reason, "InstanceNormalization", "")
     total: al.Atom = al.Func("sum", al.atom(cone.leaf), squares.axes)
@@ -148,6 +148,8 @@ def _read_root(divisor: al.Func, squares: al.Func, constant: float, cone: Cone) 
     b = divisor.arg.terms.get(frozenset(((total, 2.0),)), 0.0)
     known = 1 + (b != 0) + (al.UNIT in divisor.arg.terms)
     scale = a * count
+    if not scale > 0:
+        return Miss(1, "the mean square is not added under the root", "LayerNorm")
     if len(divisor.arg.terms) != known:
         return Miss(1, "more than the mean square and epsilon is under the root", "LayerNorm")
     if b and not _close(b * count, -a):

@@ -79,3 +79,17 @@ def test_two_halves_equal_the_whole(tiny, name):
     torch.testing.assert_close(torch.cat(logits, 1), whole, **CLOSE)
     without = wrappers.PlainDecoder(model, plain)(target, *source[1:], memory)
     torch.testing.assert_close(without[0], whole, **CLOSE)
+
+
+def test_a_cache_is_handed_over_and_taken_back_by_the_name_the_model_has():
+    class New(torch.nn.Module):
+        def forward(self, input_ids, cache=None):
+            return {"logits": input_ids, "cache": cache}
+
+    class Old(torch.nn.Module):
+        def forward(self, input_ids, past_key_values=None):
+            return {"logits": input_ids, "past_key_values": past_key_values}
+
+    for model in (New(), Old()):
+        held = object()
+        assert wrappers.returned_cache(model(1, **wrappers.given_cache(model, held))) is held

@@ -142,8 +142,8 @@ def _scale(node: ir.Node, frame: Frame) -> float:
     if attribute is not None:
         return attribute.as_float()
     size = frame.views["q"].shape[3].const
-    if size is None:
-        raise Unmatched("the head size is not a constant", node)
+    if not size:
+        raise Unmatched(f"the head size is {'0' if size == 0 else 'not a constant'}", node)
     return 1.0 / math.sqrt(size)
 
 

@@ -133,6 +133,8 @@ def _scale(node: ir.Node, i: int, facts: Facts) -> tuple[ir.Value, Step] | None:
         return cap
     number = facts.scalar(other)
     if number is not None:
+        if node.op_type == "Div" and number == 0.0:
+            return None
         factor = 1.0 / number if node.op_type == "Div" else number
         return value, Step("scale", node, number=factor)
     shape = facts.shape(other)

@@ -193,6 +193,10 @@ def test_epsilon_after_the_root_is_read(variance, outer):
 
 
 REFUSALS = {
+    "a negated mean square": (
+        "p = Mul(x, x) v = ReduceMean(p, axes) nv = Neg(v) ve = Add(nv, eps) r = Sqrt(ve)"
+        " z = Div(x, r) y = Mul(z, w)",
+        "LayerNorm", 1, "not added"),
     "epsilon outside": (
         "p = Mul(x, x) v = ReduceMean(p, axes) r = Sqrt(v) re = Add(r, eps) z = Div(x, re)"
         " y = Mul(z, w)",

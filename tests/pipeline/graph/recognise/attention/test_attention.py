@@ -156,6 +156,9 @@ REFUSALS = {
     "an operator of its own on the scores": (
         graphs.attention("qk = MatMul(qh, kh) t = Mul(qk, half) s = Relu(t)"
                          " p = Softmax<axis=-1>(s)"), 1, "Relu"),
+    "scores divided by zero": (
+        graphs.attention("qk = MatMul(qh, kh) s = Div(qk, zero) p = Softmax<axis=-1>(s)"),
+        1, "Div"),
     "a mask that is no mask": (
         graphs.masked("qk = MatMul(qh, kh) t = Mul(qk, half) s = Where(m, t, zero)"
                       " p = Softmax<axis=-1>(s)", "bool[B,1,S,T]"), 3, "which is no mask"),
