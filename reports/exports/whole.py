@@ -63,7 +63,7 @@ def measure(model: str, folder: Path) -> dict[str, str]:
     try:
         exported = export_model(ExportOptions(model, folder))
         made = {t: optimize_model(OptimizeOptions(folder, target=t)) for t in TARGETS}  # type: ignore[arg-type]
-        compare_parity(ParityOptions(folder, seeds=1, sentences=0))
+        compare_parity(ParityOptions(folder, sentences=0))
     except PipelineError as err:
         return dict.fromkeys(COLUMNS, "–") | {"exports": f"no: {err.what.splitlines()[0]}"}
     graphs = {"exported": exported.facts["parts"]} | {t: a.facts["parts"] for t, a in made.items()}
