@@ -25,7 +25,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("lowerings", "precision"),
     ("export", "optimize", "build_engine", "runners"),
     ("generate",),
-    ("parity", "perf", "claims", "pack"),
+    ("parity", "perf", "claims"),
+    ("pack",),
     ("report",),
     ("run", "doctor"),
     ("cli",),
@@ -33,7 +34,9 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 LEVEL = {unit: level for level, row in enumerate(LAYERS) for unit in row}
 
 # Files that may be longer than the budget, each with its reason.
-LONGER: dict[str, str] = {}
+LONGER: dict[str, str] = {
+    "pipeline/runners/tensorrt_engine.py": "a bundle ships it as the one file that runs engines",
+}
 FILE_LINES, MODEL_LINES, FUNCTION_LINES = 300, 350, 40
 
 FRAMEWORKS = {

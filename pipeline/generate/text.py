@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -14,11 +14,11 @@ from transformers import StoppingCriteriaList, StopStringCriteria
 from pipeline.errors import UsageError
 from pipeline.generate.adapter import RunnerForGeneration
 from pipeline.generate.options import GenerateOptions
+from pipeline.generate.room import fitted, room_of
 from pipeline.generate.source import TextSource
 from pipeline.types import SILENT, Json, Progress
 
 Sink = Callable[[str], None]
-UNSET = 20  # transformers' max_length where nobody set one
 
 
 @dataclass(frozen=True)
@@ -96,19 +96,11 @@ def generate_rows(
     _check_cache(source, inputs)
     model: Any = RunnerForGeneration(source.parts, inputs, special)
     _check_rows(rows)
-    room = _room(special, model.capacity)
-    has_encoder = model.encoding is not None
-    notes: tuple[str, ...] = ()
-    if room is not None:
-        _check_length(rows, room, options.max_new_tokens, has_encoder=has_encoder)
-    if room is not None and not has_encoder:
-        options, notes = _fitted(options, rows, room)
-    pad = special.get("pad_token_id")
-    ends = special.get("eos_token_id")
-    if pad is None:
-        pad = ends[0] if isinstance(ends, list) else (ends if ends is not None else 0)
-    ids, mask = padded(rows, int(pad), left=not has_encoder)
-    arguments = _arguments(options, tokenizer, int(pad))
+    room, has_encoder = room_of(special, model.capacity), model.encoding is not None
+    options, notes = fitted(options, rows, room, has_encoder=has_encoder)
+    ends, pad = special.get("eos_token_id"), _padding(special)
+    ids, mask = padded(rows, pad, left=not has_encoder)
+    arguments = _arguments(options, tokenizer, pad)
     clock = _Clock(tokenizer if stream is not None and len(rows) == 1 else None, stream)
     started = time.perf_counter()
     if model.encoding is not None:
@@ -124,9 +116,17 @@ def generate_rows(
         )  # fmt: skip
     seconds = time.perf_counter() - started
     skip = 1 if model.encoding is not None else ids.shape[1]
-    tokens = tuple(_trimmed(row[skip:].tolist(), ends, int(pad)) for row in made)
+    tokens = tuple(_trimmed(row[skip:].tolist(), ends, pad) for row in made)
     texts = tuple(_shown(tokenizer, row, options.stop) for row in tokens)
     return Generation(texts, tokens, source.variant, clock.first - started, seconds, notes)
+
+
+def _padding(special: dict[str, Any]) -> int:
+    """Return the id that fills up rows: an end mark where the model names none."""
+    pad, ends = special.get("pad_token_id"), special.get("eos_token_id")
+    if pad is None:
+        pad = ends[0] if isinstance(ends, list) else (ends if ends is not None else 0)
+    return int(pad)
 
 
 @contextmanager
@@ -180,48 +180,6 @@ def _check_rows(rows: Sequence[Sequence[int]]) -> None:
     for number, row in enumerate(rows, 1):
         if not row:
             raise UsageError(f"text {number} is empty: it gives no token to start from")
-
-
-@dataclass(frozen=True)
-class _Room:
-    """How many positions a text may have, and what sets that limit: the model or its cache."""
-
-    positions: int
-    owner: str
-
-
-def _room(special: dict[str, Any], capacity: int) -> _Room | None:
-    """Return the positions there are for prompt and answer, None where nobody limits them."""
-    limit = special.get("max_length")
-    own = limit if isinstance(limit, int) and limit > UNSET else None
-    if capacity and (own is None or capacity < own):
-        return _Room(capacity, "cache")
-    return None if own is None else _Room(own, "model")
-
-
-def _fitted(
-    options: GenerateOptions, rows: Sequence[Sequence[int]], room: _Room
-) -> tuple[GenerateOptions, tuple[str, ...]]:
-    """Return the options with no more new tokens than a decoder has positions for, and a note."""
-    left = room.positions - max(len(row) for row in rows)
-    if options.max_new_tokens <= left:
-        return options, ()
-    note = f"the {room.owner} has {room.positions} positions, so an answer ends after {left} tokens"
-    return replace(options, max_new_tokens=left), (note,)
-
-
-def _check_length(
-    rows: Sequence[Sequence[int]], room: _Room, new: int, *, has_encoder: bool
-) -> None:
-    longest = max(len(row) for row in rows)
-    needed = max(longest, new + 1) if has_encoder else longest + 1
-    if needed > room.positions:
-        too_long = longest + 1 > room.positions
-        what = f"{longest} prompt tokens" if too_long else f"{new} new tokens"
-        raise UsageError(
-            f"{what} do not fit the {room.owner}'s {room.positions} positions",
-            fix="shorten the prompt" if too_long else "lower --max-new-tokens",
-        )
 
 
 def _arguments(options: GenerateOptions, tokenizer: Any, pad: int) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -13,15 +12,12 @@ import torch
 from pipeline.errors import BadModelError
 from pipeline.inputs import InputMaker, Style
 from pipeline.judge.interpreter import Judge
-from pipeline.pack.bundle_runner import measure
+from pipeline.parity.budget import ULP, budget_for
+from pipeline.parity.measure import Errors, compare, magnitude
 from pipeline.types import Json
 
 _STYLES: tuple[Style, ...] = ("plain", "padded", "plain")
 _JUDGES = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
-_ULP = {"fp32": 2.0**-23, "fp16": 2.0**-10, "bf16": 2.0**-7}
-_FACTORS = {"rms": 2.0, "quantile": 2.0, "max": 8.0}
-_FLOOR_ULPS = 4.0
-_SMALL_SAMPLE = 4.0
 
 
 def write_cases(
@@ -29,8 +25,8 @@ def write_cases(
 ) -> list[Json]:
     """Write inputs and float64 outputs under `folder/cases`; return their records.
 
-    The limit of each figure is what rounding every step to the precision costs on the same
-    inputs, times 2 (rms and 99.9 % quantile) or 8 (maximum), at least 4 ulp of the values.
+    The limits are the budget of `pipeline parity`, with what rounding every step to the precision
+    costs on the same inputs as the noise.
 
     Raises:
         BadModelError: The graph gives NaN everywhere: nothing could be compared.
@@ -64,13 +60,5 @@ def _arrays(tensors: Mapping[str, torch.Tensor]) -> dict[str, np.ndarray]:
 
 def _limits(found: np.ndarray, wanted: np.ndarray, precision: str) -> dict[str, Json]:
     """Return the largest rms, quantile and maximum allowed on one output."""
-    noise = measure(found, wanted)
-    size = measure(np.zeros_like(wanted), wanted)
-    widened = 1 + _SMALL_SAMPLE / math.sqrt(max(1, wanted.size))
-    limits: dict[str, Json] = {}
-    for key, factor in _FACTORS.items():
-        scale = factor * (widened if key != "max" else 1.0)
-        limits[key] = max(scale * noise[key], _FLOOR_ULPS * _ULP[precision] * size[key])
-    if wanted.size < 1000:
-        limits["quantile"] = limits["max"]
-    return limits
+    noise, size = compare(found, wanted), magnitude(wanted)
+    return budget_for(noise, Errors(), size, ULP[precision]).to_json()

@@ -11,6 +11,9 @@ float64 and `size` the magnitude of the values:
 A single case can be lucky (a classifier's two logits may come out exactly), hence the noise over
 all cases. The rms of n heavy-tailed errors is itself uncertain by a few over the root of n, so
 the factor 2 is widened by 1 + 4 / sqrt(n): twice at 16 elements, one part in a hundred at 160000.
+Where a few rows (positions of a text) have most of the noise, it is rows that would have to
+average out: the factor is widened by three standard errors of the mean over rows instead, if that
+is more, which is the factor of the maximum at most. Rows that err alike widen nothing.
 Below 1000 elements the quantile is the maximum and held to the maximum's factor.
 An absolute tolerance replaces all of it, and only when it is given explicitly.
 """
@@ -28,6 +31,7 @@ RMS_FACTOR = 2.0
 MAX_FACTOR = 8.0
 FLOOR_ULPS = 4.0
 SMALL_SAMPLE = 4.0
+STANDARD_ERRORS = 3.0
 QUANTILE_COUNT = 1000
 ULP: dict[str, float] = {"fp32": 2.0**-23, "fp16": 2.0**-10, "bf16": 2.0**-7}
 """Distance of 1.0 to the next number."""
@@ -56,7 +60,8 @@ def budget_for(noise: Errors, pooled: Errors, size: Errors, ulp: float) -> Budge
         ulp: Spacing of the precision at 1.0.
     """
     shared = pooled.scaled(size.rms)
-    factor = RMS_FACTOR * (1 + SMALL_SAMPLE / math.sqrt(max(1, size.count)))
+    uneven = STANDARD_ERRORS * (noise if noise.count else pooled).unevenness
+    factor = RMS_FACTOR * (1 + max(SMALL_SAMPLE / math.sqrt(max(1, size.count)), uneven))
     largest = max(MAX_FACTOR * max(noise.max, shared.max), FLOOR_ULPS * ulp * size.max)
     quantile = max(factor * max(noise.quantile, shared.quantile), FLOOR_ULPS * ulp * size.quantile)
     return Budget(
@@ -83,6 +88,7 @@ def pool(noises: Iterable[tuple[Errors, Errors]]) -> Errors:
         max(errors.quantile for errors in relative),
         max(errors.max for errors in relative),
         sum(errors.bad for errors in relative),
+        max(errors.unevenness for errors in relative),
     )
 
 

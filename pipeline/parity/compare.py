@@ -7,13 +7,13 @@ copy of the weights is in memory; what stays are the reference's outputs.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from pipeline.errors import BadModelError, PipelineError
 from pipeline.parity.budget import ULP, budget_for, kappa, pool, usage, within_tolerance
-from pipeline.parity.measure import Errors, differences, magnitude, spread
+from pipeline.parity.measure import Errors, differences, magnitude, spread, unevenness
 from pipeline.parity.results import Case, OutputResult, histogram
 from pipeline.runners.base import Runner
 
@@ -88,8 +88,7 @@ def _add(
         return
     found.dtypes[name] = given.dtype
     raw, bad = differences(given, wanted)
-    seen = spread(raw)
-    errors.append(Errors(seen.count, seen.rms, seen.quantile, seen.max, bad))
+    errors.append(replace(spread(raw), bad=bad, unevenness=unevenness(given, wanted)))
     if _loud(case):
         return
     counts = histogram(raw, size.rms)
@@ -179,7 +178,7 @@ def _excused(got: Errors, own: Errors, case: Case, precision: str) -> Errors:
     input that overflows in 16 bits is no excuse: that precision does not fit the model.
     """
     if got.bad and got.bad <= own.bad and (precision == "fp32" or case.style in EXTREME):
-        return Errors(got.count, got.rms, got.quantile, got.max, 0)
+        return replace(got, bad=0)
     return got
 
 

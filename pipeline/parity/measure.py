@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import math
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
@@ -22,6 +23,8 @@ class Errors:
         max: Largest error.
         bad: Elements that are NaN or infinite where the reference is finite, or whose infinity
             differs from the reference's. A NaN in the reference binds nothing.
+        unevenness: Relative standard error of the mean square over the rows along the last axis:
+            0 where all rows err alike, near 1 where a single row has nearly all of the error.
     """
 
     count: int = 0
@@ -29,11 +32,15 @@ class Errors:
     quantile: float = 0.0
     max: float = 0.0
     bad: int = 0
+    unevenness: float = 0.0
 
     def scaled(self, factor: float) -> Errors:
         """Return the same errors in another unit."""
-        return Errors(
-            self.count, self.rms * factor, self.quantile * factor, self.max * factor, self.bad
+        return replace(
+            self,
+            rms=self.rms * factor,
+            quantile=self.quantile * factor,
+            max=self.max * factor,
         )
 
     def to_json(self) -> dict[str, Json]:
@@ -73,8 +80,24 @@ def differences(candidate: np.ndarray, reference: np.ndarray) -> tuple[np.ndarra
 def compare(candidate: np.ndarray, reference: np.ndarray) -> Errors:
     """Return the errors of a candidate array against its reference."""
     errors, bad = differences(candidate, reference)
-    found = spread(errors)
-    return Errors(found.count, found.rms, found.quantile, found.max, bad)
+    return replace(spread(errors), bad=bad, unevenness=unevenness(candidate, reference))
+
+
+def unevenness(candidate: np.ndarray, reference: np.ndarray) -> float:
+    """Return the relative standard error of the mean square error over rows (see Errors).
+
+    Elements of a row err together, so that it is rows that average out, each by its share.
+    """
+    if reference.ndim < 2 or reference.size == 0:
+        return 0.0
+    errors = candidate.astype(np.float64) - reference.astype(np.float64)
+    errors[~np.isfinite(errors)] = 0.0
+    top = float(np.abs(errors).max())
+    if top == 0.0:
+        return 0.0
+    rows = np.square(errors / top).sum(axis=-1).ravel()
+    variance = float(np.square(rows).sum() / rows.sum() ** 2) - 1 / rows.size
+    return math.sqrt(max(0.0, variance))
 
 
 def magnitude(reference: np.ndarray) -> Errors:

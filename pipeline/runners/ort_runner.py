@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +14,13 @@ import onnxruntime as ort
 
 from pipeline.errors import BadModelError, EnvironmentMissingError, UsageError
 from pipeline.runners.known_crashes import crashing_rewrites
+from pipeline.runners.ort_values import to_array, to_value
 from pipeline.runners.session import SessionSettings, read_settings
 
 Device = Literal["cpu", "cuda"]
 Level = Literal["all", "none"]
 
 PROVIDERS: dict[str, str] = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
-BFLOAT16 = 16
 FLOATS: dict[str, np.dtype] = {
     "tensor(double)": np.dtype(np.float64),
     "tensor(float)": np.dtype(np.float32),
@@ -101,13 +100,13 @@ class OrtRunner:
             if self._plain:
                 values = self._session.run(None, given)
                 return dict(zip(self._outputs, values, strict=True))
-            bound = {name: _to_value(array) for name, array in given.items()}
+            bound = {name: to_value(array) for name, array in given.items()}
             answers = self._session.run_with_ort_values(None, bound)
         except Exception as err:
             raise BadModelError(
                 f"ONNX Runtime failed while running: {_first_line(err)}", where=str(self.path)
             ) from err
-        return {n: _to_array(v) for n, v in zip(self._outputs, answers, strict=True)}
+        return {n: to_array(v) for n, v in zip(self._outputs, answers, strict=True)}
 
     def run_held(
         self, feeds: Mapping[str, Any], kept: str, into: Mapping[str, Any] | None = None
@@ -136,7 +135,7 @@ class OrtRunner:
                 f"ONNX Runtime failed while running: {_first_line(err)}", where=str(self.path)
             ) from err
         named = zip(self._outputs, answers, strict=True)
-        return {n: v if n.startswith(kept) else _to_array(v) for n, v in named}
+        return {n: v if n.startswith(kept) else to_array(v) for n, v in named}
 
     def _run_into(
         self, feeds: Mapping[str, Any], kept: str, into: Mapping[str, Any]
@@ -163,14 +162,14 @@ class OrtRunner:
 
     def hold(self, array: np.ndarray) -> Any:
         """Return an array as a value of the runtime, on the device that runs."""
-        return _to_value(np.ascontiguousarray(array), self.options.device)
+        return to_value(np.ascontiguousarray(array), self.options.device)
 
     def prepare(self, feeds: Mapping[str, np.ndarray]) -> Callable[[], None]:
         """Return a call that runs on these inputs, already bound to the device, and waits."""
         binding = self._session.io_binding()
         device = self.options.device
         for name, array in self._select(feeds).items():
-            binding.bind_ortvalue_input(name, _to_value(array, device))
+            binding.bind_ortvalue_input(name, to_value(array, device))
         for name in self._outputs:
             binding.bind_output(name, device)
         session = self._session
@@ -291,26 +290,6 @@ def _session_options(options: OrtOptions, settings: SessionSettings) -> ort.Sess
     if options.save_optimized is not None:
         made.optimized_model_filepath = str(options.save_optimized)
     return made
-
-
-def _to_value(array: np.ndarray, device: str = "cpu") -> Any:
-    if array.dtype == ml_dtypes.bfloat16:
-        raw = np.ascontiguousarray(array).view(np.uint16)
-        return ort.OrtValue.ortvalue_from_numpy_with_onnx_type(raw, BFLOAT16)
-    return ort.OrtValue.ortvalue_from_numpy(array, device)
-
-
-def _to_array(value: Any) -> np.ndarray:
-    """Return a value as an array; numpy has no bfloat16, so its bits are copied out."""
-    if value.element_type() != BFLOAT16:
-        array: np.ndarray = value.numpy()
-        return array
-    shape: Sequence[int] = value.shape()
-    if not all(shape):
-        return np.zeros(shape, ml_dtypes.bfloat16)
-    memory = (ctypes.c_uint16 * int(np.prod(shape))).from_address(value.data_ptr())
-    bits: np.ndarray = np.array(memory, np.uint16).view(ml_dtypes.bfloat16)
-    return bits.reshape(shape)
 
 
 def _first_line(err: Exception) -> str:

@@ -1,7 +1,5 @@
 """Generation over a runner equals transformers' own, token for token."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -9,8 +7,7 @@ from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausa
 
 from pipeline.errors import UsageError
 from pipeline.generate.adapter import RunnerForGeneration
-from pipeline.generate.options import GenerateOptions
-from pipeline.generate.text import _check_length, _check_rows, _fitted, _room, padded
+from pipeline.generate.text import _check_rows, padded
 
 LLAMA = LlamaConfig(
     vocab_size=96, hidden_size=32, intermediate_size=48, num_hidden_layers=2,
@@ -90,31 +87,6 @@ def test_prompts_are_padded_on_the_left_and_sources_on_the_right():
     rows = [[1, 2, 3], [4]]
     assert padded(rows, 0, left=True)[0].tolist() == [[1, 2, 3], [0, 0, 4]]
     assert padded(rows, 0, left=False)[1].tolist() == [[1, 1, 1], [1, 0, 0]]
-
-
-def test_a_prompt_longer_than_the_positions_is_refused():
-    with pytest.raises(UsageError, match="40 prompt tokens do not fit the model's 32 positions"):
-        _check_length([[1] * 40], _room({"max_length": 32}, 0), 4, has_encoder=False)
-    with pytest.raises(UsageError, match="the cache's 24 positions"):
-        _check_length([[1] * 24], _room({"max_length": 32}, 24), 4, has_encoder=False)
-    with pytest.raises(UsageError, match="40 new tokens do not fit"):
-        _check_length([[1] * 3], _room({"max_length": 32}, 0), 40, has_encoder=True)
-
-
-def test_an_answer_ends_with_the_positions():
-    options = GenerateOptions(Path("out"), ("a",), max_new_tokens=9)
-    fitted, notes = _fitted(options, [[1] * 28, [1]], _room({"max_length": 32}, 0))
-    assert fitted.max_new_tokens == 4
-    assert notes == ("the model has 32 positions, so an answer ends after 4 tokens",)
-    assert _fitted(options, [[1] * 12], _room({"max_length": 32}, 16))[1] == (
-        "the cache has 16 positions, so an answer ends after 4 tokens",
-    )
-    assert _fitted(options, [[1] * 8], _room({"max_length": 32}, 0)) == (options, ())
-
-
-def test_positions_nobody_set_are_no_limit():
-    assert _room({}, 0) is None
-    assert _room({"max_length": 20}, 0) is None  # transformers' own default
 
 
 def test_a_text_without_a_token_is_named():

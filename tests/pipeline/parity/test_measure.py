@@ -41,6 +41,21 @@ def test_what_counts_as_lost(candidate, reference, bad):
     assert got.bad == bad
 
 
+def test_unevenness_is_the_standard_error_over_rows():
+    draw = np.random.default_rng(0)
+    zero, rows = np.zeros((2, 100, 64)), np.ones((2, 100, 64))
+    assert compare(rows, zero).unevenness == pytest.approx(0.0, abs=1e-6)
+    assert compare(draw.normal(size=zero.shape), zero).unevenness < 0.02
+    one = zero.copy()
+    one[1, 7] = 1e-30
+    assert compare(one, zero).unevenness == pytest.approx(1.0, abs=0.01)
+    scales = np.exp(draw.normal(size=(2, 100, 1)))  # mean squares of rows, lognormal
+    energies = (scales**2).ravel()
+    expected = energies.std() / energies.mean() / energies.size**0.5
+    assert compare(rows * scales, zero).unevenness == pytest.approx(expected)
+    assert compare(np.array([1.0, 9.0]), np.zeros(2)).unevenness == 0.0  # a single row
+
+
 def test_empty_arrays_have_no_error():
     assert compare(np.zeros((0, 3), np.float32), np.zeros((0, 3))) == Errors()
 
