@@ -9,12 +9,13 @@ float64 and `size` the magnitude of the values:
     kappa             noise.rms / (ulp x size.rms): how much the model amplifies rounding
 
 A single case can be lucky (a classifier's two logits may come out exactly), hence the noise over
-all cases. The rms of n heavy-tailed errors is itself uncertain by a few over the root of n, so
-the factor 2 is widened by 1 + 4 / sqrt(n): twice at 16 elements, one part in a hundred at 160000.
-Where a few rows (positions of a text) have most of the noise, it is rows that would have to
-average out: the factor is widened by three standard errors of the mean over rows instead, if that
-is more, which is the factor of the maximum at most. Rows that err alike widen nothing.
+all cases. The rms of n heavy-tailed errors is itself uncertain by a few over the root of n: the
+factor 2 is widened by 1 + 4 / sqrt(n), twice at 16 elements. Elements of a row err together, so
+that it may be few rows (positions of a text) that average out: if that is more, it is widened by
+1 + 3 / sqrt(r) for the r rows that share the noise, up to the factor 8 for a single one.
 Below 1000 elements the quantile is the maximum and held to the maximum's factor.
+Loud cases (large inputs) amplify rounding so far that one number decides all of the error, and
+two right roundings differ as two draws do: they are there to find overflow, and get a factor 32.
 An absolute tolerance replaces all of it, and only when it is given explicitly.
 """
 
@@ -31,7 +32,8 @@ RMS_FACTOR = 2.0
 MAX_FACTOR = 8.0
 FLOOR_ULPS = 4.0
 SMALL_SAMPLE = 4.0
-STANDARD_ERRORS = 3.0
+FEW_ROWS = 3.0
+LOUD_FACTOR = 32.0
 QUANTILE_COUNT = 1000
 ULP: dict[str, float] = {"fp32": 2.0**-23, "fp16": 2.0**-10, "bf16": 2.0**-7}
 """Distance of 1.0 to the next number."""
@@ -50,7 +52,9 @@ class Budget:
         return dict(asdict(self))
 
 
-def budget_for(noise: Errors, pooled: Errors, size: Errors, ulp: float) -> Budget:
+def budget_for(
+    noise: Errors, pooled: Errors, size: Errors, ulp: float, *, loud: bool = False
+) -> Budget:
     """Return what is allowed.
 
     Args:
@@ -58,11 +62,14 @@ def budget_for(noise: Errors, pooled: Errors, size: Errors, ulp: float) -> Budge
         pooled: Its error over all cases, divided by the rms of the values of each.
         size: Magnitude of the reference values of this case.
         ulp: Spacing of the precision at 1.0.
+        loud: The case amplifies rounding.
     """
     shared = pooled.scaled(size.rms)
-    uneven = STANDARD_ERRORS * (noise if noise.count else pooled).unevenness
-    factor = RMS_FACTOR * (1 + max(SMALL_SAMPLE / math.sqrt(max(1, size.count)), uneven))
-    largest = max(MAX_FACTOR * max(noise.max, shared.max), FLOOR_ULPS * ulp * size.max)
+    rows = max(1.0, (noise if noise.count else pooled).rows)
+    widened = 1 + max(SMALL_SAMPLE / math.sqrt(max(1, size.count)), FEW_ROWS / math.sqrt(rows))
+    factor = LOUD_FACTOR if loud else RMS_FACTOR * widened
+    most = LOUD_FACTOR if loud else MAX_FACTOR
+    largest = max(most * max(noise.max, shared.max), FLOOR_ULPS * ulp * size.max)
     quantile = max(factor * max(noise.quantile, shared.quantile), FLOOR_ULPS * ulp * size.quantile)
     return Budget(
         max(factor * max(noise.rms, shared.rms), FLOOR_ULPS * ulp * size.rms),
@@ -88,7 +95,7 @@ def pool(noises: Iterable[tuple[Errors, Errors]]) -> Errors:
         max(errors.quantile for errors in relative),
         max(errors.max for errors in relative),
         sum(errors.bad for errors in relative),
-        max(errors.unevenness for errors in relative),
+        min(errors.rows for errors in relative),
     )
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from pipeline.errors import BadModelError, PipelineError
 from pipeline.parity.budget import ULP, budget_for, kappa, pool, usage, within_tolerance
-from pipeline.parity.measure import Errors, differences, magnitude, spread, unevenness
+from pipeline.parity.measure import Errors, differences, magnitude, sharing_rows, spread
 from pipeline.parity.results import Case, OutputResult, histogram
 from pipeline.runners.base import Runner
 
@@ -88,7 +88,7 @@ def _add(
         return
     found.dtypes[name] = given.dtype
     raw, bad = differences(given, wanted)
-    errors.append(replace(spread(raw), bad=bad, unevenness=unevenness(given, wanted)))
+    errors.append(replace(spread(raw), bad=bad, rows=sharing_rows(given, wanted)))
     if _loud(case):
         return
     counts = histogram(raw, size.rms)
@@ -130,7 +130,10 @@ def _judge(
     noises = [Errors()] * len(errors) if noise is None else noise.errors[name]
     pools = _pools(noises, sizes, cases)
     shares = [
-        usage(_excused(got, own, case, precision), budget_for(own, pools[_loud(case)], size, ulp))
+        usage(
+            _excused(got, own, case, precision),
+            budget_for(own, pools[_loud(case)], size, ulp, loud=_loud(case)),
+        )
         if tolerance is None
         else within_tolerance(got, size, tolerance.absolute, tolerance.relative)
         for got, own, size, case in zip(errors, noises, sizes, cases, strict=True)

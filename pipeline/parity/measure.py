@@ -23,8 +23,8 @@ class Errors:
         max: Largest error.
         bad: Elements that are NaN or infinite where the reference is finite, or whose infinity
             differs from the reference's. A NaN in the reference binds nothing.
-        unevenness: Relative standard error of the mean square over the rows along the last axis:
-            0 where all rows err alike, near 1 where a single row has nearly all of the error.
+        rows: Rows along the last axis that share the error: all of them where they err alike, 1
+            where one has it all; infinite without an error.
     """
 
     count: int = 0
@@ -32,7 +32,7 @@ class Errors:
     quantile: float = 0.0
     max: float = 0.0
     bad: int = 0
-    unevenness: float = 0.0
+    rows: float = math.inf
 
     def scaled(self, factor: float) -> Errors:
         """Return the same errors in another unit."""
@@ -45,7 +45,7 @@ class Errors:
 
     def to_json(self) -> dict[str, Json]:
         """Return the fields by name."""
-        return dict(asdict(self))
+        return asdict(self) | {"rows": None if math.isinf(self.rows) else self.rows}
 
 
 def spread(values: np.ndarray) -> Errors:
@@ -80,24 +80,23 @@ def differences(candidate: np.ndarray, reference: np.ndarray) -> tuple[np.ndarra
 def compare(candidate: np.ndarray, reference: np.ndarray) -> Errors:
     """Return the errors of a candidate array against its reference."""
     errors, bad = differences(candidate, reference)
-    return replace(spread(errors), bad=bad, unevenness=unevenness(candidate, reference))
+    return replace(spread(errors), bad=bad, rows=sharing_rows(candidate, reference))
 
 
-def unevenness(candidate: np.ndarray, reference: np.ndarray) -> float:
-    """Return the relative standard error of the mean square error over rows (see Errors).
+def sharing_rows(candidate: np.ndarray, reference: np.ndarray) -> float:
+    """Return how many rows share the squared error: (sum of r)^2 / sum of r^2 (see Errors).
 
     Elements of a row err together, so that it is rows that average out, each by its share.
     """
     if reference.ndim < 2 or reference.size == 0:
-        return 0.0
+        return math.inf
     errors = candidate.astype(np.float64) - reference.astype(np.float64)
     errors[~np.isfinite(errors)] = 0.0
     top = float(np.abs(errors).max())
     if top == 0.0:
-        return 0.0
-    rows = np.square(errors / top).sum(axis=-1).ravel()
-    variance = float(np.square(rows).sum() / rows.sum() ** 2) - 1 / rows.size
-    return math.sqrt(max(0.0, variance))
+        return math.inf
+    rows = np.square(errors / top).sum(axis=-1)
+    return float(rows.sum() ** 2 / np.square(rows).sum())
 
 
 def magnitude(reference: np.ndarray) -> Errors:

@@ -41,19 +41,19 @@ def test_what_counts_as_lost(candidate, reference, bad):
     assert got.bad == bad
 
 
-def test_unevenness_is_the_standard_error_over_rows():
+def test_rows_count_by_their_share_of_the_error():
     draw = np.random.default_rng(0)
-    zero, rows = np.zeros((2, 100, 64)), np.ones((2, 100, 64))
-    assert compare(rows, zero).unevenness == pytest.approx(0.0, abs=1e-6)
-    assert compare(draw.normal(size=zero.shape), zero).unevenness < 0.02
+    zero = np.zeros((2, 100, 64))
+    assert compare(zero + 1, zero).rows == pytest.approx(200)
+    assert 180 < compare(draw.normal(size=zero.shape), zero).rows < 200
     one = zero.copy()
     one[1, 7] = 1e-30
-    assert compare(one, zero).unevenness == pytest.approx(1.0, abs=0.01)
-    scales = np.exp(draw.normal(size=(2, 100, 1)))  # mean squares of rows, lognormal
-    energies = (scales**2).ravel()
-    expected = energies.std() / energies.mean() / energies.size**0.5
-    assert compare(rows * scales, zero).unevenness == pytest.approx(expected)
-    assert compare(np.array([1.0, 9.0]), np.zeros(2)).unevenness == 0.0  # a single row
+    assert compare(one, zero).rows == pytest.approx(1)
+    one[0, 3:6] = 1e-30
+    assert compare(one, zero).rows == pytest.approx(4)
+    assert compare(zero, zero).rows == np.inf
+    assert compare(zero, zero).to_json()["rows"] is None
+    assert compare(np.ones(9), np.zeros(9)).rows == np.inf  # no rows to tell apart
 
 
 def test_empty_arrays_have_no_error():
