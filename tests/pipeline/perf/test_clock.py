@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.perf.clock import Plan, measure, rotated
+from pipeline.perf.clock import Plan, measure, opening, rotated
 
 
 class Fake:
@@ -48,6 +48,21 @@ def test_nobody_always_follows_the_same_neighbour():
     assert {order[0] for order in orders} == set("abc")
     followers = {(order[i], order[i + 1]) for order in orders for i in range(2)}
     assert len(followers) == 6
+
+
+def test_nobody_is_always_opened_first():
+    workers = [Fake(name, []) for name in "abcde"]
+    orders = ["".join(w.name for w in opening(workers, session)) for session in range(6)]
+    assert orders[:4] == ["abcde", "edcba", "bcdea", "aedcb"]
+    for name in "abcde":
+        assert sum(order.index(name) for order in orders) == 12, "the same place on average"
+
+
+def test_a_session_opens_in_its_own_order():
+    log = []
+    workers = [Fake("a", log), Fake("b", log)]
+    measure(workers, ["x"], Plan(sessions=3, rounds=1), sleep=lambda seconds: None)
+    assert [entry[1] for entry in log if entry[0] == "open"] == ["a", "b", "b", "a", "b", "a"]
 
 
 @pytest.mark.parametrize(("ms", "calls"), [(0.001, 100), (1.0, 40), (15.0, 3), (900.0, 1)])
