@@ -271,6 +271,8 @@ def main() -> None:
         log = getattr(args, name)
         data[name] = last_line(log) if log is not None else data.get(name, "")
     lines = ",\n".join(f"{json.dumps(key)}: {_lines(part)}" for key, part in data.items())
+    if args.work is not None:  # paths of this machine inside messages
+        lines = lines.replace(f"{args.work}/", "")
     (HERE / "data.json").write_text(f"{{\n{lines}\n}}\n")
     import render
 
