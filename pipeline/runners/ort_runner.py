@@ -152,6 +152,7 @@ class OrtRunner:
             if name not in into:
                 device = self.options.device if name.startswith(kept) else "cpu"
                 binding.bind_output(name, device)  # made anew by the runtime in every run
+                bound.pop(name, None)
             elif bound.get(name) is not into[name]:
                 binding.bind_ortvalue_output(name, into[name])
                 bound[name] = into[name]

@@ -55,6 +55,12 @@ def test_values_are_updated_in_place(tmp_path):
         other = hold(runner, np.zeros((2, 4), np.float32))
         run_held(runner, {"past": other, **feeds}, "present", {"present": other})
         assert (as_array(other)[0, 0], as_array(start)[0, 0]) == (1, 5)
+        target = hold(runner, np.zeros(4, np.float32))
+        run_held(runner, {"past": past, **feeds}, "present", {"present": past, "y": target})
+        run_held(runner, {"past": past, **feeds}, "present", {"y": target})  # present made anew
+        assert as_array(past)[0, 0] == 6
+        run_held(runner, {"past": past, **feeds}, "present", {"present": past, "y": target})
+        assert (as_array(past)[0, 0], as_array(target)[0]) == (7, -3)
 
 
 def test_a_runner_that_holds_nothing_gets_arrays():
