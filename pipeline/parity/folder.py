@@ -10,7 +10,7 @@ from pipeline.artifacts import Artifact
 from pipeline.errors import EnvironmentMissingError, PipelineError
 from pipeline.graph.onnx_files import load_model
 from pipeline.parity.bisect import bisect_failures
-from pipeline.parity.budget import FLOOR_ULPS, MAX_FACTOR, RMS_FACTOR, ULP
+from pipeline.parity.budget import FLOOR_ULPS, LOUD_FACTOR, MAX_FACTOR, RMS_FACTOR, ULP
 from pipeline.parity.candidates import Candidate, folder_candidates, named_candidates
 from pipeline.parity.cases import file_case, make_cases, ranges_of
 from pipeline.parity.compare import Tolerance
@@ -59,7 +59,12 @@ def compare_folder(
 def new_result(reference: str, options: ParityOptions, notes: list[str]) -> dict[str, Any]:
     """Return an empty result with the rule that will be applied."""
     tolerance = tolerance_of(options)
-    derived = {"rms": RMS_FACTOR, "max": MAX_FACTOR, "floor_ulps": FLOOR_ULPS}
+    derived = {
+        "rms": RMS_FACTOR,
+        "max": MAX_FACTOR,
+        "loud": LOUD_FACTOR,
+        "floor_ulps": FLOOR_ULPS,
+    }
     return {
         "passed": True,
         "reference": reference,

@@ -117,7 +117,7 @@ def test_no_export_is_a_folder_error(tmp_path):
 
 def test_verdicts_of_a_result():
     result = new_result("r", ParityOptions(__import__("pathlib").Path("x")), [])
-    assert result["rule"] == {"rms": 2.0, "max": 8.0, "floor_ulps": 4.0}
+    assert result["rule"] == {"rms": 2.0, "max": 8.0, "loud": 32.0, "floor_ulps": 4.0}
     for passed, verdict in (([True, None], True), ([True, False], False), ([None], False)):
         result["parts"] = {"m": {"candidates": [{"passed": p} for p in passed]}}
         close_result(result)
