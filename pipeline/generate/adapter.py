@@ -15,13 +15,12 @@ import torch
 from transformers import GenerationConfig, GenerationMixin, PretrainedConfig
 from transformers.modeling_outputs import BaseModelOutput, CausalLMOutputWithPast
 
+from pipeline.export.hf_wrappers import CACHE_NAMES
 from pipeline.runners.base import Runner
 from pipeline.runners.decoding import CROSS, PAST, PRESENT, cache_capacity, static_inputs
 from pipeline.runners.held import empty_cache, hold, reorder, run_held
 
-# transformers 5.24 renamed what a model's output calls its cache
-_NAMES = ("cache", "past_key_values")
-CACHE = next(name for name in _NAMES if name in CausalLMOutputWithPast.__annotations__)
+CACHE = next(name for name in CACHE_NAMES if name in CausalLMOutputWithPast.__annotations__)
 
 
 class RunnerCache:

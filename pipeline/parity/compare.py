@@ -13,7 +13,7 @@ import numpy as np
 
 from pipeline.errors import BadModelError, PipelineError
 from pipeline.parity.budget import ULP, budget_for, kappa, pool, usage, within_tolerance
-from pipeline.parity.measure import Errors, differences, magnitude, sharing_rows, spread
+from pipeline.parity.measure import Errors, magnitude, measured
 from pipeline.parity.results import Case, OutputResult, histogram
 from pipeline.runners.base import Runner
 
@@ -87,8 +87,8 @@ def _add(
         errors.append(Errors(count=wanted.size, bad=wanted.size))
         return
     found.dtypes[name] = given.dtype
-    raw, bad = differences(given, wanted)
-    errors.append(replace(spread(raw), bad=bad, rows=sharing_rows(given, wanted)))
+    raw, seen = measured(given, wanted)
+    errors.append(seen)
     if _loud(case):
         return
     counts = histogram(raw, size.rms)

@@ -60,8 +60,8 @@ def spread(values: np.ndarray) -> Errors:
     return Errors(values.size, rms, float(np.partition(values, index)[index]), top)
 
 
-def differences(candidate: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, int]:
-    """Return the absolute errors where both are finite, and the number of bad elements.
+def measured(candidate: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, Errors]:
+    """Return the absolute errors where both are finite, flat, and what they come to.
 
     Args:
         candidate: Any real dtype, bfloat16 included.
@@ -74,25 +74,24 @@ def differences(candidate: np.ndarray, reference: np.ndarray) -> tuple[np.ndarra
     lost = int(np.count_nonzero(finite & ~np.isfinite(given)))
     infinite = np.isinf(wanted)
     lost += int(np.count_nonzero(infinite & ~_as_infinite(given, wanted, candidate.dtype)))
-    return np.abs(given[good] - wanted[good]), lost
+    errors = np.zeros_like(wanted)
+    np.subtract(given, wanted, out=errors, where=good)
+    errors = np.abs(errors)
+    flat = errors[good]
+    return flat, replace(spread(flat), bad=lost, rows=sharing_rows(errors))
 
 
 def compare(candidate: np.ndarray, reference: np.ndarray) -> Errors:
     """Return the errors of a candidate array against its reference."""
-    errors, bad = differences(candidate, reference)
-    return replace(spread(errors), bad=bad, rows=sharing_rows(candidate, reference))
+    return measured(candidate, reference)[1]
 
 
-def sharing_rows(candidate: np.ndarray, reference: np.ndarray) -> float:
+def sharing_rows(errors: np.ndarray) -> float:
     """Return how many rows share the squared error: (sum of r)^2 / sum of r^2 (see Errors).
 
     Elements of a row err together, so that it is rows that average out, each by its share.
     """
-    if reference.ndim < 2 or reference.size == 0:
-        return math.inf
-    errors = candidate.astype(np.float64) - reference.astype(np.float64)
-    errors[~np.isfinite(errors)] = 0.0
-    top = float(np.abs(errors).max())
+    top = float(errors.max()) if errors.ndim > 1 and errors.size else 0.0
     if top == 0.0:
         return math.inf
     rows = np.square(errors / top).sum(axis=-1)

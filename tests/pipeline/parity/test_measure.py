@@ -54,6 +54,8 @@ def test_rows_count_by_their_share_of_the_error():
     assert compare(zero, zero).rows == np.inf
     assert compare(zero, zero).to_json()["rows"] is None
     assert compare(np.ones(9), np.zeros(9)).rows == np.inf  # no rows to tell apart
+    masked = np.where(np.arange(64) < 5, -np.inf, one)
+    assert compare(masked, masked).rows == np.inf  # what is infinite on both sides is no error
 
 
 def test_empty_arrays_have_no_error():
