@@ -1,12 +1,11 @@
 """transformers' generation over any runner: its loops and samplers, our graphs and caches.
 
-The cache stays with the runner: what a step returns as present.N.* is handed back as
-past_key_values.N.* without passing through Python, where the runner can hold values.
+The cache stays with the runner (`runners.kv_cache`); transformers carries it as one opaque value.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,28 +16,22 @@ from transformers.modeling_outputs import BaseModelOutput, CausalLMOutputWithPas
 
 from pipeline.export.hf_wrappers import CACHE_NAMES
 from pipeline.runners.base import Runner
-from pipeline.runners.decoding import CROSS, PAST, PRESENT, cache_capacity, static_inputs
-from pipeline.runners.held import empty_cache, hold, reorder, run_held
+from pipeline.runners.decoding import CROSS, Decoder, DecoderState, crossed
 
 CACHE = next(name for name in CACHE_NAMES if name in CausalLMOutputWithPast.__annotations__)
 
 
 class RunnerCache:
-    """What a decoder carries from step to step; opaque to transformers.
-
-    Attributes:
-        values: past_key_values.N.* as the runner holds them.
-        length: Positions in them.
-    """
+    """What a decoder carries from step to step; opaque to transformers."""
 
     is_compileable = False
 
-    def __init__(self, values: dict[str, Any], length: int = 0) -> None:
-        self.values, self.length = values, length
+    def __init__(self, state: DecoderState) -> None:
+        self.state = state
 
     def get_seq_length(self, layer_idx: int = 0) -> int:
         """Return the number of positions held."""
-        return self.length
+        return self.state.length
 
 
 class RunnerForGeneration(GenerationMixin):
@@ -62,9 +55,8 @@ class RunnerForGeneration(GenerationMixin):
         inputs: Sequence[Mapping[str, Any]],
         special: Mapping[str, Any],
     ) -> None:
-        self.encoding = parts.get("encoder")
-        self.stepping = parts["decoder"] if "decoder" in parts else parts["model"]
-        self.inputs, self.capacity = inputs, cache_capacity(inputs)
+        self.decoder = Decoder(parts, inputs)
+        self.encoding, self.capacity = self.decoder.encoder, self.decoder.capacity
         ids = {name: value for name, value in special.items() if name.endswith("token_id")}
         self.config = PretrainedConfig(is_encoder_decoder=self.encoding is not None)
         self.generation_config: Any = GenerationConfig(**ids)  # type: ignore[no-untyped-call]
@@ -91,9 +83,8 @@ class RunnerForGeneration(GenerationMixin):
         assert self.encoding is not None
         made = self.encoding.run({"input_ids": ids.numpy(), "attention_mask": mask.numpy()})
         result = BaseModelOutput(last_hidden_state=torch.from_numpy(made["last_hidden_state"]))
-        for name, value in made.items():
-            if name.startswith(CROSS):
-                result[name] = torch.from_numpy(value)
+        for name, value in crossed(made).items():
+            result[name] = torch.from_numpy(value)
         return result
 
     def prepare_inputs_for_generation(
@@ -106,7 +97,7 @@ class RunnerForGeneration(GenerationMixin):
         """Return the arguments of the next call: only positions the cache does not hold."""
         held: RunnerCache | None = others.get(CACHE)
         return {
-            "input_ids": input_ids[:, held.length if held is not None else 0 :],
+            "input_ids": input_ids[:, held.state.length if held is not None else 0 :],
             CACHE: held,
             "attention_mask": attention_mask,
             "encoder_outputs": encoder_outputs,
@@ -124,41 +115,46 @@ class RunnerForGeneration(GenerationMixin):
         **others: Any,
     ) -> CausalLMOutputWithPast:
         """Return the logits of these positions [B, S, V] and the cache after them."""
-        ids = input_ids.numpy()
-        cache = others.get(CACHE) or RunnerCache(empty_cache(self.stepping, self.inputs, len(ids)))
-        feeds: dict[str, Any] = {"input_ids": ids, **cache.values}
-        if attention_mask is None:  # transformers drops a mask that hides nothing
-            attention_mask = torch.ones(len(ids), cache.length + ids.shape[1], dtype=torch.long)
-        mask = attention_mask.numpy()
-        feeds["attention_mask"] = mask
-        if encoder_outputs is None:
-            positions = np.maximum(mask.cumsum(axis=1) - 1, 0)
-            feeds["position_ids"] = positions[:, -ids.shape[1] :]
-        else:
-            feeds |= self._crossed(encoder_outputs)
-        into = None
-        if self.capacity:
-            feeds |= static_inputs(mask, ids.shape[1], self.capacity)
-            into = {PRESENT + n.removeprefix(PAST): value for n, value in cache.values.items()}
-        made = run_held(self.stepping, feeds, PRESENT, into)
-        values = {
-            PAST + name.removeprefix(PRESENT): value
-            for name, value in made.items()
-            if name.startswith(PRESENT)
-        }
-        logits = torch.from_numpy(np.asarray(made["logits"], dtype=np.float32))
-        made_cache: dict[str, Any] = {CACHE: RunnerCache(values, cache.length + ids.shape[1])}
-        return CausalLMOutputWithPast(logits=logits, **made_cache)
+        ids, mask = input_ids.numpy(), None
+        cache: RunnerCache | None = others.get(CACHE)
+        if cache is None:
+            cache = RunnerCache(self._open(len(ids), attention_mask, encoder_outputs))
+            mask = self._prompt_mask(attention_mask)
+        logits = np.asarray(self.decoder.step(cache.state, ids, mask), dtype=np.float32)
+        made: dict[str, Any] = {CACHE: cache}
+        return CausalLMOutputWithPast(logits=torch.from_numpy(logits), **made)
 
-    def _crossed(self, outputs: Any) -> dict[str, Any]:
-        """Return the cross-attention keys and values as the runner holds them, made once."""
-        held = getattr(outputs, "_held", None)
-        if held is None:
-            crossed = {n: outputs[n].numpy() for n in outputs if n.startswith(CROSS)}
-            held = {name: hold(self.stepping, value) for name, value in crossed.items()}
-            object.__setattr__(outputs, "_held", held)
-        return dict(held)
+    def stepper(
+        self,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor | None = None,
+        encoder_outputs: Any = None,
+        **_: Any,
+    ) -> Callable[[np.ndarray], np.ndarray]:
+        """Return what gives the logits [B, T, V] of the next positions [B, T], prompt first."""
+        state = self._open(len(input_ids), attention_mask, encoder_outputs)
+        masks = [self._prompt_mask(attention_mask)]
+
+        def step(ids: np.ndarray) -> np.ndarray:
+            mask = masks.pop() if masks else None
+            return np.asarray(self.decoder.step(state, ids, mask), dtype=np.float32)
+
+        return step
+
+    def _open(self, rows: int, mask: torch.Tensor | None, encoded: Any) -> DecoderState:
+        if self.encoding is None:
+            return self.decoder.open(rows)
+        assert mask is not None
+        fixed = {name: encoded[name].numpy() for name in encoded if name.startswith(CROSS)}
+        return self.decoder.open(rows, {**fixed, "attention_mask": mask.numpy()})
+
+    def _prompt_mask(self, mask: torch.Tensor | None) -> np.ndarray | None:
+        """Return which positions of a prompt are real; None means all.
+
+        transformers drops a mask that hides nothing. With an encoder the mask is the source's.
+        """
+        return None if mask is None or self.encoding is not None else mask.numpy()
 
     def _reorder_cache(self, cache: RunnerCache, beams: torch.Tensor) -> RunnerCache:
-        rows = beams.numpy()
-        return RunnerCache(reorder(self.stepping, cache.values, rows), cache.length)
+        cache.state.reorder(beams.numpy())
+        return cache

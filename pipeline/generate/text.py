@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -13,12 +13,13 @@ from transformers import StoppingCriteriaList, StopStringCriteria
 
 from pipeline.errors import UsageError
 from pipeline.generate.adapter import RunnerForGeneration
+from pipeline.generate.clock import Sink, TokenClock
+from pipeline.generate.one_beam import one_beam
 from pipeline.generate.options import GenerateOptions
 from pipeline.generate.room import fitted, room_of
 from pipeline.generate.source import TextSource
+from pipeline.runners.kv_cache import PAST
 from pipeline.types import SILENT, Json, Progress
-
-Sink = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ def generate_rows(
     ends, pad = special.get("eos_token_id"), _padding(special)
     ids, mask = padded(rows, pad, left=not has_encoder)
     arguments = _arguments(options, tokenizer, pad)
-    clock = _Clock(tokenizer if stream is not None and len(rows) == 1 else None, stream)
+    clock = TokenClock(tokenizer if stream is not None and len(rows) == 1 else None, stream)
     started = time.perf_counter()
     if model.encoding is not None:
         arguments["encoder_outputs"] = model.encode(ids, mask)
@@ -112,7 +113,7 @@ def generate_rows(
     with torch.inference_mode(), _quiet_torch(options):
         made = model.generate(
             ids_given, attention_mask=mask, stopping_criteria=_stops(options, tokenizer, clock),
-            **arguments,
+            custom_generate=one_beam if options.num_beams == 1 else None, **arguments,
         )  # fmt: skip
     seconds = time.perf_counter() - started
     skip = 1 if model.encoding is not None else ids.shape[1]
@@ -168,7 +169,7 @@ def padded(
 
 
 def _check_cache(source: TextSource, inputs: Sequence[Any]) -> None:
-    if not any(str(entry["name"]).startswith("past_key_values.") for entry in inputs):
+    if not any(str(entry["name"]).startswith(PAST) for entry in inputs):
         raise UsageError(
             "the exported decoder has no cache",
             where=str(source.folder.path),
@@ -199,7 +200,7 @@ def _arguments(options: GenerateOptions, tokenizer: Any, pad: int) -> dict[str, 
     return found
 
 
-def _stops(options: GenerateOptions, tokenizer: Any, clock: _Clock) -> StoppingCriteriaList:
+def _stops(options: GenerateOptions, tokenizer: Any, clock: TokenClock) -> StoppingCriteriaList:
     found = StoppingCriteriaList([clock])
     if options.stop:
         found.append(StopStringCriteria(tokenizer, list(options.stop)))
@@ -219,24 +220,3 @@ def _shown(tokenizer: Any, row: Sequence[int], stop: Sequence[str]) -> str:
     text = str(tokenizer.decode(list(row), skip_special_tokens=True))
     cuts = [text.find(word) for word in stop if word in text]
     return text[: min(cuts)] if cuts else text
-
-
-class _Clock:
-    """A stopping criterion that never stops: it notes the first token and streams the rest."""
-
-    def __init__(self, tokenizer: Any, sink: Sink | None) -> None:
-        self.first = 0.0
-        self._tokenizer, self._sink = tokenizer, sink
-        self._start, self._said = -1, ""
-
-    def __call__(self, ids: torch.Tensor, scores: Any, **_: Any) -> torch.Tensor:
-        """Return that no row is done."""
-        if not self.first:
-            self.first = time.perf_counter()
-            self._start = ids.shape[1] - 1
-        if self._tokenizer is not None and self._sink is not None:
-            text = self._tokenizer.decode(ids[0, self._start :], skip_special_tokens=True)
-            if not text.endswith("\N{REPLACEMENT CHARACTER}") and text.startswith(self._said):
-                self._sink(text[len(self._said) :])
-                self._said = text
-        return torch.zeros(ids.shape[0], dtype=torch.bool)

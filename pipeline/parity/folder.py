@@ -20,12 +20,12 @@ from pipeline.parity.reference import Reference, TorchReference, reference_for
 from pipeline.parity.results import EDGES, CandidateResult, Case, case_json
 from pipeline.parity.texts import Texts, read_texts, unseen_texts
 from pipeline.runners.base import Runner
+from pipeline.runners.decoding import cache_capacity
+from pipeline.runners.kv_cache import PAST
 from pipeline.types import Json, Progress
 
 if TYPE_CHECKING:
     from pipeline.parity.generate import GenerationParity
-
-PAST = "past_key_values."
 
 
 def compare_folder(
@@ -155,7 +155,16 @@ def _texts(options: ParityOptions, facts: Mapping[str, Any], folder: Path) -> Te
         return None
     special = facts.get("generation") or {}
     longest = min(int(special.get("max_length") or 64), 64)
+    if capacity := cache_capacity(_inputs(facts)):
+        longest = min(longest, max(1, capacity // 2))  # leaves room to continue
     return Texts(path, int(special.get("pad_token_id") or 0), longest)
+
+
+def _inputs(facts: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """Return the facts of the inputs of the part that decodes, the last one."""
+    parts = facts["parts"]
+    inputs: Sequence[Mapping[str, Any]] = parts[next(reversed(parts))]["inputs"]
+    return inputs
 
 
 def _generation(
@@ -170,12 +179,14 @@ def _generation(
     from pipeline.parity.generate import GenerationParity
 
     texts, parts = _texts(options, facts, folder), facts["parts"]
-    inputs = parts[next(reversed(parts))]["inputs"]
+    inputs = _inputs(facts)
     steps = any(str(entry["name"]).startswith(PAST) for entry in inputs)
-    if texts is None or not steps or not options.sentences or facts["kv_cache"] != "concat":
+    if texts is None or not steps or not options.sentences:
         return None
     chosen = read_texts(options.text) if options.text else unseen_texts(facts, options.sentences)
     longest = int(facts["generation"].get("max_length") or 64) - 2
+    if capacity := cache_capacity(inputs):
+        longest = min(longest, capacity - capacity // 2)
     compared = GenerationParity(
         texts=chosen[: options.sentences],
         encoder=texts,

@@ -129,10 +129,9 @@ def teacher_forced(
     state = decoder.begin(ids, mask)
     if start is not None:
         first = np.full((len(tokens), 1), start, np.int64)
-        logits, _ = decoder.step(state, np.concatenate([first, forced], axis=1))
-        return logits
+        return decoder.step(state, np.concatenate([first, forced], axis=1))
     fed = np.concatenate([ids, forced], axis=1)
-    logits, _ = decoder.step(state, fed, np.concatenate([mask, real], axis=1))
+    logits = decoder.step(state, fed, np.concatenate([mask, real], axis=1))
     return logits[:, ids.shape[1] - 1 :]
 
 

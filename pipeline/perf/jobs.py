@@ -10,11 +10,13 @@ import numpy as np
 
 from pipeline.inputs import synthesize
 from pipeline.perf.contender import Job
+from pipeline.runners.decoding import cache_capacity
+from pipeline.runners.kv_cache import PAST
 
 if TYPE_CHECKING:
     import onnx_ir as ir
 
-PAST, BATCH = "past_key_values.", "batch"
+BATCH = "batch"
 TYPICAL = 64
 GENERATION = "generation"
 
@@ -95,9 +97,10 @@ def generation_job(facts: Mapping[str, Any], tokens: int, length: int, folder: P
     parts, special = facts["parts"], facts.get("generation") or {}
     inputs = parts[next(reversed(parts))]["inputs"]
     steps = any(str(entry["name"]).startswith(PAST) for entry in inputs)
-    if not steps or not tokens or facts.get("kv_cache") != "concat":
+    if not steps or not tokens:
         return None
     limit = int(special.get("max_length") or 1 << 20)
+    limit = min(limit, cache_capacity(inputs) or limit)
     encoder = "encoder" in parts
     length = max(1, min(length, limit if encoder else limit - tokens - 1))
     tokens = min(tokens, limit - 2)

@@ -22,7 +22,7 @@ from pipeline.errors import PipelineError
 from pipeline.perf.contender import Contender, Job
 from pipeline.perf.opening import open_contender, prepared
 from pipeline.runners.base import Runner
-from pipeline.runners.decoding import Decoder, greedy
+from pipeline.runners.decoding import Decoder
 
 LONG_MS = 50.0
 Series = dict[str, list[float]]
@@ -91,13 +91,17 @@ class Workbench:
     def _generation(
         self, feeds: Mapping[str, np.ndarray], about: Mapping[str, Any]
     ) -> Callable[[], Series]:
-        decoder = TimedDecoder(self.parts, about["inputs"])
+        decoder = Decoder(self.parts, about["inputs"])
         ids, mask = feeds["input_ids"], feeds["attention_mask"]
 
         def call() -> Series:
-            decoder.stamps = [time.perf_counter_ns()]
-            greedy(decoder, ids, mask, start=about["start"], end=(), max_new=about["tokens"])
-            gaps = np.diff(decoder.stamps) / 1e6
+            start = about["start"]
+            stamps, state = [time.perf_counter_ns()], decoder.begin(ids, mask)
+            fed = ids if start is None else np.full((len(ids), 1), start, np.int64)
+            for _ in range(about["tokens"]):
+                fed = decoder.step(state, fed)[:, -1:].argmax(axis=-1)
+                stamps.append(time.perf_counter_ns())
+            gaps = np.diff(stamps) / 1e6
             return {"first": [float(gaps[0])], "next": [float(np.mean(gaps[1:]))]}
 
         return call
@@ -136,18 +140,6 @@ def peak_rss_bytes() -> int:
         return int(status.partition("VmHWM:")[2].split()[0]) * 1024
     except (OSError, IndexError, ValueError):
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
-class TimedDecoder(Decoder):
-    """A decoder that notes when each step ended."""
-
-    stamps: list[int]
-
-    def step(self, *args: Any, **kwargs: Any) -> Any:
-        """Return the step's result and note the time."""
-        result = super().step(*args, **kwargs)
-        self.stamps.append(time.perf_counter_ns())
-        return result
 
 
 def main() -> None:

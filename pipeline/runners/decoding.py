@@ -10,32 +10,41 @@ fixed size also takes write_indices [B], where each row's new entries go, and a 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from pipeline.errors import UsageError
 from pipeline.runners.base import Runner
+from pipeline.runners.kv_cache import PAST, Arrays, KvCache, open_cache
 
-PAST, PRESENT, CROSS = "past_key_values.", "present.", "cross."
+CROSS = "cross."
 WRITE_INDICES = "write_indices"
-Arrays = dict[str, np.ndarray]
 
 
-@dataclass(frozen=True)
+@dataclass
 class DecoderState:
-    """What a decoder carries from step to step.
+    """How far a batch of texts is decoded; every step moves it on.
 
     Attributes:
-        cache: past_key_values.N.* [B, H, P, D] of the next step.
-        fixed: Inputs that stay the same: cross.N.* and the source's mask.
-        mask: [B, P] of the positions decoded so far; only for a model without encoder.
+        cache: Keys and values of the positions so far.
+        length: Their number, padding included.
+        mask: [B, P], 1 where a position is real, or [B, C] for a cache of C positions; None for a
+            model with an encoder.
+        real: [B], the real positions of each row.
     """
 
-    cache: Arrays
-    fixed: Arrays = field(default_factory=dict)
+    cache: KvCache
+    length: int = 0
     mask: np.ndarray | None = None
+    real: np.ndarray | None = None
+
+    def reorder(self, rows: np.ndarray) -> None:
+        """Take the rows in another order, for beam search."""
+        self.cache.reorder(rows)
+        if self.mask is not None and self.real is not None:
+            self.mask, self.real = self.mask[rows], self.real[rows]
 
 
 class Decoder:
@@ -56,9 +65,9 @@ class Decoder:
         self.encoder = parts.get("encoder")
         self.decoder = parts["decoder"] if "decoder" in parts else parts["model"]
         self.pad_id = pad_id
-        self._capacity = cache_capacity(inputs)
-        self._empty = [entry for entry in inputs if str(entry["name"]).startswith(PAST)]
-        if not self._empty:
+        self.capacity = cache_capacity(inputs)
+        self._pasts = [entry for entry in inputs if str(entry["name"]).startswith(PAST)]
+        if not self._pasts:
             raise UsageError(
                 "The model takes no past_key_values, so it cannot be stepped.",
                 fix="Export it with --kv-cache concat.",
@@ -71,40 +80,64 @@ class Decoder:
             ids: Source [B, S] for an encoder; only its batch size is used without one.
             mask: [B, S], 1 where real.
         """
-        cache = {str(entry["name"]): empty_past(entry, ids.shape[0]) for entry in self._empty}
         if self.encoder is None:
-            return DecoderState(cache, mask=np.zeros((ids.shape[0], 0), np.int64))
+            return self.open(ids.shape[0])
         made = self.encoder.run({"input_ids": ids, "attention_mask": mask})
-        fixed = {name: value for name, value in made.items() if name.startswith(CROSS)}
-        return DecoderState(cache, {**fixed, "attention_mask": mask})
+        return self.open(ids.shape[0], {**crossed(made), "attention_mask": mask})
+
+    def open(self, rows: int, fixed: Mapping[str, np.ndarray] | None = None) -> DecoderState:
+        """Return the state before the first position of `rows` texts.
+
+        Args:
+            rows: B.
+            fixed: What an encoder gave, cross.N.* and the source's mask; None without one.
+        """
+        start = {str(entry["name"]): empty_past(entry, rows) for entry in self._pasts}
+        cache = open_cache(self.decoder, start, fixed or {}, bool(self.capacity))
+        if fixed is not None:
+            return DecoderState(cache)
+        mask = np.zeros((rows, self.capacity), np.int64)
+        return DecoderState(cache, mask=mask, real=np.zeros((rows, 1), np.int64))
 
     def step(
         self, state: DecoderState, ids: np.ndarray, mask: np.ndarray | None = None
-    ) -> tuple[np.ndarray, DecoderState]:
-        """Return logits [B, T, V] of these positions and the state after them.
+    ) -> np.ndarray:
+        """Return logits [B, T, V] of these positions, and move the state behind them.
 
         Args:
-            state: From `begin` or the step before.
+            state: From `begin` or `open`.
             ids: [B, T].
             mask: [B, T], 1 where real; all real when absent. Only without an encoder.
+
+        Raises:
+            UsageError: the positions do not fit a cache of fixed size.
         """
-        feeds = {"input_ids": ids, **state.cache, **state.fixed}
-        grown = None
-        if state.mask is not None:
-            fresh = np.ones_like(ids) if mask is None else mask
-            grown = np.concatenate([state.mask, fresh.astype(np.int64)], axis=1)
-            positions = np.maximum(grown.cumsum(axis=1) - 1, 0)[:, -ids.shape[1] :]
-            feeds |= {"attention_mask": grown, "position_ids": positions}
-            if self._capacity:
-                feeds |= static_inputs(grown, ids.shape[1], self._capacity)
-        wanted = {name: value for name, value in feeds.items() if name in self.decoder.input_names}
-        made = self.decoder.run(wanted)
-        cache = {
-            PAST + name.removeprefix(PRESENT): value
-            for name, value in made.items()
-            if name.startswith(PRESENT)
-        }
-        return made["logits"], DecoderState(cache, state.fixed, grown)
+        feeds = {"input_ids": ids}
+        end = state.length + ids.shape[1]
+        if state.mask is not None and state.real is not None:
+            fresh = np.ones_like(ids) if mask is None else mask.astype(np.int64)
+            counted = state.real + fresh.cumsum(axis=1)
+            state.mask = self._grown(state, fresh, end)
+            state.real = counted[:, -1:]
+            feeds |= {"attention_mask": state.mask, "position_ids": np.maximum(counted - 1, 0)}
+            if self.capacity:
+                feeds[WRITE_INDICES] = np.full(len(ids), state.length, np.int64)
+        made = state.cache.step(feeds)
+        state.length = end
+        return made["logits"]
+
+    def _grown(self, state: DecoderState, fresh: np.ndarray, end: int) -> np.ndarray:
+        assert state.mask is not None
+        if not self.capacity:
+            return np.concatenate([state.mask, fresh], axis=1)
+        if end > self.capacity:
+            raise UsageError(
+                f"{end} positions do not fit the cache of {self.capacity}",
+                fix="export with a larger --capacity, or with --kv-cache concat",
+            )
+        mask = state.mask.copy()
+        mask[:, state.length : end] = fresh
+        return mask
 
 
 @dataclass(frozen=True)
@@ -147,7 +180,7 @@ def greedy(
     margins: list[list[float]] = [[] for _ in range(rows)]
     going = np.ones(rows, bool)
     for _ in range(max_new):
-        logits, state = decoder.step(state, fed, fed_mask)
+        logits = decoder.step(state, fed, fed_mask)
         last = logits[:, -1].astype(np.float64)
         best = last.argmax(axis=-1)
         top = np.partition(last, -2, axis=-1)
@@ -183,26 +216,9 @@ def cache_capacity(inputs: Sequence[Mapping[str, Any]]) -> int:
     return int(past["shape"][2])
 
 
-def static_inputs(mask: np.ndarray, new: int, capacity: int) -> Arrays:
-    """Return what a cache of fixed size takes in a step.
-
-    Args:
-        mask: [B, P + T], 1 where a position is real, past and new ones.
-        new: T.
-        capacity: C, the positions of the cache.
-
-    Raises:
-        UsageError: the positions do not fit the cache.
-    """
-    rows, total = mask.shape
-    if total > capacity:
-        raise UsageError(
-            f"{total} positions do not fit the cache of {capacity}",
-            fix="export with a larger --capacity, or with --kv-cache concat",
-        )
-    full = np.zeros((rows, capacity), np.int64)
-    full[:, :total] = mask
-    return {"attention_mask": full, WRITE_INDICES: np.full(rows, total - new, np.int64)}
+def crossed(made: Mapping[str, np.ndarray]) -> Arrays:
+    """Return the keys and values an encoder gives for cross-attention."""
+    return {name: value for name, value in made.items() if name.startswith(CROSS)}
 
 
 def _numpy_name(name: str) -> Any:

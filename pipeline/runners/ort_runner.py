@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -12,8 +12,16 @@ import ml_dtypes
 import numpy as np
 import onnxruntime as ort
 
-from pipeline.errors import BadModelError, EnvironmentMissingError, UsageError
+from pipeline.errors import BadModelError, EnvironmentMissingError
 from pipeline.runners.known_crashes import crashing_rewrites
+from pipeline.runners.kv_cache import KvCache
+from pipeline.runners.ort_cache import (
+    FixedCache,
+    GrowingCache,
+    first_line,
+    named,
+    run_failed,
+)
 from pipeline.runners.ort_values import to_array, to_value
 from pipeline.runners.session import SessionSettings, read_settings
 
@@ -71,8 +79,6 @@ class OrtRunner:
         self._session: Any = _open(path, self.options, self.settings)
         self._inputs = {value.name: value for value in self._session.get_inputs()}
         self._outputs = tuple(value.name for value in self._session.get_outputs())
-        self._binding: Any = None  # of run_held into values, with what it has bound
-        self._bound: dict[str, Any] = {}
         self._plain = all(
             "bfloat16" not in value.type
             for value in (*self._session.get_inputs(), *self._session.get_outputs())
@@ -103,67 +109,16 @@ class OrtRunner:
             bound = {name: to_value(array) for name, array in given.items()}
             answers = self._session.run_with_ort_values(None, bound)
         except Exception as err:
-            raise BadModelError(
-                f"ONNX Runtime failed while running: {_first_line(err)}", where=str(self.path)
-            ) from err
+            raise run_failed(err, self.path) from err
         return {n: to_array(v) for n, v in zip(self._outputs, answers, strict=True)}
 
-    def run_held(
-        self, feeds: Mapping[str, Any], kept: str, into: Mapping[str, Any] | None = None
-    ) -> dict[str, Any]:
-        """Return every output; those whose name starts with `kept` stay in the runtime.
-
-        Args:
-            feeds: Arrays, or values an earlier call kept.
-            kept: Prefix of the outputs that are only fed again.
-            into: Held values that outputs are written into, by output.
-
-        Raises:
-            BadModelError: the runtime fails on these inputs.
-        """
-        bound = {
-            name: self.hold(self._typed(name, value)) if isinstance(value, np.ndarray) else value
-            for name, value in feeds.items()
-        }
-        try:
-            if into:
-                answers = self._run_into(bound, kept, into)
-            else:
-                answers = self._session.run_with_ort_values(list(self._outputs), bound)
-        except Exception as err:
-            raise BadModelError(
-                f"ONNX Runtime failed while running: {_first_line(err)}", where=str(self.path)
-            ) from err
-        named = zip(self._outputs, answers, strict=True)
-        return {n: v if n.startswith(kept) else to_array(v) for n, v in named}
-
-    def _run_into(
-        self, feeds: Mapping[str, Any], kept: str, into: Mapping[str, Any]
-    ) -> Sequence[Any]:
-        """Run with outputs bound to values; what is bound from the step before stays bound."""
-        if self._binding is None:
-            self._binding = self._session.io_binding()
-        binding, bound = self._binding, self._bound
-        for name, value in feeds.items():
-            if bound.get(name) is not value:
-                binding.bind_ortvalue_input(name, value)
-                bound[name] = value
-        for name in self._outputs:
-            if name not in into:
-                device = self.options.device if name.startswith(kept) else "cpu"
-                binding.bind_output(name, device)  # made anew by the runtime in every run
-                bound.pop(name, None)
-            elif bound.get(name) is not into[name]:
-                binding.bind_ortvalue_output(name, into[name])
-                bound[name] = into[name]
-        self._session.run_with_iobinding(binding)
-        made = binding.get_outputs_as_ortvaluevector()
-        return [into[n] if n in into else ort.OrtValue(v)
-                for n, v in zip(self._outputs, made, strict=True)]  # fmt: skip
-
-    def hold(self, array: np.ndarray) -> Any:
-        """Return an array as a value of the runtime, on the device that runs."""
-        return to_value(np.ascontiguousarray(array), self.options.device)
+    def open_cache(
+        self, start: Mapping[str, np.ndarray], fixed: Mapping[str, np.ndarray], in_place: bool
+    ) -> KvCache:
+        """Return a cache that stays in the runtime; see `kv_cache.open_cache`."""
+        kind = FixedCache if in_place else GrowingCache
+        given = dict(start), dict(fixed)
+        return kind(self._session, self._typed, self.options.device, self.path, *given)
 
     def prepare(self, feeds: Mapping[str, np.ndarray]) -> Callable[[], None]:
         """Return a call that runs on these inputs, already bound to the device, and waits."""
@@ -205,8 +160,7 @@ class OrtRunner:
 
     def close(self) -> None:
         """Release the session."""
-        self._session = self._binding = None
-        self._bound.clear()
+        self._session = None
 
     def __enter__(self) -> OrtRunner:
         """Return itself."""
@@ -222,14 +176,8 @@ class OrtRunner:
         self.close()
 
     def _select(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        missing = [name for name in self._inputs if name not in feeds]
-        if missing:
-            raise UsageError(
-                f"Inputs not given: {', '.join(missing)}.",
-                where=str(self.path),
-                fix=f"The graph expects {', '.join(self._inputs)}.",
-            )
-        return {name: self._typed(name, feeds[name]) for name in self._inputs}
+        names = named(tuple(self._inputs), feeds, self.path)
+        return {name: self._typed(name, feeds[name]) for name in names}
 
     def _typed(self, name: str, array: np.ndarray) -> np.ndarray:
         """Return the array in the graph's floating type, as a module converts its inputs."""
@@ -265,7 +213,7 @@ def _open(path: Path, options: OrtOptions, settings: SessionSettings) -> Any:
         )
     except Exception as err:
         raise BadModelError(
-            f"ONNX Runtime refuses the model: {_first_line(err)}", where=str(path)
+            f"ONNX Runtime refuses the model: {first_line(err)}", where=str(path)
         ) from err
     if session.get_providers()[0] != provider:
         raise EnvironmentMissingError(
@@ -291,7 +239,3 @@ def _session_options(options: OrtOptions, settings: SessionSettings) -> ort.Sess
     if options.save_optimized is not None:
         made.optimized_model_filepath = str(options.save_optimized)
     return made
-
-
-def _first_line(err: Exception) -> str:
-    return str(err).strip().splitlines()[0][:400] if str(err).strip() else type(err).__name__

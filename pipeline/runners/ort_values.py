@@ -11,6 +11,7 @@ import numpy as np
 import onnxruntime as ort
 
 BFLOAT16 = 16
+KINDS = {1: "<f4", 7: "<i8", 10: "<f2", 11: "<f8"}  # of TensorProto.DataType
 
 
 def to_value(array: np.ndarray, device: str = "cpu") -> Any:
@@ -19,6 +20,23 @@ def to_value(array: np.ndarray, device: str = "cpu") -> Any:
         raw = np.ascontiguousarray(array).view(np.uint16)
         return ort.OrtValue.ortvalue_from_numpy_with_onnx_type(raw, BFLOAT16)
     return ort.OrtValue.ortvalue_from_numpy(array, device)
+
+
+def lend_array(value: Any) -> np.ndarray:
+    """Return a value in host memory as an array of that memory, which keeps the value alive."""
+    kind = KINDS.get(value.element_type())
+    return to_array(value) if kind is None else np.asarray(_Lent(value, kind))
+
+
+class _Lent:
+    def __init__(self, value: Any, kind: str) -> None:
+        self._value = value
+        self.__array_interface__ = {
+            "version": 3,
+            "shape": tuple(value.shape()),
+            "typestr": kind,
+            "data": (value.data_ptr(), False),
+        }
 
 
 def to_array(value: Any) -> np.ndarray:

@@ -17,6 +17,7 @@ import numpy as np
 from pipeline import tensorrt_api
 from pipeline.errors import EnvironmentMissingError, UsageError
 from pipeline.runners.cuda_driver import Cuda, CudaError
+from pipeline.runners.kv_cache import KvCache, ResidentCache
 from pipeline.runners.tensorrt_engine import DeviceTensor, Engine, EngineError
 
 _ELSEWHERE = "`pipeline pack DIR` makes a bundle that verifies the engine on a GPU machine"
@@ -127,6 +128,12 @@ class TensorrtRunner:
         floats = [d for d in map(self._engine.dtypes.get, self.input_names) if d and d.kind in "fV"]
         fitted = array.astype(floats[0]) if floats and array.dtype.kind in "fV" else array
         return Held(self, self._engine.keep(fitted))
+
+    def open_cache(
+        self, start: Mapping[str, np.ndarray], fixed: Mapping[str, np.ndarray], in_place: bool
+    ) -> KvCache:
+        """Return a cache that stays on the GPU; see `kv_cache.open_cache`."""
+        return ResidentCache(self, dict(start), dict(fixed), in_place)
 
     def prepare(self, feeds: Mapping[str, np.ndarray]) -> Callable[[], None]:
         """Return a call that runs on these inputs, already on the GPU, and waits."""

@@ -9,8 +9,9 @@ from pipeline.artifacts import open_folder
 from pipeline.errors import UsageError
 from pipeline.export.load import reload_parts
 from pipeline.generate.adapter import RunnerForGeneration
+from pipeline.generate.one_beam import one_beam
 from pipeline.generate.text import padded
-from pipeline.runners.decoding import Decoder, cache_capacity, greedy, static_inputs
+from pipeline.runners.decoding import Decoder, cache_capacity, greedy
 from pipeline.runners.ort_runner import OrtRunner
 from pipeline.runners.torch_runner import TorchRunner
 
@@ -53,7 +54,8 @@ def test_tokens_are_those_of_a_growing_cache(folders, stage, way):
         runner, inputs = opened(folder, name)
         adapter = RunnerForGeneration({"model": runner}, inputs, {"eos_token_id": 2})
         with torch.inference_mode():
-            made.append(adapter.generate(ids, attention_mask=mask, pad_token_id=0, **way))
+            loop = {} if "num_beams" in way else {"custom_generate": one_beam}
+            made.append(adapter.generate(ids, attention_mask=mask, pad_token_id=0, **way, **loop))
     assert made[0].tolist() == made[1].tolist()
 
 
@@ -67,14 +69,16 @@ def test_it_is_stepped_in_measurements_too(folders):
     assert told[0] == told[1]
 
 
-def test_what_a_step_takes():
-    mask = np.array([[1, 1, 1], [0, 1, 1]])
-    made = static_inputs(mask, 1, 5)
-    assert made["attention_mask"].tolist() == [[1, 1, 1, 0, 0], [0, 1, 1, 0, 0]]
-    assert made["write_indices"].tolist() == [2, 2]
-    with pytest.raises(UsageError, match="3 positions do not fit the cache of 2") as caught:
-        static_inputs(mask, 1, 2)
+def test_a_step_beyond_the_capacity_is_refused(folders):
+    runner, inputs = opened(folders["static"], "export")
+    decoder = Decoder({"model": runner}, inputs)
+    ids = np.full((2, CAPACITY - 1), 5)
+    state = decoder.begin(ids, np.ones_like(ids))
+    decoder.step(state, ids)
+    with pytest.raises(UsageError, match="33 positions do not fit the cache of 32") as caught:
+        decoder.step(state, ids[:, :2])
     assert "--capacity" in caught.value.fix
+    assert decoder.step(state, ids[:, :1]).shape[:2] == (2, 1)
 
 
 def test_a_growing_cache_has_no_capacity():

@@ -7,6 +7,8 @@ from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausa
 
 from pipeline.errors import UsageError
 from pipeline.generate.adapter import RunnerForGeneration
+from pipeline.generate.clock import TokenClock
+from pipeline.generate.one_beam import one_beam
 from pipeline.generate.text import _check_rows, padded
 
 LLAMA = LlamaConfig(
@@ -69,18 +71,51 @@ WAYS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
-def test_tokens_equal_transformers_own(pair, way):
+LOOPS = [(way, loop) for way in WAYS for loop in (None, one_beam) if way != "beams" or not loop]
+
+
+@pytest.mark.parametrize(("way", "loop"), LOOPS)
+def test_tokens_equal_transformers_own(pair, way, loop):
     model, adapter = pair
     ids, mask = padded([[1, 5, 9, 31], [1, 44]], 0, left=True)
     made = []
-    for one in (model, adapter):
+    for one, chosen in ((model, None), (adapter, loop)):
         torch.manual_seed(3)
         with torch.inference_mode():
-            made.append(one.generate(ids, attention_mask=mask, pad_token_id=0, **way))
+            made.append(
+                one.generate(
+                    ids, attention_mask=mask, pad_token_id=0, custom_generate=chosen, **WAYS[way]
+                )
+            )
     assert made[0].tolist() == made[1].tolist()
-    lengths = adapter.stepping.lengths
+    lengths = adapter.decoder.decoder.lengths
     assert lengths == [4] + [1] * (len(lengths) - 1)  # after the prompt only what is new
+
+
+def test_rows_that_end_are_filled_up_and_who_listens_hears_each_token(pair):
+    model, adapter = pair
+    ids, mask = padded([[1, 5, 9, 31], [1, 44], [7, 8, 9]], 0, left=True)
+    made = []
+    for one, loop in ((model, None), (adapter, one_beam)):
+        with torch.inference_mode():
+            free = one.generate(ids, attention_mask=mask, pad_token_id=0, max_new_tokens=12,
+                                eos_token_id=None, custom_generate=loop)  # fmt: skip
+            heard = []
+            ends = sorted({int(free[0, 7]), int(free[1, 5])})  # two rows end, at different steps
+            clock = TokenClock()
+            clock.hear = lambda so_far, heard=heard: heard.append(so_far.shape[1])
+
+            def third(so_far, scores, **_):  # a criterion of the caller's own
+                return torch.tensor([False, False, so_far.shape[1] >= 14])
+
+            done = one.generate(ids, attention_mask=mask, pad_token_id=0, max_new_tokens=12,
+                                eos_token_id=ends, stopping_criteria=[clock, third],
+                                custom_generate=loop)  # fmt: skip
+        made.append((free.tolist(), done.tolist(), heard))
+    assert made[0] == made[1]
+    free, done, heard = made[1]
+    assert heard == list(range(5, len(done[0]) + 1))
+    assert 0 in done[0] or 0 in done[1]
 
 
 def test_prompts_are_padded_on_the_left_and_sources_on_the_right():

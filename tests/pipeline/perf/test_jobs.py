@@ -88,5 +88,12 @@ def test_a_generation_is_as_long_as_the_model_allows(tmp_path):
 def test_what_does_not_generate_has_no_such_job(tmp_path):
     assert generation_job(facts({"model": ENCODER}), 16, 32, tmp_path) is None
     assert generation_job(facts({"model": ALONE}), 0, 32, tmp_path) is None
-    static = {**facts({"model": ALONE}), "kv_cache": "static"}
-    assert generation_job(static, 16, 32, tmp_path) is None
+
+
+def test_a_generation_fits_a_cache_of_fixed_size(tmp_path):
+    shapes = {"past_key_values.0.key": ["b", 2, 24, 4], "write_indices": ["b"]}
+    inputs = [{"name": name, "shape": shape} for name, shape in shapes.items()]
+    static = {"parts": {"model": {"inputs": inputs}}, "generation": {"max_length": 512}}
+    for tokens, length in ((16, 32), (64, 4)):
+        job = generation_job(static, tokens, length, tmp_path)
+        assert job.sizes["prompt"] + job.sizes["tokens"] <= 24

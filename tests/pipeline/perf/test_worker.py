@@ -4,7 +4,7 @@ import pytest
 from onnx.parser import parse_model
 
 from pipeline.perf.contender import Contender, Job
-from pipeline.perf.worker import TimedDecoder, Workbench
+from pipeline.perf.worker import Workbench
 
 TEXT = '<ir_version: 10, opset_import: ["" : 20]> g (float[n] x) => (float[n] y) { y = Erf(x) }'
 
@@ -57,12 +57,3 @@ def test_a_generation_splits_into_first_and_further_tokens(bench, tmp_path):
         "g/next": 2,
     }
     assert series["g"][0] >= series["g/first"][0] + 5 * series["g/next"][0] * 0.99
-
-
-def test_steps_are_stamped():
-    inputs = [{"name": "past_key_values.0.key", "dtype": "float32", "shape": ["b", 1, "p", 1]}]
-    decoder = TimedDecoder({"model": Constant()}, inputs)
-    decoder.stamps = []
-    ids = np.ones((1, 1), int)
-    decoder.step(decoder.begin(ids, ids), ids)
-    assert len(decoder.stamps) == 1

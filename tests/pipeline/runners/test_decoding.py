@@ -71,13 +71,23 @@ def test_a_decoder_alone_counts_only_real_positions():
 def test_chunks_give_the_same_cache_as_one_piece():
     decoder = Decoder({"model": Counter()}, PAST)
     ids = np.array([[1, 2, 3, 4]])
-    whole, one = decoder.step(decoder.begin(ids, ids), ids)
-    first, state = decoder.step(decoder.begin(ids, ids), ids[:, :3])
-    second, two = decoder.step(state, ids[:, 3:])
-    np.testing.assert_array_equal(whole, np.concatenate([first, second], axis=1))
-    np.testing.assert_array_equal(
-        one.cache["past_key_values.0.key"], two.cache["past_key_values.0.key"]
-    )
+    one, two = decoder.begin(ids, ids), decoder.begin(ids, ids)
+    whole = decoder.step(one, ids)
+    parts = [decoder.step(two, ids[:, :3]), decoder.step(two, ids[:, 3:])]
+    np.testing.assert_array_equal(whole, np.concatenate(parts, axis=1))
+    assert (one.length, two.length) == (4, 4)
+    np.testing.assert_array_equal(*(s.cache.arrays()["past_key_values.0.key"] for s in (one, two)))
+
+
+def test_rows_in_another_order_keep_their_padding_and_positions():
+    decoder = Decoder({"model": Counter()}, PAST)
+    ids, mask = np.array([[0, 0, 7], [5, 6, 7]]), np.array([[0, 0, 1], [1, 1, 1]])
+    state = decoder.begin(ids, mask)
+    decoder.step(state, ids, mask)
+    state.reorder(np.array([1, 1]))
+    logits = decoder.step(state, np.array([[1], [1]]))
+    assert logits[:, -1].argmax(-1).tolist() == [4, 4]
+    assert state.mask.tolist() == [[1, 1, 1, 1]] * 2
 
 
 def test_a_model_without_a_cache_is_refused():
