@@ -13,7 +13,6 @@ from pipeline.errors import BadModelError, PipelineError
 from pipeline.graph.dequantize_last import dequantize_last
 from pipeline.graph.edit import drop_unused_weights, merge_equal, name_apart, remove_dead, sort
 from pipeline.graph.facts import Facts
-from pipeline.graph.joined_weights import store_joined_weights
 from pipeline.graph.normalise import normalise
 from pipeline.graph.onnx_files import load_model, refuse_invalid
 from pipeline.graph.recognise.layer import find_layers
@@ -87,7 +86,6 @@ def optimize_graph(
         sort(graph)
         dequantize_last(graph, facts, rewriter.sources, rewriter.shared)
         merge_equal(graph)
-        store_joined_weights(graph)
         remove_dead(graph, list(graph))
         drop_unused_weights(graph)
         name_apart(graph)

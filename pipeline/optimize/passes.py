@@ -15,7 +15,6 @@ from pipeline.graph.recognise.norm_native import find_native_norms
 from pipeline.graph.recognise.norm_residual import find_residual_norms
 from pipeline.graph.recognise.norm_rounded import find_rounded_norms
 from pipeline.graph.recognise.packing import find_packings
-from pipeline.graph.recognise.projection import find_projections
 from pipeline.graph.recognise.rotary import find_rotaries
 from pipeline.graph.recognise.rotary_repair import find_rotary_repairs
 from pipeline.graph.recognise.softmax import find_softmaxes
@@ -31,7 +30,6 @@ from pipeline.lowerings.norm_outer_epsilon import FuseLayerNormOuterEpsilon
 from pipeline.lowerings.norm_residual import FuseSkipLayerNorm, FuseSkipRmsNorm
 from pipeline.lowerings.norm_standard import FuseLayerNorm, FuseRmsNorm
 from pipeline.lowerings.packing_split import SplitBeforeTranspose
-from pipeline.lowerings.projection_joined import JoinProjections
 from pipeline.lowerings.rotary_repair import RepairRotaryBatch
 from pipeline.lowerings.rotary_standard import FuseRotary
 from pipeline.lowerings.softmax_standard import FuseSoftmax
@@ -76,7 +74,6 @@ def lowerings_for(target: str, *, fuse_all: bool = False) -> dict[str, tuple[Low
             FuseSkipLayerNorm(fuse_all=fuse_all, target=target),
             FuseSkipRmsNorm(),
         ),
-        "projection": (JoinProjections(),),
         "attention": (
             FuseAttentionTensorrt(),
             FuseAttentionCuda(),
@@ -131,8 +128,6 @@ def plan_for(
         Pass("embedding", find_embeddings, kept["embedding"]),
         Pass("bias-gelu", find_bias_gelus, kept["bias-gelu"]),
         Pass("residual-norm", find_residual_norms, kept["residual-norm"]),
-        # last: everything before reads each projection as a product of its own
-        Pass("projection", find_projections, kept["projection"]),
     )
     return Plan(23, _session(target, precision), passes)
 
