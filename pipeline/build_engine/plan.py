@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pipeline.build_engine.diagnose import diagnose
 from pipeline.build_engine.eta import Build, estimate, history_path, load_history, remember
-from pipeline.build_engine.request import AttentionRow, Heard, PlanRequest, TensorRow
+from pipeline.build_engine.request import AttentionRow, PlanRequest, TensorRow
 from pipeline.build_engine.supervise import Outcome, run_child
 from pipeline.errors import BadModelError, ClaimError
 from pipeline.types import Json, Progress
@@ -110,18 +110,6 @@ def build_plan(
         temporary.unlink(missing_ok=True)
     remember(history_path(), _as_build(request, outcome.heard.version, outcome.seconds))
     return _report(request, outcome, answers, written, digest)
-
-
-def check_graph(request: PlanRequest, progress: Progress, timeout_s: float) -> Heard:
-    """Return what the parser understood, without a build.
-
-    Raises:
-        BadModelError: It refused the graph.
-    """
-    outcome = run_child(replace(request, task="check"), progress, timeout_s)
-    if not outcome.good:
-        raise _error(outcome, request, {})
-    return outcome.heard
 
 
 def require_dedicated(

@@ -10,7 +10,7 @@ from typing import Literal
 from pipeline.build_engine.shapes import Profile, ShapeRange
 from pipeline.tensorrt_api import Flavour
 
-Task = Literal["build", "probe", "check"]
+Task = Literal["build", "probe"]
 
 
 @dataclass(frozen=True)

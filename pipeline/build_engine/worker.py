@@ -81,8 +81,6 @@ def _carry_out(trt: ModuleType, request: PlanRequest, say: Say, cancelled: Cance
         ):
             say("attention", asdict(answer))
         return True
-    if request.task == "check":
-        return True
     config = configure(trt, builder, request)
     if config is None:
         say("failed", {"at": "profile", "why": "the builder refused an optimization profile"})

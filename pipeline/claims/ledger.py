@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from pipeline.errors import ClaimError
 from pipeline.types import Json
 
 State = Literal["kept", "broken", "unchecked"]
@@ -36,20 +34,3 @@ class Claim:
 def judge(claim: str, good: bool, evidence: str, where: str = "") -> Claim:
     """Return the claim as kept or broken."""
     return Claim(claim, "kept" if good else "broken", evidence, where)
-
-
-def refuse_broken(claims: Iterable[Claim]) -> None:
-    """Raise for the first broken claim, with the number of others.
-
-    Raises:
-        ClaimError: At least one claim is broken.
-    """
-    broken = [c for c in claims if c.state == "broken"]
-    if broken:
-        first, others = broken[0], len(broken) - 1
-        more = f" (and {others} more)" if others else ""
-        raise ClaimError(
-            f"{first.claim}: {first.evidence}{more}",
-            where=first.where,
-            fix="the report lists every claim with its evidence",
-        )

@@ -89,7 +89,7 @@ class ArrayCache:
 
 
 class ResidentCache:
-    """A cache of values that a runner keeps on its device (`run_held`, `hold`)."""
+    """A cache of values that a runner keeps on its device (`hold`, `run_held`, `fetch`)."""
 
     def __init__(self, runner: Any, start: Arrays, fixed: Arrays, in_place: bool) -> None:
         self._runner, self._in_place = runner, in_place
@@ -106,7 +106,7 @@ class ResidentCache:
 
     def arrays(self) -> Arrays:
         """Return the cache, read from the device."""
-        return {name: value.numpy() for name, value in self._past.items()}
+        return {name: self._runner.fetch(value) for name, value in self._past.items()}
 
     def reorder(self, rows: np.ndarray) -> None:
         """Take rows in another order."""

@@ -11,6 +11,7 @@ import numpy as np
 import openvino as ov
 
 from pipeline.errors import BadModelError, UsageError
+from pipeline.runners.kv_cache import Arrays, KvCache, past_of, present_of
 
 
 class OpenvinoRunner:
@@ -61,6 +62,12 @@ class OpenvinoRunner:
         values = [np.array(results[port]) for port in self._model.outputs]
         return dict(zip(self._outputs, values, strict=True))
 
+    def open_cache(
+        self, start: Mapping[str, np.ndarray], fixed: Mapping[str, np.ndarray], in_place: bool
+    ) -> KvCache:
+        """Return a cache that stays in the runtime; see `kv_cache.open_cache`."""
+        return OpenvinoCache(self._model, dict(start), dict(fixed))
+
     def prepare(self, feeds: Mapping[str, np.ndarray]) -> Callable[[], None]:
         """Return a call that runs on these inputs, already held by the runtime."""
         request: Any = self._model.create_infer_request()  # a request holds one set of inputs
@@ -103,3 +110,43 @@ class OpenvinoRunner:
         if missing:
             raise UsageError(f"Inputs not given: {', '.join(missing)}.", where=str(self.path))
         return {name: np.ascontiguousarray(feeds[name]) for name in self._inputs}
+
+
+class OpenvinoCache:
+    """Two requests by turns: what one has written the other reads where it lies."""
+
+    def __init__(self, model: Any, start: Arrays, fixed: Arrays) -> None:
+        self._requests = [model.create_infer_request() for _ in range(2)]
+        for request in self._requests:
+            for name, array in fixed.items():
+                request.set_tensor(name, ov.Tensor(np.ascontiguousarray(array)))
+        names = [port.get_any_name() for port in model.inputs]
+        self._new = [name for name in names if name not in start and name not in fixed]
+        self._others = [
+            name for port in model.outputs if past_of(name := port.get_any_name()) not in start
+        ]
+        self._past: dict[str, Any] = {}
+        self._set(start)
+
+    def step(self, feeds: Mapping[str, np.ndarray]) -> Arrays:
+        """Run over new positions; see `KvCache`."""
+        request = self._requests[0]
+        for name, tensor in self._past.items():
+            request.set_tensor(name, tensor)
+        for name in self._new:
+            request.set_tensor(name, ov.Tensor(np.ascontiguousarray(feeds[name])))
+        request.infer()
+        self._past = {name: request.get_tensor(present_of(name)) for name in self._past}
+        self._requests.reverse()
+        return {name: np.array(request.get_tensor(name).data) for name in self._others}
+
+    def arrays(self) -> Arrays:
+        """Return the cache."""
+        return {name: np.array(tensor.data) for name, tensor in self._past.items()}
+
+    def reorder(self, rows: np.ndarray) -> None:
+        """Take rows in another order."""
+        self._set({name: value[rows] for name, value in self.arrays().items()})
+
+    def _set(self, arrays: Arrays) -> None:
+        self._past = {n: ov.Tensor(np.ascontiguousarray(value)) for n, value in arrays.items()}

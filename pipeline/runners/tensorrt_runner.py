@@ -175,9 +175,9 @@ class TensorrtRunner:
         if self._open:
             self._engine.release(tensor)
 
-    def fetch(self, tensor: DeviceTensor) -> np.ndarray:
+    def fetch(self, kept: Held | DeviceTensor) -> np.ndarray:
         """Return a kept output's contents."""
-        return self._engine.fetch(tensor)
+        return self._engine.fetch(kept.tensor if isinstance(kept, Held) else kept)
 
     def describe(self) -> dict[str, str]:
         """Return what really runs."""

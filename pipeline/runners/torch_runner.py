@@ -14,6 +14,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from pipeline.errors import BadModelError, EnvironmentMissingError, UsageError
+from pipeline.runners.kv_cache import KvCache, ResidentCache
 
 TorchDtype = Literal["float64", "float32", "float16", "bfloat16"]
 DTYPES: dict[str, torch.dtype] = {
@@ -95,6 +96,38 @@ class TorchRunner:
             found = self._flat(self._call(*self._tensors(feeds)))
         return {name: to_array(value) for name, value in zip(self._outputs, found, strict=True)}
 
+    def run_held(
+        self,
+        feeds: Mapping[str, np.ndarray | torch.Tensor],
+        kept: str,
+        into: Mapping[str, torch.Tensor] | None = None,
+    ) -> dict[str, np.ndarray | torch.Tensor]:
+        """Return every result; those whose name starts with `kept` stay tensors on the device.
+
+        Args:
+            feeds: Arrays, or tensors an earlier call kept.
+            kept: Prefix of the results that are only fed again.
+            into: Unused: a module returns tensors of its own.
+        """
+        with torch.inference_mode(), self._mode():
+            found = self._flat(self._call(*self._tensors(feeds)))
+        named = zip(self._outputs, found, strict=True)
+        return {name: t if name.startswith(kept) else to_array(t) for name, t in named}
+
+    def hold(self, array: np.ndarray) -> torch.Tensor:
+        """Return an array as a tensor on the device, in the module's own precision."""
+        return self._place(to_tensor(array))
+
+    def fetch(self, tensor: torch.Tensor) -> np.ndarray:
+        """Return a kept tensor's contents."""
+        return to_array(tensor)
+
+    def open_cache(
+        self, start: Mapping[str, np.ndarray], fixed: Mapping[str, np.ndarray], in_place: bool
+    ) -> KvCache:
+        """Return a cache of tensors that stay on the device; see `kv_cache.open_cache`."""
+        return ResidentCache(self, dict(start), dict(fixed), in_place)
+
     def prepare(self, feeds: Mapping[str, np.ndarray]) -> Callable[[], None]:
         """Return a call that runs on these inputs, already on the device, and waits."""
         tensors = self._tensors(feeds)
@@ -135,7 +168,7 @@ class TorchRunner:
         """Close the runner."""
         self.close()
 
-    def _tensors(self, feeds: Mapping[str, np.ndarray]) -> list[torch.Tensor]:
+    def _tensors(self, feeds: Mapping[str, np.ndarray | torch.Tensor]) -> list[torch.Tensor]:
         missing = [name for name in self._inputs if name not in feeds]
         if missing:
             raise UsageError(
@@ -143,7 +176,8 @@ class TorchRunner:
                 where=type(self._module).__name__,
                 fix=f"The module expects {', '.join(self._inputs)}.",
             )
-        return [self._place(to_tensor(feeds[name])) for name in self._inputs]
+        given = (feeds[name] for name in self._inputs)
+        return [x if isinstance(x, torch.Tensor) else self._place(to_tensor(x)) for x in given]
 
     def _mode(self) -> contextlib.AbstractContextManager[Any]:
         return Widen() if self._dtype == torch.float64 else contextlib.nullcontext()

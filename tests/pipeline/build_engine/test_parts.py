@@ -152,7 +152,7 @@ def test_the_worker_says_why_over_its_pipe(trt, tmp_path):
     from pipeline.build_engine import worker
 
     request = PlanRequest(
-        "check", "tensorrt-rtx", small.attention(tmp_path / "m.onnx"), tmp_path / "p", ("8.0",)
+        "probe", "tensorrt-rtx", small.attention(tmp_path / "m.onnx"), tmp_path / "p", ("8.0",)
     )
     said = io.StringIO()
 

@@ -1,13 +1,8 @@
-from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-from pipeline.build_engine import plan
-from pipeline.build_engine.request import PlanRequest
 from pipeline.build_engine.shapes import ShapeRange
 from pipeline.errors import BadModelError, BuildError, ClaimError
-from pipeline.types import SILENT
 from tests.pipeline.build_engine import small
 
 pytest.importorskip("tensorrt_rtx")
@@ -69,16 +64,6 @@ def test_a_failed_build_keeps_the_old_plan(tmp_path):
     with pytest.raises(BadModelError):
         small.build(path)
     assert path.with_suffix(".plan").read_bytes() == before
-
-
-def test_check_only_parses(tmp_path):
-    request = PlanRequest(
-        "build", "tensorrt-rtx", small.matmul(tmp_path / "m.onnx"), Path("none"), ("8.0",)
-    )
-    heard = plan.check_graph(request, SILENT, 60)
-    assert [t.name for t in heard.inputs] == ["x"]
-    with pytest.raises(BadModelError):
-        plan.check_graph(replace(request, onnx=tmp_path / "missing.onnx"), SILENT, 60)
 
 
 def test_tf32_weight_streaming_level_and_verbosity_are_taken(tmp_path):

@@ -18,5 +18,5 @@ def test_a_request_survives_the_trip_to_the_child():
         decomposable=False,
     )
     assert PlanRequest.from_json(request.to_json()) == request
-    plain = PlanRequest("check", "tensorrt", Path("m"), Path("p"))
+    plain = PlanRequest("probe", "tensorrt", Path("m"), Path("p"))
     assert PlanRequest.from_json(plain.to_json()) == plain

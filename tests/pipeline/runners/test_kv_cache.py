@@ -3,11 +3,13 @@
 import numpy as np
 import onnx_ir as ir
 import pytest
+import torch
 
 from pipeline.errors import BadModelError, UsageError
-from pipeline.runners.kv_cache import ArrayCache, ResidentCache, open_cache
-from pipeline.runners.ort_cache import FixedCache, GrowingCache
+from pipeline.runners.kv_cache import ResidentCache, open_cache
+from pipeline.runners.ort_cache import FixedCache
 from pipeline.runners.ort_runner import OrtRunner
+from pipeline.runners.torch_runner import TorchRunner
 from tests.pipeline.text_graphs import model_of
 
 KEY = "past_key_values.0.key"
@@ -33,6 +35,33 @@ def grows(tmp_path):
         yield opened
 
 
+def opened(kind, path):
+    """Return a runner of a kind over the graph."""
+    if kind == "onnxruntime":
+        return OrtRunner(path)
+    if kind == "openvino":
+        pytest.importorskip("openvino", reason="the extra `openvino` is not installed")
+        from pipeline.runners.openvino_runner import OpenvinoRunner
+
+        return OpenvinoRunner(path, threads=1)
+    if kind == "torch":
+
+        class Grows(torch.nn.Module):
+            def forward(self, new, past, scale):
+                return -new, (torch.cat([past, new * scale], dim=2),)
+
+        return TorchRunner(Grows(), ("new", KEY, "scale"), ("y", "present.0.key"))
+    return Plain(OrtRunner(path))
+
+
+KINDS = {
+    "onnxruntime": "GrowingCache",
+    "torch": "ResidentCache",
+    "openvino": "OpenvinoCache",
+    "arrays": "ArrayCache",
+}
+
+
 class Plain:
     """A runner that keeps nothing."""
 
@@ -40,13 +69,14 @@ class Plain:
         self.run, self.input_names = runner.run, runner.input_names
 
 
-@pytest.mark.parametrize("resident", [True, False])
-def test_a_growing_cache_is_fed_again(grows, resident):
-    runner = grows if resident else Plain(grows)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_growing_cache_is_fed_again(tmp_path, kind):
+    saved(GROWS, tmp_path / "grows.onnx")
+    runner = opened(kind, tmp_path / "grows.onnx")
     start = {KEY: np.zeros((3, 2, 0, 4), np.float32)}
-    fixed = {"scale": np.array([1, 2, 3, 4], np.float64), "nobody": np.zeros(1)}
+    fixed = {"scale": np.array([1, 2, 3, 4], np.float32), "nobody": np.zeros(1)}
     cache = open_cache(runner, start, fixed, in_place=False)
-    assert isinstance(cache, GrowingCache if resident else ArrayCache)
+    assert type(cache).__name__ == KINDS[kind]
     answers = []
     for step in range(1, 4):
         made = cache.step({"new": np.full((3, 2, step, 4), step, np.float32), "more": np.zeros(1)})
@@ -58,12 +88,14 @@ def test_a_growing_cache_is_fed_again(grows, resident):
     assert held[0, 0].tolist() == [[n, 2 * n, 3 * n, 4 * n] for n in (1, 2, 2, 3, 3, 3)]
 
 
-@pytest.mark.parametrize("resident", [True, False])
-def test_beams_take_rows_in_another_order(grows, resident):
+@pytest.mark.parametrize("kind", KINDS)
+def test_beams_take_rows_in_another_order(tmp_path, kind):
+    saved(GROWS, tmp_path / "grows.onnx")
     rows = np.arange(3, dtype=np.float32).reshape(3, 1, 1, 1)
     start = {KEY: np.broadcast_to(rows, (3, 2, 1, 4))}
     fixed = {"scale": np.ones(4, np.float32)}
-    cache = open_cache(grows if resident else Plain(grows), start, fixed, in_place=False)
+    runner = opened(kind, tmp_path / "grows.onnx")
+    cache = open_cache(runner, start, fixed, in_place=False)
     cache.reorder(np.array([2, 0, 0]))
     cache.step({"new": rows + np.full((3, 2, 1, 4), 10, np.float32)})
     assert cache.arrays()[KEY][:, 0, :, 0].tolist() == [[2, 10], [0, 11], [0, 12]]
@@ -120,14 +152,14 @@ class Device:
         def __init__(self, array):
             self.array = np.array(array)
 
-        def numpy(self):
-            return self.array
-
     def hold(self, array):
         return self.Box(array)
 
     def open_cache(self, start, fixed, in_place):
         return ResidentCache(self, start, fixed, in_place)
+
+    def fetch(self, box):
+        return box.array
 
     def run_held(self, feeds, kept, into=None):
         assert set(feeds) == set(self.input_names)
