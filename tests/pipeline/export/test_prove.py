@@ -12,6 +12,7 @@ from pipeline.export.parts import ExportPart, SizeRange, example_sizes
 from pipeline.export.prove import (
     _difference,
     compute_probe,
+    open_graph,
     output_shapes,
     probe_sizes,
     to_numpy,
@@ -96,3 +97,19 @@ def test_differences_are_relative_and_nan_must_stand_where_it_stood(got, wanted,
 def test_bfloat16_keeps_its_bits():
     tensor = torch.randn(5).bfloat16()
     assert np.array_equal(to_numpy(tensor).view(np.uint16), tensor.view(torch.uint16).numpy())
+
+
+def test_an_operator_newer_than_the_runtime_is_run_by_the_judge(tmp_path, monkeypatch):
+    import onnxruntime as ort
+    from onnx import parser, save
+
+    text = '<ir_version: 10, opset_import: ["" : 20]> g (float[n] x) => (float[n] y) { y = Neg(x) }'
+    save(parser.parse_model(text), tmp_path / "m.onnx")
+    unknown = ort.capi.onnxruntime_pybind11_state.NotImplemented
+
+    def refuses(*_args, **_options):
+        raise unknown("Could not find an implementation for Neg")
+
+    monkeypatch.setattr(ort, "InferenceSession", refuses)
+    run = open_graph(tmp_path / "m.onnx", "float32")
+    assert run({"x": np.float32([1, 2])})["y"].tolist() == [-1, -2]
