@@ -32,7 +32,7 @@ class DecoderState:
         length: Their number, padding included.
         mask: [B, P], 1 where a position is real, or [B, C] for a cache of C positions; None for a
             model with an encoder.
-        real: [B], the real positions of each row.
+        real: [B, 1], the real positions of each row.
     """
 
     cache: KvCache
@@ -113,31 +113,30 @@ class Decoder:
             UsageError: the positions do not fit a cache of fixed size.
         """
         feeds = {"input_ids": ids}
-        end = state.length + ids.shape[1]
+        end, mask_after, real_after = state.length + ids.shape[1], state.mask, state.real
         if state.mask is not None and state.real is not None:
             fresh = np.ones_like(ids) if mask is None else mask.astype(np.int64)
             counted = state.real + fresh.cumsum(axis=1)
-            state.mask = self._grown(state, fresh, end)
-            state.real = counted[:, -1:]
-            feeds |= {"attention_mask": state.mask, "position_ids": np.maximum(counted - 1, 0)}
+            mask_after, real_after = self._grown(state.mask, state.length, fresh), counted[:, -1:]
+            feeds |= {"attention_mask": mask_after, "position_ids": np.maximum(counted - 1, 0)}
             if self.capacity:
                 feeds[WRITE_INDICES] = np.full(len(ids), state.length, np.int64)
         made = state.cache.step(feeds)
-        state.length = end
+        state.length, state.mask, state.real = end, mask_after, real_after
         return made["logits"]
 
-    def _grown(self, state: DecoderState, fresh: np.ndarray, end: int) -> np.ndarray:
-        assert state.mask is not None
+    def _grown(self, mask: np.ndarray, length: int, fresh: np.ndarray) -> np.ndarray:
         if not self.capacity:
-            return np.concatenate([state.mask, fresh], axis=1)
+            return np.concatenate([mask, fresh], axis=1)
+        end = length + fresh.shape[1]
         if end > self.capacity:
             raise UsageError(
                 f"{end} positions do not fit the cache of {self.capacity}",
                 fix="export with a larger --capacity, or with --kv-cache concat",
             )
-        mask = state.mask.copy()
-        mask[:, state.length : end] = fresh
-        return mask
+        grown = mask.copy()
+        grown[:, length:end] = fresh
+        return grown
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,8 @@ from pipeline.runners.ort_values import lend_array, to_array, to_value
 Typed = Callable[[str, np.ndarray], np.ndarray]
 
 
-class GrowingCache:
-    """A cache that each step gives anew, longer by the positions it was run over.
+class OrtCache:
+    """What both kinds of caches know: the session, what a step takes and what it gives.
 
     Args:
         session: Of ONNX Runtime.
@@ -38,17 +38,26 @@ class GrowingCache:
         self, session: Any, typed: Typed, device: str, path: Path, start: Arrays, fixed: Arrays
     ) -> None:
         self._session, self._typed, self._device, self._path = session, typed, device, path
-        self._names = tuple(start)
         presents = [present_of(name) for name in start]
         others = [v.name for v in session.get_outputs() if v.name not in presents]
-        self._others = tuple(enumerate(others, len(presents)))
-        self._fetched = [*presents, *others]
-        self._devices = [_place(device)] * len(presents) + [_place("cpu")] * len(others)
+        self._others = tuple(enumerate(others, len(presents)))  # both kinds ask for presents first
         taken = [value.name for value in session.get_inputs()]
         self._new = tuple(name for name in taken if name not in start and name not in fixed)
+        self._fixed = {name: to_value(typed(name, array), device) for name, array in fixed.items()}
+
+
+class GrowingCache(OrtCache):
+    """A cache that each step gives anew, longer by the positions it was run over."""
+
+    def __init__(
+        self, session: Any, typed: Typed, device: str, path: Path, start: Arrays, fixed: Arrays
+    ) -> None:
+        super().__init__(session, typed, device, path, start, fixed)
+        self._names = tuple(start)
         self._fed = [*start, *fixed, *self._new]
+        self._fetched = [*map(present_of, start), *(name for _, name in self._others)]
+        self._devices = [_place(device)] * len(start) + [_place("cpu")] * len(self._others)
         self._options = ort.RunOptions()
-        self._fixed = tuple(to_value(typed(name, array), device) for name, array in fixed.items())
         self._past: Any = None
         self._owners: list[Any] = []  # of the memory a cache made here lies in
         self._set(start)
@@ -64,7 +73,7 @@ class GrowingCache:
         given.reserve(len(self._fed))
         for place in range(len(self._names)):
             given.push_back(self._past[place])
-        for value in (*self._fixed, *new):
+        for value in (*self._fixed.values(), *new):
             given.push_back(value._get_c_value())
         try:
             self._session.run_with_ortvaluevector(
@@ -92,34 +101,19 @@ class GrowingCache:
             self._past.push_back(value._get_c_value())
 
 
-class FixedCache:
-    """A cache of fixed size, which each step writes into: bound once, never touched again.
-
-    Args:
-        session: Of ONNX Runtime.
-        typed: Returns an array in the floating type of the input it is for.
-        device: "cpu" or "cuda".
-        path: Named in errors.
-        start: past_key_values.N.* of the first step.
-        fixed: Inputs that stay the same.
-    """
+class FixedCache(OrtCache):
+    """A cache of fixed size, which each step writes into: bound once, never touched again."""
 
     def __init__(
         self, session: Any, typed: Typed, device: str, path: Path, start: Arrays, fixed: Arrays
     ) -> None:
-        self._session, self._typed, self._device, self._path = session, typed, device, path
+        super().__init__(session, typed, device, path, start, fixed)
         self._binding = session.io_binding()
         self._past: dict[str, Any] = {}
         self._now: dict[str, Any] = {}  # inputs of the step, whose memory the binding reads
-        self._bind(start)
-        self._fixed = {name: to_value(typed(name, array), device) for name, array in fixed.items()}
+        self._bind(start)  # first: a binding counts outputs in the order they were bound
         for name, value in self._fixed.items():
             self._binding.bind_ortvalue_input(name, value)
-        bound = {present_of(name) for name in start}
-        others = [v.name for v in session.get_outputs() if v.name not in bound]
-        self._others = tuple(enumerate(others, len(bound)))  # a binding counts as things are bound
-        taken = [value.name for value in session.get_inputs()]
-        self._new = tuple(name for name in taken if name not in start and name not in fixed)
 
     def step(self, feeds: Mapping[str, np.ndarray]) -> Arrays:
         """Run over new positions; see `KvCache`.

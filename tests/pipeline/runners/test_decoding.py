@@ -90,6 +90,21 @@ def test_rows_in_another_order_keep_their_padding_and_positions():
     assert state.mask.tolist() == [[1, 1, 1, 1]] * 2
 
 
+def test_a_step_that_fails_leaves_the_state_where_it_was():
+    class Fails(Counter):
+        def run(self, feeds):
+            if feeds["input_ids"][0, 0] == 9:
+                raise UsageError("no")
+            return super().run(feeds)
+
+    decoder, ids = Decoder({"model": Fails()}, PAST), np.array([[1, 2, 3]])
+    state = decoder.begin(ids, ids)
+    decoder.step(state, ids)
+    with pytest.raises(UsageError):
+        decoder.step(state, np.array([[9]]))
+    assert decoder.step(state, np.array([[1]])).argmax(-1).tolist() == [[4]]
+
+
 def test_a_model_without_a_cache_is_refused():
     with pytest.raises(UsageError, match="past_key_values"):
         Decoder({"model": Counter()}, [{"name": "input_ids", "dtype": "int64", "shape": [1]}])
