@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import BadModelError, UsageError
 from pipeline.export.checkpoint import Checkpoint, read_checkpoint
+from pipeline.export.last_logits import last_logits, refuse_unless_generating
 from pipeline.export.options import ExportOptions
 from pipeline.export.parts import ExportPart, SizeRange
 from pipeline.export.source import Source, resolve
@@ -106,6 +107,9 @@ def _hugging_face(checkpoint: Checkpoint, options: ExportOptions) -> LoadedParts
     writer = tokenizer_writer(checkpoint, options)  # first: cheap, and it may refuse
     loaded = load_checkpoint(checkpoint, options)
     parts = model_parts(loaded.model, loaded.task, options.kv_cache, options.capacity)
+    if options.logits == "last":
+        refuse_unless_generating(loaded.task)
+        parts = [last_logits(part, loaded.model.get_output_embeddings()) for part in parts]
     return LoadedParts(
         tuple(parts),
         loaded.task,
@@ -122,6 +126,12 @@ def _function(source: Source, options: ExportOptions) -> LoadedParts:
         raise UsageError(
             "a function's model keeps the cache it has",
             where="--kv-cache static",
+            fix="leave it out",
+        )
+    if options.logits == "last":
+        raise UsageError(
+            "a function's model gives the logits it gives",
+            where="--logits last",
             fix="leave it out",
         )
     result = call_function(source)
@@ -145,6 +155,8 @@ def _preset(source: Source, options: ExportOptions) -> LoadedParts:
             where="--task",
             fix=f"leave it out, or choose one of: {', '.join(preset.tasks)}",
         )
+    if options.logits == "last":
+        refuse_unless_generating(task)
     dtype = "float32" if options.dtype == "auto" else options.dtype
     spool = options.output if options.output.is_dir() else None
     try:
@@ -152,7 +164,10 @@ def _preset(source: Source, options: ExportOptions) -> LoadedParts:
     except ModelError as err:
         raise BadModelError(err.what, where=err.where, fix=err.fix) from err
     parts = [_from_preset(name, part) for name, part in preset.parts(model).items()]
-    parts = [_with_cache(_cast(part, dtype), options) for part in parts]
+    parts = [_cast(part, dtype) for part in parts]
+    if options.logits == "last":
+        parts = [last_logits(part, model.get_submodule("norm")) for part in parts]
+    parts = [_with_cache(part, options) for part in parts]
     return LoadedParts(
         tuple(parts),
         task,

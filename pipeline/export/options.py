@@ -10,6 +10,7 @@ from pipeline.errors import UsageError
 
 Exporter = Literal["auto", "dynamo", "torchscript"]
 KvCache = Literal["concat", "static", "none"]
+Logits = Literal["all", "last"]
 Dtype = Literal["auto", "float32", "float16", "bfloat16"]
 
 TASKS = (
@@ -47,6 +48,8 @@ class ExportOptions:
         kv_cache: "concat" grows the cache, "static" writes into a fixed buffer (TensorRT),
             "none" leaves it out.
         capacity: Positions in a static cache; None takes the model's own maximum.
+        logits: "last" gives those of the last position alone, which is all that generation reads;
+            a long prompt then runs faster and takes less memory.
         checkpoint: A folder whose weights a preset takes instead of its own or random ones.
         trust_remote_code: Run Python that comes with a Hugging Face checkpoint.
         seed: Decides random weights and the inputs of the proof.
@@ -60,6 +63,7 @@ class ExportOptions:
     exporter: Exporter = "auto"
     kv_cache: KvCache = "concat"
     capacity: int | None = None
+    logits: Logits = "all"
     checkpoint: Path | None = None
     trust_remote_code: bool = False
     seed: int = 0
@@ -71,6 +75,7 @@ class ExportOptions:
             ("dtype", get_args(Dtype)),
             ("exporter", get_args(Exporter)),
             ("kv_cache", get_args(KvCache)),
+            ("logits", get_args(Logits)),
         ):
             if getattr(self, name) not in allowed:
                 raise UsageError(

@@ -132,7 +132,13 @@ def teacher_forced(
         return decoder.step(state, np.concatenate([first, forced], axis=1))
     fed = np.concatenate([ids, forced], axis=1)
     logits = decoder.step(state, fed, np.concatenate([mask, real], axis=1))
-    return logits[:, ids.shape[1] - 1 :]
+    if logits.shape[1] == fed.shape[1]:
+        return logits[:, ids.shape[1] - 1 :]
+    state = decoder.begin(ids, mask)  # exported with --logits last: position by position
+    each = [decoder.step(state, ids, mask)]
+    for place in range(width):
+        each.append(decoder.step(state, forced[:, place, None], real[:, place, None]))
+    return np.concatenate([made[:, -1:] for made in each], axis=1)
 
 
 def compare_forced(

@@ -104,6 +104,8 @@ class Decoder:
     ) -> np.ndarray:
         """Return logits [B, T, V] of these positions, and move the state behind them.
 
+        A model exported with `--logits last` gives [B, 1, V], those of the last.
+
         Args:
             state: From `begin` or `open`.
             ids: [B, T].

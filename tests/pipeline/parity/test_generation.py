@@ -67,3 +67,22 @@ def test_prompts_hand_back_the_positions_that_predict_the_new_tokens():
     assert logits.shape == (2, 3, 9)
     assert logits.argmax(-1)[1].tolist() == [1, 2, 3]
     assert logits.argmax(-1)[0, :2].tolist() == [0, 1]
+
+
+class LastPosition(Position):
+    """Gives the logits of the last position alone."""
+
+    def run(self, feeds):
+        made = super().run(feeds)
+        return {**made, "logits": made["logits"][:, -1:]}
+
+
+@pytest.mark.parametrize("tokens", [[[7], [7, 8]], [[], []]])
+def test_a_model_of_last_logits_is_stepped_position_by_position(tokens):
+    ids, mask = np.array([[0, 4], [5, 6]]), np.array([[0, 1], [1, 1]])
+    every = teacher_forced(Decoder({"model": Position()}, PAST), ids, mask, None, tokens)
+    last = teacher_forced(Decoder({"model": LastPosition()}, PAST), ids, mask, None, tokens)
+    assert last.shape == every.shape
+    for row, real in enumerate(tokens):
+        places = slice(0, len(real) + 1)
+        assert (last[row, places] == every[row, places]).all()
