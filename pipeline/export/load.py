@@ -109,7 +109,8 @@ def _hugging_face(checkpoint: Checkpoint, options: ExportOptions) -> LoadedParts
     parts = model_parts(loaded.model, loaded.task, options.kv_cache, options.capacity)
     if options.logits == "last":
         refuse_unless_generating(loaded.task)
-        parts = [last_logits(part, loaded.model.get_output_embeddings()) for part in parts]
+        model: Any = loaded.model
+        parts = [last_logits(part, model.get_output_embeddings()) for part in parts]
     return LoadedParts(
         tuple(parts),
         loaded.task,

@@ -103,16 +103,26 @@ def _half(factor: ir.Value, columns: tuple[int, ...], site: RotarySite, emit: Em
     shape = emit.facts.shape(factor) or ()
     step = columns[1] - columns[0] if len(columns) > 1 else 1
     stop = columns[0] + step * len(columns)
+    if site.head_axis is not None and len(shape) >= 4 - site.head_axis:
+        factor = _without_axis(factor, len(shape) - 4 + site.head_axis, emit)
     if step > 0 and columns == tuple(range(columns[0], stop, step)):
         if shape[-1] != len(columns):
             bounds = [emit.ints([n]) for n in (columns[0], stop, -1, step)]
             factor = emit.one("Slice", [factor, *bounds])
     else:
         factor = emit.one("Gather", [factor, np.asarray(columns, dtype=np.int64)], {"axis": -1})
-    if site.head_axis is not None and len(shape) >= 4 - site.head_axis:
-        axis = len(shape) - 4 + site.head_axis
-        assert shape[axis] == ONE
-        factor = emit.one("Squeeze", [factor, emit.ints([axis])])
     if len(emit.facts.shape(factor) or ()) == 2:
         factor = emit.one("Unsqueeze", [factor, emit.ints([0])])
     return factor
+
+
+def _without_axis(factor: ir.Value, axis: int, emit: Emitter) -> ir.Value:
+    """Return the factor without an axis of size 1, as it was before the axis was put in if so."""
+    shape, node = emit.facts.shape(factor) or (), factor.producer()
+    assert shape[axis] == ONE
+    if node is not None and node.op_type == "Unsqueeze" and not node.domain:
+        put_in, before = emit.facts.ints(node.inputs[1]), node.inputs[0]
+        numbers = [dim.const for dim in put_in or ()]
+        if before is not None and numbers in ([axis], [axis - len(shape)]):
+            return before
+    return emit.one("Squeeze", [factor, emit.ints([axis])])

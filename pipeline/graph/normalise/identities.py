@@ -10,6 +10,9 @@ from pipeline.graph.normalise.draft import Draft
 # Equal shapes make these identities: they only rearrange or repeat, in row-major order.
 _RESHAPES = frozenset({"Reshape", "Expand", "Squeeze", "Unsqueeze", "Flatten", "Tile"})
 _SINGLE = frozenset({"Concat", "Sum", "Max", "Min", "Mean"})
+# What leaves the other operand as it is. Adding 0.0 does not: it makes -0.0 positive.
+_NEUTRAL = {"Mul": 1.0, "Div": 1.0, "Pow": 1.0, "Add": 0.0, "Sub": 0.0, "And": 1.0, "Or": 0.0}
+_COMMUTATIVE = frozenset({"Mul", "Add", "And", "Or"})
 
 
 def drop_identities(draft: Draft) -> int:
@@ -32,8 +35,8 @@ def _passed_on(facts: Facts, node: ir.Node) -> ir.Value | None:
     first = node.inputs[0]
     if node.op_type == "Where":
         return _certain_choice(facts, node)
-    if node.op_type in ("Mul", "Div", "Pow"):
-        return _by_one(facts, node)
+    if node.op_type in _NEUTRAL:
+        return _by_neutral(facts, node)
     return first if _is_identity(facts, node) else None
 
 
@@ -78,13 +81,17 @@ def _forward(facts: Facts, node: ir.Node) -> bool:
     return steps is not None and all(s == 1 for s in steps)
 
 
-def _by_one(facts: Facts, node: ir.Node) -> ir.Value | None:
-    """Return the other operand of a multiplication, division or power by exactly 1."""
+def _by_neutral(facts: Facts, node: ir.Node) -> ir.Value | None:
+    """Return the other operand of, say, a multiplication by exactly 1."""
     left, right = node.inputs
     out = node.outputs[0]
-    for one, other in ((right, left), (left, right)) if node.op_type == "Mul" else ((right, left),):
-        known = facts.is_const(one) and facts.scalar(one) == 1.0
-        if known and _same_shape(facts, other, out) and facts.dtype(other) == facts.dtype(out):
+    dtype = facts.dtype(out)
+    if node.op_type in ("Add", "Sub") and (dtype is None or not dtype.is_integer()):
+        return None
+    pairs = ((right, left), (left, right)) if node.op_type in _COMMUTATIVE else ((right, left),)
+    for neutral, other in pairs:
+        known = facts.is_const(neutral) and facts.scalar(neutral) == _NEUTRAL[node.op_type]
+        if known and _same_shape(facts, other, out) and facts.dtype(other) == dtype:
             return other
     return None
 

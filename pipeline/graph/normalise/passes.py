@@ -10,6 +10,7 @@ import onnx_ir as ir
 from pipeline.graph.facts import Facts
 from pipeline.graph.normalise.draft import Draft
 from pipeline.graph.normalise.fold import fold_constants, simplify_targets
+from pipeline.graph.normalise.grids import join_unsqueezes, read_grids
 from pipeline.graph.normalise.identities import drop_identities
 from pipeline.graph.normalise.merge import drop_unused, merge_equal
 from pipeline.graph.normalise.raise_opset import raise_opset
@@ -32,6 +33,8 @@ PASSES: tuple[Pass, ...] = (
     drop_identities,  # shortens what constants are computed through
     fold_constants,  # turns fixed parts of shape computations into numbers
     simplify_targets,  # needs those numbers, and makes most of the rest unused
+    read_grids,  # needs the numbers, too
+    join_unsqueezes,  # after grids, which make new ones
     drop_unused,  # takes the shape computations away that targets no longer need
     merge_equal,  # last, when equal computations are written alike
     drop_unused,  # what merging left without readers

@@ -16,8 +16,8 @@ TABLES = """ff = Concat<axis=-1>(f, f) c3 = Cos(ff) s3 = Sin(ff)
     cos = Unsqueeze(c3, {axis}) sin = Unsqueeze(s3, {axis}) """
 TURN = """lo = Slice(x, zero, four, last, one) hi = Slice(x, four, end, last, one) nhi = Neg(hi)
     rx = Concat<axis=-1>(nhi, lo) xc = Mul(x, cos) xs = Mul(rx, sin) y = Add(xc, xs)"""
-HALF = """ch = Slice(cos, zero, four, last, one) cc = Squeeze(ch, {axis})
-    sh = Slice(sin, zero, four, last, one) ss = Squeeze(sh, {axis}) """
+HALF = TABLES.split("cos =")[0] + """cc = Slice(c3, zero, four, last, one)
+    ss = Slice(s3, zero, four, last, one) """
 FULL = """rows = Shape<start=0, end=1>(x) to = Concat<axis=0>(rows, ones)
     ce = Expand(cc, to) se = Expand(ss, to) """
 
@@ -30,21 +30,28 @@ HEADS_1, HEADS_2 = TABLES.format(axis="one"), TABLES.format(axis="two")
 CASES = {
     "batch 1": (
         graph(HEADS_1 + TURN),
-        graph(HEADS_1 + HALF.format(axis="one") + FULL
+        graph(HALF + FULL
               + "y = RotaryEmbedding<interleaved=0>(x, ce, se)"),
     ),
     "a row for each batch": (
         graph(HEADS_1 + TURN, f="B,S,4"),
-        graph(HEADS_1 + HALF.format(axis="one") + "y = RotaryEmbedding<interleaved=0>(x, cc, ss)",
+        graph(HALF + "y = RotaryEmbedding<interleaved=0>(x, cc, ss)",
               f="B,S,4"),
     ),
     "heads behind the length": (
         graph(HEADS_2 + TURN, x="B,S,2,8", f="B,S,4"),
-        graph(HEADS_2 + HALF.format(axis="two")
+        graph(HALF
               + """flat = Constant<value_ints=[0, 0, -1]>() x3 = Reshape(x, flat)
               r = RotaryEmbedding<interleaved=0, num_heads=2>(x3, cc, ss)
               back = Constant<value_ints=[0, 0, 2, 8]>() y = Reshape(r, back)""",
               x="B,S,2,8", f="B,S,4"),
+    ),
+    "tables with an axis for heads": (
+        graph("ff = Concat<axis=-1>(f, f) cos = Cos(ff) sin = Sin(ff) " + TURN, f="B,1,S,4"),
+        graph("""ff = Concat<axis=-1>(f, f) cos = Cos(ff) sin = Sin(ff)
+              c3 = Squeeze(cos, one) cc = Slice(c3, zero, four, last, one)
+              s3 = Squeeze(sin, one) ss = Slice(s3, zero, four, last, one)
+              y = RotaryEmbedding<interleaved=0>(x, cc, ss)""", f="B,1,S,4"),
     ),
     "no heads": (
         graph(TABLES.split("cos =")[0] + TURN.replace("cos", "c3").replace("sin", "s3"),
@@ -56,7 +63,7 @@ CASES = {
     "the negative angle": (
         graph(HEADS_1 + TURN.replace("Neg(hi)", "Neg(lo)").replace("(nhi, lo)", "(hi, nhi)"),
               f="B,S,4"),
-        graph(HEADS_1 + HALF.format(axis="one")
+        graph(HALF
               + "ns = Neg(ss) y = RotaryEmbedding<interleaved=0>(x, cc, ns)", f="B,S,4"),
     ),
     "partial": (
@@ -64,7 +71,7 @@ CASES = {
               + TURN.replace("x,", "r,").replace("end", "eight").replace("Mul(rr", "Mul(rx")
               .replace("y = Add", "t = Add") + " y = Concat<axis=-1>(t, p)",
               x="B,2,S,12", f="B,S,4"),
-        graph(HEADS_1 + HALF.format(axis="one")
+        graph(HALF
               + "y = RotaryEmbedding<interleaved=0, rotary_embedding_dim=8>(x, cc, ss)",
               x="B,2,S,12", f="B,S,4"),
     ),
@@ -73,7 +80,7 @@ CASES = {
               .replace("xs = Mul(rx,", "wr = Cast<to=1>(rx) xs = Mul(wr,")
               .replace("y = Add", "t = Add") + " y = Cast<to=10>(t)", f="B,S,4")
         .replace("(float[B,2,S,8] x", "(float16[B,2,S,8] x").replace("=> (float[", "=> (float16["),
-        graph(HEADS_1 + HALF.format(axis="one") + """w = Cast<to=1>(x)
+        graph(HALF + """w = Cast<to=1>(x)
               r = RotaryEmbedding<interleaved=0>(w, cc, ss) y = Cast<to=10>(r)""", f="B,S,4")
         .replace("(float[B,2,S,8] x", "(float16[B,2,S,8] x").replace("=> (float[", "=> (float16["),
     ),
@@ -87,9 +94,7 @@ CASES = {
             xc = Mul(x, cos) xs = Mul(rx, sin) y = Add(xc, xs)""", f="B,S,4"),
         graph("""f1 = Unsqueeze(f, last) fs = Concat<axis=-1>(f1, f1)
             to4 = Constant<value_ints=[0, 0, 8]>() ff = Reshape(fs, to4) c3 = Cos(ff) s3 = Sin(ff)
-            cos = Unsqueeze(c3, one) sin = Unsqueeze(s3, one)
-            ch = Slice(cos, zero, eight, last, two) cc = Squeeze(ch, one)
-            sh = Slice(sin, zero, eight, last, two) ss = Squeeze(sh, one)
+            cc = Slice(c3, zero, eight, last, two) ss = Slice(s3, zero, eight, last, two)
             y = RotaryEmbedding<interleaved=1>(x, cc, ss)""", f="B,S,4"),
     ),
 }  # fmt: skip
@@ -110,7 +115,7 @@ PROJECTED = f"""(float[B,S,16] p, float[B,S,4] f) => (float[B,2,S,8] y) {{ {CONS
     split = Constant<value_ints=[0, 0, 2, 8]>() p4 = Reshape(p, split)
     x = Transpose<perm=[0, 2, 1, 3]>(p4) {HEADS_1} {TURN} }}"""
 AFTER = f"""(float[B,S,16] p, float[B,S,4] f) => (float[B,2,S,8] y) {{ {CONST}
-    split = Constant<value_ints=[0, 0, 2, 8]>() {HEADS_1} {HALF.format(axis="one")} """
+    split = Constant<value_ints=[0, 0, 2, 8]>() {HALF} """
 
 
 def test_heads_are_not_transposed_for_a_runtime_that_takes_rank_3():

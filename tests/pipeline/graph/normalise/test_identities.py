@@ -63,3 +63,26 @@ y = Add(a, m) }"
     model = assert_equal_after(text, feeds={"x": np.ones((2, 1), np.float32),
                                             "m": np.ones((2, 4), np.float32)})  # fmt: skip
     assert "Expand" in ops_of(model)
+
+
+NEUTRAL = """(int64[B,S] i, bool[B,S] b) => (int64[B,S] y, bool[B,S] z)
+    <int64 zero = {{0}}, bool yes = {{1}}, bool no = {{0}}> {{ {} }}"""
+
+
+@pytest.mark.parametrize(
+    ("body", "ops"),
+    [
+        ("a = Add(zero, i) y = Neg(a) c = And(yes, b) z = Not(c)", ["Neg", "Not"]),
+        ("a = Sub(i, zero) y = Neg(a) c = Or(b, no) z = Not(c)", ["Neg", "Not"]),
+        ("a = Sub(zero, i) y = Neg(a) c = And(no, b) z = Not(c)", ["Sub", "Neg", "And", "Not"]),
+        ("y = Neg(i) c = Or(yes, b) z = Not(c)", ["Neg", "Or", "Not"]),
+    ],
+)
+def test_neutral_operands_of_numbers_and_truth_values(body, ops):
+    assert ops_of(assert_equal_after(NEUTRAL.format(body))) == ops
+
+
+def test_adding_zero_to_floats_stays():
+    """-0.0 + 0.0 is 0.0."""
+    text = X + "<float zero = {0.0}> { a = Add(x, zero) y = Neg(a) }"
+    assert ops_of(assert_equal_after(text)) == ["Add", "Neg"]
