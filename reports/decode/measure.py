@@ -34,6 +34,7 @@ TEXT = (
 )
 PROMPT, QUIET_S, REPEATS = 32, 0.3, 3
 OURS = {"growing cache": [], "fixed cache": ["--kv-cache", "static", "--capacity", "128"]}
+GENAI = {"onnxruntime-genai": [], "onnxruntime-genai, last logits": ["prune_lm_head=true"]}
 OFFLINE = {"HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
 
 
@@ -98,13 +99,15 @@ def prepare(work: Path, genai_python: str | None) -> dict[str, tuple[str, str, P
     found = {}
     for name, options in OURS.items():
         folder = work / name.replace(" ", "-")
-        for stage in (["export", str(checkpoint), *options], ["optimize", str(folder)]):
+        export = ["export", str(checkpoint), "--logits", "last", *options]
+        for stage in (export, ["optimize", str(folder)]):
             subprocess.run([*call, *stage, "-o", str(folder)], check=True, env=environment,
                            cwd=ROOT)  # fmt: skip
         found[f"ours, {name}"] = (sys.executable, "ours", folder)
     found["transformers eager"] = (sys.executable, "transformers", checkpoint)
     if genai_python is not None:
-        found["onnxruntime-genai"] = (genai_python, "genai", build_genai(work, genai_python))
+        for name, extra in GENAI.items():
+            found[name] = (genai_python, "genai", build_genai(work, genai_python, extra))
     return found
 
 
@@ -127,15 +130,16 @@ def dequantize(folder: Path) -> None:
     AutoTokenizer.from_pretrained(**told).save_pretrained(folder)
 
 
-def build_genai(work: Path, python: str) -> Path:
+def build_genai(work: Path, python: str, extra: list[str]) -> Path:
     """Return the folder genai's own model builder made of the checkpoint in float32."""
-    folder = work / "genai"
+    folder = work / ("genai-last" if extra else "genai")
     if not (folder / "genai_config.json").exists():
         where = "import onnxruntime_genai as g; print(g.__path__[0])"
         package = subprocess.check_output([python, "-c", where], text=True).strip()
         subprocess.run(
             [sys.executable, "builder.py", "-m", "local", "-i", str(work / "checkpoint"), "-o",
-             str(folder), "-p", "fp32", "-e", "cpu", "-c", str(work / "cache")],
+             str(folder), "-p", "fp32", "-e", "cpu", "-c", str(work / "cache"),
+             *(["--extra_options", *extra] if extra else [])],
             check=True, cwd=Path(package) / "models", env={**os.environ, **OFFLINE},
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
@@ -224,7 +228,9 @@ def render(data: dict[str, Any]) -> str:
         "say how many times faster the first row is, with 99 % bootstrap intervals over rounds. "
         "Memory is the peak of private memory (RssAnon) while loading and generating once; "
         "weights mapped from a file are not in it, Python's libraries are (torch and "
-        "transformers in all but onnxruntime-genai). Reading every weight once at this "
+        "transformers in all but onnxruntime-genai). A prompt costs ours (exported with `--logits "
+        "last`), transformers and the last row one row of logits, genai by default all of them. "
+        "Reading every weight once at this "
         f"machine's copy speed would allow {data['copy_limit_tokens_per_s']} tokens/s.", "",
         "| | tokens/s | ms per token | first token, ms | peak private MB | first row, tokens/s |"
         " first row, first token | same tokens |",
