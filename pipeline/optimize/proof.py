@@ -11,7 +11,6 @@ Rows where the reference is not a number bind nothing, but finite reference rows
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
