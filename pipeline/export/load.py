@@ -9,18 +9,14 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pipeline.errors import BadModelError, UsageError
 from pipeline.export.checkpoint import Checkpoint, read_checkpoint
-from pipeline.export.last_logits import last_logits, refuse_unless_generating
 from pipeline.export.options import ExportOptions
 from pipeline.export.parts import ExportPart, SizeRange
 from pipeline.export.source import Source, resolve
 from pipeline.types import Json
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)
@@ -102,6 +98,7 @@ def reload_parts(facts: Mapping[str, Any], folder: Path) -> LoadedParts:
 def _hugging_face(checkpoint: Checkpoint, options: ExportOptions) -> LoadedParts:
     from pipeline.export.hf_load import load_checkpoint
     from pipeline.export.hf_parts import model_parts
+    from pipeline.export.last_logits import last_logits, refuse_unless_generating
     from pipeline.export.tokenizer import generation_facts, tokenizer_writer
 
     writer = tokenizer_writer(checkpoint, options)  # first: cheap, and it may refuse
@@ -146,6 +143,7 @@ def _function(source: Source, options: ExportOptions) -> LoadedParts:
 def _preset(source: Source, options: ExportOptions) -> LoadedParts:
     from models.errors import ModelError
     from models.presets import PRESETS
+    from pipeline.export.last_logits import last_logits, refuse_unless_generating
     from pipeline.export.tokenizer import preset_generation
 
     preset = PRESETS[source.name]
