@@ -65,9 +65,9 @@ def _stacked(facts: Facts, indices: ir.Value | None) -> list[ir.Value | None] | 
 
 
 def _counted(facts: Facts, value: ir.Value | None) -> tuple[int, Dim] | None:
-    """Return the axis, from the end, along which a tensor counts 0, 1, 2, ... and up to where.
+    """Return the axis, from the end, along which a tensor counts 0, 1, 2, ... and how far.
 
-    Along all its other axes the tensor repeats.
+    Along all its other axes the tensor repeats, and along this one where it is longer than that.
     """
     node = None if value is None else value.producer()
     shape = facts.shape(value)
@@ -79,9 +79,8 @@ def _counted(facts: Facts, value: ir.Value | None) -> tuple[int, Dim] | None:
         from_zero = facts.scalar(start) == 0 and facts.scalar(step) == 1
         return (-1, shape[0]) if from_zero else None
     if node.op_type in ("Expand", "Cast"):
-        dtype, found = facts.dtype(value), _counted(facts, first)
-        kept = found is not None and shape[found[0]] == found[1]
-        return found if kept and dtype in (ir.DataType.INT64, ir.DataType.INT32) else None
+        whole = facts.dtype(value) in (ir.DataType.INT64, ir.DataType.INT32)
+        return _counted(facts, first) if whole else None
     if node.op_type == "Unsqueeze":
         axes, found = _axes(facts, value), _counted(facts, first)
         if axes is None or found is None:

@@ -33,6 +33,11 @@ def test_axes_that_are_taken_whole_follow():
     assert ops == ["Unsqueeze", "Neg"]
 
 
+def repeated(text, sizes):
+    """Return the graph with its grid expanded to other sizes."""
+    return text.replace("to = Shape(both)", f"to = Constant<value_ints={sizes}>()")
+
+
 KEPT = {
     "fewer keys": graph(y="B,1,1,K", stop="ten").replace(
         "batch =", "two = Constant<value_int=2>() ten = Sub(length, two) batch ="
@@ -43,6 +48,21 @@ KEPT = {
     "rows from 1": graph(y="C,1,1,L", start="one"),
     "keys in front": graph(y="L,1,1,B", rows_at="left", key_at="right"),
     "square, swapped": graph("4,4", "4,1,1,4", stack="ku, bu"),
+    "rows from the last": graph(y="C,1,1,L", start="minus").replace(
+        "batch = Range(minus, rows, one)",
+        "minus = Constant<value_int=-1>() end = Sub(rows, one) batch = Range(minus, end, one)",
+    ),
+    "keys backwards": graph(y="B,1,1,K", stop="end", step="minus").replace(
+        "batch =", "minus = Constant<value_int=-1>() end = Neg(length) batch ="
+    ),
+    "the first key, repeated": repeated(graph("2,5", "2,1,1,5", stop="one"), [2, 1, 1, 5]),
+    "the only key, repeated": repeated(graph("2,1", "2,1,1,5"), [2, 1, 1, 5]),
+    "everything, three times": repeated(graph("2,5", "2,3,1,5"), [2, 3, 1, 5]),
+    "of a batch": """(float[4,4] x) => (float[4,4] y) {
+        zero = Constant<value_int=0>() one = Constant<value_int=1>() four = Constant<value_int=4>()
+        last = Constant<value_ints=[-1]>() to = Constant<value_ints=[4, 4]>()
+        key = Range(zero, four, one) ke = Expand(key, to) ku = Unsqueeze(ke, last)
+        at = Concat<axis=-1>(ku) x1 = Abs(x) g = GatherND<batch_dims=1>(x1, at) y = Neg(g) }""",
 }
 
 
