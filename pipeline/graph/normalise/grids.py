@@ -71,7 +71,7 @@ def _counted(facts: Facts, value: ir.Value | None) -> tuple[int, Dim] | None:
     """
     node = None if value is None else value.producer()
     shape = facts.shape(value)
-    if node is None or node.domain or shape is None:
+    if node is None or node.domain or shape is None or not node.inputs:
         return None
     first = node.inputs[0]
     if node.op_type == "Range":
@@ -93,9 +93,9 @@ def _counted(facts: Facts, value: ir.Value | None) -> tuple[int, Dim] | None:
 def _axes(facts: Facts, value: ir.Value | None) -> list[int] | None:
     """Return where an Unsqueeze puts its axes, in order."""
     node, shape = _made_by(value, "Unsqueeze"), facts.shape(value)
-    if node is None or shape is None or not facts.is_const(node.inputs[1]):
+    if node is None or shape is None or len(node.inputs) < 2:  # an attribute before opset 13
         return None
-    axes = facts.const(node.inputs[1])
+    axes = facts.const(node.inputs[1]) if facts.is_const(node.inputs[1]) else None
     return None if axes is None else sorted(int(a) % len(shape) for a in axes.reshape(-1))
 
 

@@ -2,7 +2,9 @@
 
 import pytest
 
+from pipeline.graph.normalise import normalise
 from tests.pipeline.graph.normalise.equal import assert_equal_after, ops_of
+from tests.pipeline.text_graphs import model_of
 
 # The padding mask of a decoder, as torch.export writes mask[batch[:, None, None, None], key].
 GRID = """zero = Constant<value_int=0>() one = Constant<value_int=1>()
@@ -57,12 +59,18 @@ KEPT = {
     ),
     "the first key, repeated": repeated(graph("2,5", "2,1,1,5", stop="one"), [2, 1, 1, 5]),
     "the only key, repeated": repeated(graph("2,1", "2,1,1,5"), [2, 1, 1, 5]),
-    "everything, three times": repeated(graph("2,5", "2,3,1,5"), [2, 3, 1, 5]),
-    "of a batch": """(float[4,4] x) => (float[4,4] y) {
-        zero = Constant<value_int=0>() one = Constant<value_int=1>() four = Constant<value_int=4>()
-        last = Constant<value_ints=[-1]>() to = Constant<value_ints=[4, 4]>()
-        key = Range(zero, four, one) ke = Expand(key, to) ku = Unsqueeze(ke, last)
-        at = Concat<axis=-1>(ku) x1 = Abs(x) g = GatherND<batch_dims=1>(x1, at) y = Neg(g) }""",
+    "everything, three times": graph(y="B,3,1,L").replace(
+        "to = Shape(both)",
+        "r1 = Unsqueeze(rows, ax0) l1 = Unsqueeze(length, ax0) "
+        "mid = Constant<value_ints=[3, 1]>() to = Concat<axis=0>(r1, mid, l1)",
+    ),
+    "of a batch": """(float[N,N,N] x) => (float[N,N,N] y) {
+        zero = Constant<value_int=0>() one = Constant<value_int=1>()
+        ax1 = Constant<value_ints=[1]>() last = Constant<value_ints=[-1]>()
+        to = Shape(x) n = Gather(to, zero) key = Range(zero, n, one) column = Unsqueeze(key, ax1)
+        ie = Expand(column, to) je = Expand(key, to) iu = Unsqueeze(ie, last)
+        ju = Unsqueeze(je, last) at = Concat<axis=-1>(iu, ju)
+        g = GatherND<batch_dims=1>(x, at) y = Neg(g) }""",
 }
 
 
@@ -98,3 +106,21 @@ def test_a_view_that_others_read_stays():
         o = Constant<value_ints=[0]>() a = Unsqueeze(x, o) b = Unsqueeze(a, o)
         y = Neg(b) z = Neg(a) }"""
     assert sorted(ops_of(assert_equal_after(text))) == ["Neg", "Neg", "Unsqueeze", "Unsqueeze"]
+
+
+def test_an_index_made_of_nothing_stays():
+    """A node without inputs may stand anywhere in a file; this one no runtime runs."""
+    text = """(float[B,S] x) => (float[3] y) {
+        r = RandomUniform<shape=[3]>() i = Cast<to=7>(r) last = Constant<value_ints=[-1]>()
+        u = Unsqueeze(i, last) k = Concat<axis=-1>(u, u)
+        g = GatherND<batch_dims=0>(x, k) y = Neg(g) }"""
+    model = model_of(text, 23)
+    normalise(model, 23)
+    assert "GatherND" in ops_of(model)
+
+
+def test_axes_of_an_old_opset_are_left():
+    text = """(float[B,S] x) => (float[1,1,B,S] y) {
+        a = Unsqueeze<axes=[0]>(x) b = Unsqueeze<axes=[0]>(a) y = Neg(b) }"""
+    model = assert_equal_after(text, opset=11, target=None)
+    assert ops_of(model) == ["Unsqueeze", "Unsqueeze", "Neg"]
