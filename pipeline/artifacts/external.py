@@ -23,6 +23,12 @@ def data_files(graph: Path) -> list[str]:
         return sorted({name for name in _locations(data) if name})
 
 
+def size_with_data(graph: Path) -> int:
+    """Return the bytes of a graph's file and of the data files it refers to, where they exist."""
+    files = [graph, *(graph.parent / name for name in data_files(graph))]
+    return sum(file.stat().st_size for file in files if file.is_file())
+
+
 def _locations(data: mmap.mmap) -> Iterator[str]:
     for match in _LOCATION.finditer(data):
         length, start = _varint(data, match.end())

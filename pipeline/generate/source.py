@@ -51,7 +51,7 @@ class TextSource:
             else:
                 self.variant, files = _files(self.folder, self.facts, options.runner)
                 for part, file in files.items():
-                    runner = open_runner(file, threads=options.threads)
+                    runner = open_runner(file, threads=options.threads, huge_pages=True)
                     self.parts[part] = self._stack.enter_context(runner)
         except BaseException:
             self.close()

@@ -21,6 +21,7 @@ def open_runner(
     device: Literal["auto", "cpu", "cuda"] = "auto",
     threads: int = 0,
     own_optimizer: bool = True,
+    huge_pages: bool = False,
 ) -> Runner:
     """Return a runner for a graph (`.onnx`) or an engine (`.plan`), ready to run.
 
@@ -29,6 +30,7 @@ def open_runner(
         device: Where a graph runs; "auto" reads the target in its name and else takes the CPU.
         threads: Threads inside one operator, 0 for the runtime's own choice.
         own_optimizer: Whether ONNX Runtime may rewrite the graph itself.
+        huge_pages: Whether a graph's weights on the CPU may lie in huge pages.
 
     Raises:
         UsageError: no such file, or a kind nothing here runs.
@@ -49,7 +51,10 @@ def open_runner(
     module = load_runtime("pipeline.runners.ort_runner", "cpu")
     where = device if device != "auto" else ("cuda" if ".ort-cuda-" in path.name else "cpu")
     options = module.OrtOptions(
-        device=where, threads=threads, level="all" if own_optimizer else "none"
+        device=where,
+        threads=threads,
+        level="all" if own_optimizer else "none",
+        huge_pages=huge_pages,
     )
     graph: Runner = module.OrtRunner(path, options)
     return graph

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -12,7 +13,9 @@ import ml_dtypes
 import numpy as np
 import onnxruntime as ort
 
+from pipeline.artifacts.external import size_with_data
 from pipeline.errors import BadModelError, EnvironmentMissingError
+from pipeline.runners.huge_pages import give_back, huge_pages
 from pipeline.runners.known_crashes import crashing_rewrites
 from pipeline.runners.kv_cache import KvCache
 from pipeline.runners.ort_cache import (
@@ -53,6 +56,7 @@ class OrtOptions:
         save_optimized: Where to write the graph after the runtime's own rewriting.
         check_assignment: Record which provider took each node, for `describe`.
         profile: Prefix of the file the runtime writes its times per node to.
+        huge_pages: Whether weights on the CPU may lie in huge pages; for many small steps.
     """
 
     device: Device = "cpu"
@@ -62,6 +66,7 @@ class OrtOptions:
     save_optimized: Path | None = None
     check_assignment: bool = True
     profile: Path | None = None
+    huge_pages: bool = False
 
 
 class OrtRunner:
@@ -161,6 +166,8 @@ class OrtRunner:
     def close(self) -> None:
         """Release the session."""
         self._session = None
+        if self.options.huge_pages:
+            give_back()
 
     def __enter__(self) -> OrtRunner:
         """Return itself."""
@@ -203,14 +210,16 @@ def _open(path: Path, options: OrtOptions, settings: SessionSettings) -> Any:
             fix="Install onnxruntime-gpu (extra `gpu`), or choose the CPU.",
         )
     providers = [provider] if options.device == "cpu" else [provider, PROVIDERS["cpu"]]
+    asked = options.huge_pages and options.device == "cpu"
     try:
-        session = ort.InferenceSession(
-            path,
-            _session_options(options, settings),
-            providers=providers,
-            disabled_optimizers=[*settings.disabled_optimizers, *crashing_rewrites(path)],
-            enable_fallback=False,
-        )
+        with huge_pages(size_with_data(path)) if asked else nullcontext():
+            session = ort.InferenceSession(
+                path,
+                _session_options(options, settings),
+                providers=providers,
+                disabled_optimizers=[*settings.disabled_optimizers, *crashing_rewrites(path)],
+                enable_fallback=False,
+            )
     except Exception as err:
         raise BadModelError(
             f"ONNX Runtime refuses the model: {first_line(err)}", where=str(path)

@@ -8,7 +8,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from pipeline.artifacts import open_folder
-from pipeline.artifacts.external import data_files
+from pipeline.artifacts.external import data_files, size_with_data
 
 
 def graph(path, location, count=3):
@@ -66,3 +66,11 @@ def test_a_graphs_digest_covers_its_weights(tmp_path):
     assert folder.digest_of(file) != before
     (tmp_path / "m.data").unlink()
     assert folder.digest_of(file) != before
+
+
+def test_the_size_counts_a_graph_and_the_data_files_that_exist(tmp_path):
+    file = graph(tmp_path / "m.onnx", "m.data")
+    assert size_with_data(file) == file.stat().st_size + (tmp_path / "m.data").stat().st_size
+    (tmp_path / "m.data").unlink()
+    assert size_with_data(file) == file.stat().st_size
+    assert size_with_data(tmp_path / "none.plan") == 0

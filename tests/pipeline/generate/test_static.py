@@ -10,6 +10,8 @@ from pipeline.errors import UsageError
 from pipeline.export.load import reload_parts
 from pipeline.generate.adapter import RunnerForGeneration
 from pipeline.generate.one_beam import one_beam
+from pipeline.generate.options import GenerateOptions
+from pipeline.generate.source import TextSource
 from pipeline.generate.text import padded
 from pipeline.runners.decoding import Decoder, cache_capacity, greedy
 from pipeline.runners.ort_runner import OrtRunner
@@ -86,3 +88,8 @@ def test_a_growing_cache_has_no_capacity():
     assert cache_capacity([past]) == 0
     fixed = {**past, "shape": ["b", 2, 16, 4]}
     assert cache_capacity([{"name": "write_indices", "shape": ["b"]}, fixed]) == 16
+
+
+def test_weights_read_for_every_token_are_asked_into_huge_pages(folders):
+    with TextSource(GenerateOptions(folders["concat"], ("-",)), ("text-generation",)) as source:
+        assert source.parts["model"].options.huge_pages

@@ -8,6 +8,7 @@ from onnx import TensorProto
 from onnx.parser import parse_model
 
 from pipeline.errors import BadModelError, EnvironmentMissingError, UsageError
+from pipeline.runners import ort_runner
 from pipeline.runners.ort_runner import OrtOptions, OrtRunner
 from pipeline.runners.session import SessionSettings, settings_path
 
@@ -116,3 +117,24 @@ def test_floats_take_the_graphs_type_and_integers_do_not(graph):
     assert OrtRunner(graph).run(wide)["y"].dtype == np.float32
     with pytest.raises(BadModelError):
         OrtRunner(graph).run({name: array.astype(np.int64) for name, array in FEEDS.items()})
+
+
+def test_huge_pages_are_prepared_for_the_weights_and_change_nothing_else(tmp_path, monkeypatch):
+    rows = np.arange(9_000_000, dtype=np.float32).reshape(3000, 3000) / 9e6
+    model = parse_model(
+        """<ir_version: 10, opset_import: ["" : 21]>
+        g (float[n, 3000] x) => (float[n, 3000] y) { y = MatMul(x, w) }"""
+    )
+    model.graph.initializer.append(onnx.numpy_helper.from_array(rows, "w"))
+    path, sizes = tmp_path / "wide.onnx", []
+    onnx.save(model, path, save_as_external_data=True, location="w.data")
+    prepare = ort_runner.huge_pages
+    monkeypatch.setattr(ort_runner, "huge_pages", lambda n: sizes.append(n) or prepare(n))
+    feeds = {"x": np.ones((2, 3000), np.float32)}
+    got = []
+    for asked in (False, True):
+        with OrtRunner(path, OrtOptions(huge_pages=asked)) as runner:
+            got.append(runner.run(feeds)["y"])
+    np.testing.assert_array_equal(*got)
+    assert sizes == [path.stat().st_size + (tmp_path / "w.data").stat().st_size]
+    assert sizes[0] > rows.nbytes
