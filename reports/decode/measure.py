@@ -1,13 +1,13 @@
 """Decode speed on CPU: our optimized SmolLM2-135M, transformers eager, onnxruntime-genai.
 
-    python reports/decode/measure.py WORK --genai-python VENV/bin/python [--rounds 12]
+    python reports/decode/measure.py WORK --genai-python VENV/bin/python [--sessions 10 --rounds 5]
 
 WORK keeps the checkpoint (dequantized once to float32, so that all have the same weights), our
-artifact and genai's model; what is there is reused. Contenders take turns, the order rotated every
-round; a turn is a new process that loads, generates once to warm up and then REPEATS times, each
-after a quiet moment. Nothing else is loaded meanwhile: of two processes that hold the weights at
-once the one that loaded first was up to 1.5 times slower, whichever it was. Ratios are theirs /
-ours of the medians of a round. Writes data.json and report.md.
+artifacts and genai's models; what is there is reused. In a session every contender is loaded in its
+own process, in an order that is another one each time; then they answer in turns, one at a time,
+each after a quiet moment. Turns are short because machines change speed: this one by 1.4 times,
+for seconds at a time. Ratios are theirs / ours within a round; their intervals draw whole sessions.
+Writes data.json and report.md.
 """
 
 from __future__ import annotations
@@ -19,23 +19,21 @@ import platform
 import random
 import statistics
 import subprocess
-import sys
 import threading
 import time
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
+from prepare import HERE, OFFLINE, ROOT, prepare
+
 TEXT = (
     "The lighthouse stood at the end of the long stone pier, and every evening the old keeper "
     "climbed its stairs with a lamp in his hand. One night in the middle of the winter, when"
 )
-PROMPT, QUIET_S, REPEATS = 32, 0.3, 3
-OURS = {"growing cache": [], "fixed cache": ["--kv-cache", "static", "--capacity", "128"]}
-GENAI = {"onnxruntime-genai": [], "onnxruntime-genai, last logits": ["prune_lm_head=true"]}
-OFFLINE = {"HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
+QUIET_S = 0.2
+PROMPTS = {32: 128, 512: 640}  # tokens, and the capacity of a fixed cache for them
 
 
 class Process:
@@ -89,125 +87,96 @@ class Process:
                     self.peak_kb = max(self.peak_kb, int(line.split()[1]))
 
 
-def prepare(work: Path, genai_python: str | None) -> dict[str, tuple[str, str, Path]]:
-    """Return name -> (python, kind, folder), making what is not there yet."""
-    checkpoint = work / "checkpoint"
-    if not (checkpoint / "config.json").exists():
-        dequantize(checkpoint)
-    call = [sys.executable, "-m", "pipeline"]
-    environment = {**os.environ, **OFFLINE}
-    found = {}
-    for name, options in OURS.items():
-        folder = work / name.replace(" ", "-")
-        export = ["export", str(checkpoint), "--logits", "last", *options]
-        for stage in (export, ["optimize", str(folder)]):
-            subprocess.run([*call, *stage, "-o", str(folder)], check=True, env=environment,
-                           cwd=ROOT)  # fmt: skip
-        found[f"ours, {name}"] = (sys.executable, "ours", folder)
-    found["transformers eager"] = (sys.executable, "transformers", checkpoint)
-    if genai_python is not None:
-        for name, extra in GENAI.items():
-            found[name] = (genai_python, "genai", build_genai(work, genai_python, extra))
-    return found
-
-
-def dequantize(folder: Path) -> None:
-    """Write the GGUF checkpoint's weights as float32 safetensors, with its tokenizer."""
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    sys.path.insert(0, str(ROOT / "tests"))
-    from real_checkpoints import smollm2
-
-    file = smollm2()
-    told = {"pretrained_model_name_or_path": file.parent, "gguf_file": file.name}
-    loaded = AutoModelForCausalLM.from_pretrained(**told, dtype=torch.float32)
-    del loaded.config.quantization_config  # the weights are no longer
-    plain = type(loaded)(loaded.config)
-    plain.load_state_dict(loaded.state_dict())
-    plain.generation_config = loaded.generation_config
-    plain.save_pretrained(folder)
-    AutoTokenizer.from_pretrained(**told).save_pretrained(folder)
-
-
-def build_genai(work: Path, python: str, extra: list[str]) -> Path:
-    """Return the folder genai's own model builder made of the checkpoint in float32."""
-    folder = work / ("genai-last" if extra else "genai")
-    if not (folder / "genai_config.json").exists():
-        where = "import onnxruntime_genai as g; print(g.__path__[0])"
-        package = subprocess.check_output([python, "-c", where], text=True).strip()
-        subprocess.run(
-            [sys.executable, "builder.py", "-m", "local", "-i", str(work / "checkpoint"), "-o",
-             str(folder), "-p", "fp32", "-e", "cpu", "-c", str(work / "cache"),
-             *(["--extra_options", *extra] if extra else [])],
-            check=True, cwd=Path(package) / "models", env={**os.environ, **OFFLINE},
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-    return folder
-
-
 def measure(
-    asked: dict[str, tuple[str, str, Path]], threads: int, prompt: list[int], new: int, rounds: int
-) -> dict[str, list[dict[str, Any]]]:
-    """Return one turn per round by contender: its medians, its tokens and its peak memory."""
-    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in asked}
-    order = list(asked)
-    for number in range(rounds):
-        for name in order[number % len(order) :] + order[: number % len(order)]:
-            turn = one_turn(Process(*asked[name], threads), name, prompt, new)
-            rows[name].append(turn)
-            print(number + 1, name, round(1 / turn["step_s"], 2), "tokens/s", flush=True)
-    return rows
-
-
-def one_turn(process: Process, name: str, prompt: list[int], new: int) -> dict[str, Any]:
-    """Return what a loaded contender took, and end it."""
-    told = {"prompt": prompt, "new": new}
-    answers = [process.ask(told, watch=True)]
-    for _ in range(REPEATS):
-        time.sleep(QUIET_S)
-        answers.append(process.ask(told))
-    process.close()
-    assert all(len(a["tokens"]) == new for a in answers), f"{name}: an answer ended early"
-    steps = [(a["seconds"] - a["first_s"]) / (new - 1) for a in answers[1:]]
-    return {
-        "step_s": statistics.median(steps),
-        "first_s": statistics.median(a["first_s"] for a in answers[1:]),
-        "tokens": answers[0]["tokens"],
-        "same": all(a["tokens"] == answers[0]["tokens"] for a in answers),
-        "peak_kb": process.peak_kb,
-    }
-
-
-def interval(ratios: list[float]) -> list[float]:
-    """Return the median of ratios and its 99 % bootstrap interval."""
-    draw = random.Random(0)
-    medians = sorted(statistics.median(draw.choices(ratios, k=len(ratios))) for _ in range(4000))
-    return [round(x, 3) for x in (statistics.median(ratios), medians[20], medians[-21])]
-
-
-def summarise(rows: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """Return one row of figures per contender; a ratio above 1: the first is faster."""
-    steps = {name: [turn["step_s"] for turn in turns] for name, turns in rows.items()}
-    first = {name: [turn["first_s"] for turn in turns] for name, turns in rows.items()}
-    mine = next(iter(rows))
-    found = []
-    for name, turns in rows.items():
-        found.append({
-            "name": name,
-            "tokens_per_s": round(1 / statistics.median(steps[name]), 2),
-            "ms_per_token": round(1e3 * statistics.median(steps[name]), 2),
-            "first_token_ms": round(1e3 * statistics.median(first[name]), 1),
-            "peak_private_mb": round(max(turn["peak_kb"] for turn in turns) / 1e3, 1),
-            "speed_ratio": interval([b / a for a, b in zip(steps[mine], steps[name], strict=True)]),
-            "first_ratio": interval([b / a for a, b in zip(first[mine], first[name], strict=True)]),
-            "same_tokens": all(
-                turn["same"] and turn["tokens"] == rows[mine][0]["tokens"] for turn in turns
-            ),
-            "samples_ms_per_token": [round(1e3 * x, 3) for x in steps[name]],
-            "samples_first_token_ms": [round(1e3 * x, 2) for x in first[name]],
-        })  # fmt: skip
+    asked: dict[str, tuple[str, str, Path]], threads: int, order: dict[str, Any],
+    sessions: int, rounds: int,
+) -> dict[str, list[Session]]:  # fmt: skip
+    """Return by contender what each session saw of it."""
+    found: dict[str, list[Session]] = {name: [] for name in asked}
+    names = list(asked)
+    for number in range(sessions):
+        turned = names[number % len(names) :] + names[: number % len(names)]
+        for name, session in one_session(asked, turned, threads, order, rounds).items():
+            found[name].append(session)
+            step = statistics.median(session.step_s)
+            print(number + 1, name, round(1 / step, 2), "tokens/s", flush=True)
     return found
+
+
+def one_session(
+    asked: dict[str, tuple[str, str, Path]], names: list[str], threads: int,
+    order: dict[str, Any], rounds: int,
+) -> dict[str, Session]:  # fmt: skip
+    """Return what contenders took that were loaded in this order and then took turns."""
+    opened, found = {}, {}
+    for name in names:
+        opened[name] = Process(*asked[name], threads)
+        first = opened[name].ask(order, watch=True)
+        found[name] = Session(first["tokens"], opened[name].peak_kb)
+    for number in range(rounds):
+        for name in names[number % len(names) :] + names[: number % len(names)]:
+            time.sleep(QUIET_S)
+            answer = opened[name].ask(order)
+            assert len(answer["tokens"]) == order["new"], f"{name}: an answer ended early"
+            found[name].add(answer)
+    for process in opened.values():
+        process.close()
+    return found
+
+
+@dataclass
+class Session:
+    """What one contender took between its loading and its end."""
+
+    tokens: list[int]
+    peak_kb: int
+    step_s: list[float] = field(default_factory=list)
+    first_s: list[float] = field(default_factory=list)
+    same: bool = True
+
+    def add(self, answer: dict[str, Any]) -> None:
+        """Note one answer."""
+        steps = len(answer["tokens"]) - 1
+        self.step_s.append((answer["seconds"] - answer["first_s"]) / steps)
+        self.first_s.append(answer["first_s"])
+        self.same = self.same and answer["tokens"] == self.tokens
+
+
+def ratio(ours: list[list[float]], theirs: list[list[float]]) -> list[float]:
+    """Return the median of theirs / ours by round and its 99 % interval over whole sessions."""
+    by_session = [[b / a for a, b in zip(*pair, strict=True)]
+                  for pair in zip(ours, theirs, strict=True)]  # fmt: skip
+    draw = random.Random(0)
+    medians = sorted(_middle(draw.choices(by_session, k=len(by_session))) for _ in range(4000))
+    return [round(x, 3) for x in (_middle(by_session), medians[20], medians[-21])]
+
+
+def _middle(groups: list[list[float]]) -> float:
+    return statistics.median(value for group in groups for value in group)
+
+
+def summarise(found: dict[str, list[Session]]) -> list[dict[str, Any]]:
+    """Return one row of figures per contender; a ratio above 1: the first is faster."""
+    steps = {name: [one.step_s for one in sessions] for name, sessions in found.items()}
+    first = {name: [one.first_s for one in sessions] for name, sessions in found.items()}
+    mine = next(iter(found))
+    rows = []
+    for name, sessions in found.items():
+        rows.append({
+            "name": name,
+            "tokens_per_s": round(1 / _middle(steps[name]), 2),
+            "ms_per_token": round(1e3 * _middle(steps[name]), 2),
+            "first_token_ms": round(1e3 * _middle(first[name]), 1),
+            "peak_private_mb": round(max(one.peak_kb for one in sessions) / 1e3, 1),
+            "speed_ratio": ratio(steps[mine], steps[name]),
+            "first_ratio": ratio(first[mine], first[name]),
+            "same_tokens": all(
+                one.same and one.tokens == found[mine][0].tokens for one in sessions
+            ),
+            "samples_ms_per_token": [[round(1e3 * x, 3) for x in one] for one in steps[name]],
+            "samples_first_token_ms": [[round(1e3 * x, 2) for x in one] for one in first[name]],
+        })  # fmt: skip
+    return rows
 
 
 def copy_limit(checkpoint: Path, threads: int) -> float:
@@ -222,32 +191,44 @@ def render(data: dict[str, Any]) -> str:
     """Return the report as markdown."""
     lines = [
         "# Decode speed of SmolLM2-135M on CPU, float32", "",
-        f"{data['prompt']} prompt tokens, {data['new']} new ones, greedy, batch 1, "
-        f"{data['threads']} threads, {data['rounds']} rounds in turns on one machine "
-        f"({data['machine']}), each turn a new process that is alone on it; medians. The ratios "
-        "say how many times faster the first row is, with 99 % bootstrap intervals over rounds. "
-        "Memory is the peak of private memory (RssAnon) while loading and generating once; "
-        "weights mapped from a file are not in it, Python's libraries are (torch and "
+        f"{data['new']} new tokens, greedy, batch 1, {data['threads']} threads, "
+        f"{data['sessions']} sessions of {data['rounds']} rounds in turns on one machine "
+        f"({data['machine']}); medians. The ratios say how many times "
+        "faster the first row is, with 99 % bootstrap intervals over sessions. Memory is the peak of private memory (RssAnon) while loading and generating "
+        "once; weights mapped from a file are not in it, Python's libraries are (torch and "
         "transformers in all but onnxruntime-genai). A prompt costs ours (exported with `--logits "
         "last`), transformers and the last row one row of logits, genai by default all of them. "
-        "Reading every weight once at this "
-        f"machine's copy speed would allow {data['copy_limit_tokens_per_s']} tokens/s.", "",
+        "Ours lies in huge pages, as `pipeline generate` asks for them. A growing cache is copied "
+        "in every step, a fixed one is read to its end in every step; onnxruntime-genai writes "
+        "into one of 64 tokens more than the prompt and reads what is filled. Reading every weight "
+        "once at this machine's copy speed would allow "
+        f"{data['copy_limit_tokens_per_s']} tokens/s.",
+    ]  # fmt: skip
+    for length in data["lengths"]:
+        lines += ["", f"## {length['prompt']} prompt tokens, a fixed cache of {length['capacity']}",
+                  "", *table(length["rows"])]  # fmt: skip
+    versions = ", ".join(f"{name} {value}" for name, value in data["versions"].items())
+    lines += ["", f"{versions}; load before: {data['load_before']}."]
+    return "\n".join(lines) + "\n"
+
+
+def table(rows: list[dict[str, Any]]) -> list[str]:
+    """Return the lines of one table."""
+    lines = [
         "| | tokens/s | ms per token | first token, ms | peak private MB | first row, tokens/s |"
         " first row, first token | same tokens |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]  # fmt: skip
-    for row in data["rows"]:
+    ]
+    for row in rows:
         ratios = [f"{r[0]:.3f} × [{r[1]:.3f}, {r[2]:.3f}]" for r in
                   (row["speed_ratio"], row["first_ratio"])]  # fmt: skip
-        if row is data["rows"][0]:
+        if row is rows[0]:
             ratios = ["", ""]
         cells = [row["name"], row["tokens_per_s"], row["ms_per_token"], row["first_token_ms"],
                  row["peak_private_mb"], *ratios,
                  "yes" if row["same_tokens"] else "no"]  # fmt: skip
         lines.append("| " + " | ".join(str(cell) for cell in cells) + " |")
-    versions = ", ".join(f"{name} {value}" for name, value in data["versions"].items())
-    lines += ["", f"{versions}; load before: {data['load_before']}."]
-    return "\n".join(lines) + "\n"
+    return lines
 
 
 def options() -> argparse.Namespace:
@@ -255,7 +236,8 @@ def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("work", type=Path)
     parser.add_argument("--genai-python", help="python of an environment with onnxruntime-genai")
-    parser.add_argument("--rounds", type=int, default=12)
+    parser.add_argument("--sessions", type=int, default=10)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--new", type=int, default=64)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--out", type=Path, default=HERE)
@@ -268,21 +250,24 @@ def main() -> None:
 
     told = options()
     load = round(os.getloadavg()[0], 2)
-    asked = prepare(told.work, told.genai_python)
-    tokenizer = AutoTokenizer.from_pretrained(told.work / "checkpoint")
-    prompt = list(tokenizer(TEXT)["input_ids"])[:PROMPT]
-    assert len(prompt) == PROMPT
-    rows = measure(asked, told.threads, prompt, told.new, told.rounds)
+    lengths = []
+    for count, capacity in PROMPTS.items():
+        asked = prepare(told.work, told.genai_python, capacity)
+        tokenizer = AutoTokenizer.from_pretrained(told.work / "checkpoint")
+        prompt = (list(tokenizer(TEXT)["input_ids"]) * count)[:count]
+        order = {"prompt": prompt, "new": told.new}
+        found = measure(asked, told.threads, order, told.sessions, told.rounds)
+        lengths.append({"prompt": count, "capacity": capacity, "rows": summarise(found)})
     versions = {name: version(name) for name in ("onnxruntime", "transformers", "torch")}
     if told.genai_python is not None:
         code = "from importlib.metadata import version as v; print(v('onnxruntime-genai'))"
         said = subprocess.check_output([told.genai_python, "-c", code], text=True)
         versions["onnxruntime-genai"] = said.strip()
     data = {
-        "prompt": PROMPT, "new": told.new, "threads": told.threads, "rounds": told.rounds,
-        "machine": platform.machine(), "load_before": load, "versions": versions,
+        "new": told.new, "threads": told.threads, "sessions": told.sessions,
+        "rounds": told.rounds, "machine": platform.machine(), "load_before": load,
+        "versions": versions, "lengths": lengths,
         "copy_limit_tokens_per_s": round(copy_limit(told.work / "checkpoint", told.threads), 1),
-        "rows": summarise(rows),
     }  # fmt: skip
     (told.out / "data.json").write_text(json.dumps(data, indent=1) + "\n")
     (told.out / "report.md").write_text(render(data))
