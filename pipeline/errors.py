@@ -73,3 +73,9 @@ class ClaimError(PipelineError):
     """A promise made on the command line does not hold."""
 
     exit_code = 1
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error that says something, at most 400 characters."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[0] if lines else type(error).__name__)[:400]

@@ -8,18 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.errors import ExportError
+from pipeline.errors import ExportError, first_line
 from pipeline.export.clean import clean_model, name_sizes, transpose_by_reference
 from pipeline.export.exporters import export_dynamo, export_torchscript
 from pipeline.export.parts import ExportPart
-from pipeline.export.prove import (
-    Probe,
-    compute_probe,
-    first_line,
-    output_shapes,
-    probe_sizes,
-    prove_part,
-)
+from pipeline.export.prove import Probe, compute_probe, output_shapes, probe_sizes, prove_part
 from pipeline.export.weights_file import Written, write_weights
 from pipeline.types import Json, Progress
 

@@ -13,11 +13,10 @@ from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import BadModelError, UsageError
+from pipeline.errors import BadModelError, UsageError, first_line
 from pipeline.export.checkpoint import Checkpoint
 from pipeline.export.exporters import quiet
 from pipeline.export.options import ExportOptions
-from pipeline.export.prove import first_line
 from pipeline.export.tasks import auto_class, infer_task
 
 if TYPE_CHECKING:

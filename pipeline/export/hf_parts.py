@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from pipeline.errors import ExportError, UsageError
+from pipeline.errors import ExportError, UsageError, first_line
 from pipeline.export import hf_wrappers as wrappers
 from pipeline.export.hf_inputs import (
     BATCH,
@@ -21,7 +21,6 @@ from pipeline.export.hf_inputs import (
 )
 from pipeline.export.options import KvCache
 from pipeline.export.parts import ExportPart, SizeRange, free_names
-from pipeline.export.prove import first_line
 from pipeline.export.static_cache import static_decoder_part
 
 PAST = 5  # positions of the example cache

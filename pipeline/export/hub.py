@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.errors import EnvironmentMissingError, UsageError
-from pipeline.export.prove import first_line
+from pipeline.errors import EnvironmentMissingError, UsageError, first_line
 
 WANTED = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja", "*.spm", "*.py", "*.tiktoken")
 PICKLED = ("*.json", "pytorch_model*.bin", "*.model", "*.txt", "*.jinja", "*.spm", "*.py")

@@ -10,9 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pipeline.errors import ExportError, UsageError
+from pipeline.errors import ExportError, UsageError, first_line
 from pipeline.export.parts import ExportPart
-from pipeline.export.prove import first_line
 
 
 def last_logits(part: ExportPart, head: nn.Module | None) -> ExportPart:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.errors import ExportError
+from pipeline.errors import ExportError, first_line
 from pipeline.export.exporters import plain_kernels
 from pipeline.export.parts import ExportPart, evaluate, example_sizes, resized
 
@@ -234,9 +234,3 @@ def _dtype(part: ExportPart) -> str:
 def show(sizes: Mapping[str, int]) -> str:
     """Return sizes as text: batch=2, seq=7."""
     return ", ".join(f"{name}={size}" for name, size in sizes.items()) or "fixed sizes"
-
-
-def first_line(error: BaseException) -> str:
-    """Return the first line of an error that says something, at most 300 characters."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[0] if lines else type(error).__name__)[:300]

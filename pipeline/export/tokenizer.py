@@ -7,12 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import BadModelError
+from pipeline.errors import BadModelError, first_line
 from pipeline.export.checkpoint import Checkpoint
 from pipeline.export.exporters import quiet
 from pipeline.export.hf_inputs import known_positions
 from pipeline.export.options import ExportOptions
-from pipeline.export.prove import first_line
 from pipeline.types import Json
 
 Writer = Callable[[Path], None]

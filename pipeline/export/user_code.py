@@ -19,8 +19,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from pipeline.errors import BadModelError, UsageError
-from pipeline.export.prove import first_line
+from pipeline.errors import BadModelError, UsageError, first_line
 from pipeline.export.source import Source
 
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from pipeline.errors import BadModelError
+from pipeline.errors import BadModelError, first_line
 from pipeline.graph.function_checks import check_size
 
 if TYPE_CHECKING:
@@ -153,8 +153,8 @@ class _Checker:
         try:
             checker.check_node(node, self.context)
         except checker.ValidationError as error:
-            first = str(error).strip().splitlines()[0][:200]
-            raise self.fail(f"The node breaks its operator's definition: {first}", where) from error
+            why = first_line(error)
+            raise self.fail(f"The node breaks its operator's definition: {why}", where) from error
 
     def unique(self, names: list[str], what: str) -> set[str]:
         """Return the names as a set; raise if one occurs twice or is empty."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.artifacts import Artifact
-from pipeline.errors import EnvironmentMissingError, PipelineError
+from pipeline.errors import EnvironmentMissingError, PipelineError, first_line
 from pipeline.graph.onnx_files import load_model
 from pipeline.parity.bisect import bisect_failures
 from pipeline.parity.budget import FLOOR_ULPS, LOUD_FACTOR, MAX_FACTOR, RMS_FACTOR, ULP
@@ -205,7 +205,7 @@ def _generation(
         try:
             rows.append(compared.torch(precision, torch, progress))
         except (PipelineError, RuntimeError) as err:
-            rows.append(_not_run(f"torch {precision}", str(err).splitlines()[0]))
+            rows.append(_not_run(f"torch {precision}", first_line(err)))
     rows += _variants(compared, candidates, set(parts), options.threads, progress)
     return {"texts": len(compared.texts), "candidates": rows, "samples": compared.samples()}
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.errors import BadModelError, PipelineError
+from pipeline.errors import BadModelError, PipelineError, first_line
 from pipeline.parity.budget import ULP, budget_for, pool, usage
 from pipeline.parity.candidates import Candidate
 from pipeline.parity.cases import ROUND_TO
@@ -73,8 +73,8 @@ class Part:
                     self.noises[precision] = measure(runner, self.cases, self.truths)
                     self.own_checks[precision] = run_checks(runner.run, self._applicable())
             except (PipelineError, RuntimeError) as err:
-                first = str(err).splitlines()[0]
-                self.notes.append(f"{self.name}: no PyTorch in {precision} here ({first})")
+                why = first_line(err)
+                self.notes.append(f"{self.name}: no PyTorch in {precision} here ({why})")
 
     def _run_reference(self, runner: Runner) -> None:
         kept, last = [], None

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import openvino as ov
 
-from pipeline.errors import BadModelError, UsageError
+from pipeline.errors import BadModelError, UsageError, first_line
 from pipeline.runners.kv_cache import Arrays, KvCache, past_of, present_of
 
 
@@ -36,7 +36,7 @@ class OpenvinoRunner:
             self._model: Any = ov.Core().compile_model(str(path), "CPU", settings)
         except RuntimeError as err:
             raise BadModelError(
-                f"OpenVINO refuses the model: {str(err).splitlines()[0]}", where=str(path)
+                f"OpenVINO refuses the model: {first_line(err)}", where=str(path)
             ) from err
         self._request: Any = self._model.create_infer_request()
         self._inputs = tuple(port.get_any_name() for port in self._model.inputs)

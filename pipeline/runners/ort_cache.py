@@ -15,7 +15,7 @@ import numpy as np
 import onnxruntime as ort
 from onnxruntime.capi import onnxruntime_pybind11_state as native
 
-from pipeline.errors import BadModelError, UsageError
+from pipeline.errors import BadModelError, UsageError, first_line
 from pipeline.runners.kv_cache import Arrays, present_of
 from pipeline.runners.ort_values import lend_array, to_array, to_value
 
@@ -168,11 +168,6 @@ def named(names: tuple[str, ...], feeds: Mapping[str, Any], path: Path) -> tuple
 def run_failed(err: Exception, path: Path) -> BadModelError:
     """Return the error of a run that the runtime ended."""
     return BadModelError(f"ONNX Runtime failed while running: {first_line(err)}", where=str(path))
-
-
-def first_line(err: Exception) -> str:
-    """Return the beginning of what the runtime says."""
-    return str(err).strip().splitlines()[0][:400] if str(err).strip() else type(err).__name__
 
 
 def _place(device: str) -> Any:

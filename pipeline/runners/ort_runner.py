@@ -14,17 +14,11 @@ import numpy as np
 import onnxruntime as ort
 
 from pipeline.artifacts.external import size_with_data
-from pipeline.errors import BadModelError, EnvironmentMissingError
+from pipeline.errors import BadModelError, EnvironmentMissingError, first_line
 from pipeline.runners.huge_pages import give_back, huge_pages
 from pipeline.runners.known_crashes import crashing_rewrites
 from pipeline.runners.kv_cache import KvCache
-from pipeline.runners.ort_cache import (
-    FixedCache,
-    GrowingCache,
-    first_line,
-    named,
-    run_failed,
-)
+from pipeline.runners.ort_cache import FixedCache, GrowingCache, named, run_failed
 from pipeline.runners.ort_values import to_array, to_value
 from pipeline.runners.session import SessionSettings, read_settings
 

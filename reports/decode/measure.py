@@ -193,15 +193,15 @@ def render(data: dict[str, Any]) -> str:
         "# Decode speed of SmolLM2-135M on CPU, float32", "",
         f"{data['new']} new tokens, greedy, batch 1, {data['threads']} threads, "
         f"{data['sessions']} sessions of {data['rounds']} rounds in turns on one machine "
-        f"({data['machine']}); medians. The ratios say how many times "
-        "faster the first row is, with 99 % bootstrap intervals over sessions. Memory is the peak of private memory (RssAnon) while loading and generating "
-        "once; weights mapped from a file are not in it, Python's libraries are (torch and "
-        "transformers in all but onnxruntime-genai). A prompt costs ours (exported with `--logits "
-        "last`), transformers and the last row one row of logits, genai by default all of them. "
-        "Ours lies in huge pages, as `pipeline generate` asks for them. A growing cache is copied "
-        "in every step, a fixed one is read to its end in every step; onnxruntime-genai writes "
-        "into one of 64 tokens more than the prompt and reads what is filled. Reading every weight "
-        "once at this machine's copy speed would allow "
+        f"({data['machine']}); medians. The ratios say how many times faster the first row is, "
+        "with 99 % bootstrap intervals over sessions. Memory is the peak of private memory "
+        "(RssAnon) while loading and generating once; weights mapped from a file are not in it, "
+        "Python's libraries are (torch and transformers in all but onnxruntime-genai). A prompt "
+        "costs ours (exported with `--logits last`), transformers and the last row one row of "
+        "logits, genai by default all of them. Ours lies in huge pages, as `pipeline generate` "
+        "asks for them. A growing cache is copied in every step, a fixed one is read to its end; "
+        "onnxruntime-genai writes into one with room for the answer and reads what is filled. "
+        "Reading every weight once at this machine's copy speed would allow "
         f"{data['copy_limit_tokens_per_s']} tokens/s.",
     ]  # fmt: skip
     for length in data["lengths"]:
