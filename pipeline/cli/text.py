@@ -41,9 +41,13 @@ def show_generation(console: Console, made: Any, *, shown: bool = False) -> None
     count = sum(len(row) for row in made.tokens)
     speed = f", {made.tokens_per_s:.1f} tokens/s" if made.tokens_per_s else ""
     console.note(
-        f"[{made.variant}: {count} tokens in {made.seconds:.2f} s, "
-        f"first after {made.first_token_s:.2f} s{speed}]"
+        f"[{made.variant}: {count} tokens in {_duration(made.seconds)}, "
+        f"first after {_duration(made.first_token_s)}{speed}]"
     )
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.2f} s" if seconds >= 1 else f"{1e3 * seconds:.1f} ms"
 
 
 def ranked(items: Sequence[Mapping[str, Any]], name: str) -> str:
