@@ -24,6 +24,7 @@ from pipeline.errors import FolderError, PipelineError
 
 _LOG = logging.getLogger(__name__)
 _MARKER = "manifest/folder.json"
+MAKER = "`pipeline run MODEL -o DIR`"
 _KIND = "transformer-pipeline output folder"
 _FOLDER_FORMAT = 1
 STAGE_LOCK, RUN_LOCK = ".lock", ".run.lock"  # one stage's work; a whole run's, around its stages
@@ -183,9 +184,10 @@ def open_folder(path: Path | str, create: bool = False) -> Folder:
     """
     root = Path(os.path.abspath(path))
     if root.exists() and not root.is_dir():
-        raise FolderError(f"{path} is a file, not a folder", fix="name another folder with -o")
+        fix = "name another folder with -o" if create else f"make one with {MAKER}, and name that DIR"
+        raise FolderError(f"{path} is a file, not a folder", fix=fix)
     if not create and not root.exists():
-        raise FolderError(f"{path} does not exist", fix="make it with `pipeline run MODEL -o DIR`")
+        raise FolderError(f"{path} does not exist", fix=f"make it with {MAKER}")
     if root.is_dir():
         with folder_errors(root):
             check_claim(root, empty_is_fine=create)
@@ -211,15 +213,19 @@ def check_claim(root: Path, empty_is_fine: bool = True) -> None:
     foreign = sorted(item.name for item in root.iterdir() if not _ours(item))
     if foreign:
         shown = ", ".join(foreign[:3]) + (f" and {len(foreign) - 3} more" if foreign[3:] else "")
+        if not empty_is_fine:
+            raise FolderError(
+                f"the folder holds no artifact of `pipeline`, but {shown}",
+                where=str(root),
+                fix=f"make one with {MAKER}, and name that DIR",
+            )
         raise FolderError(
             f"the folder holds something else: {shown}",
             where=str(root),
             fix="name a new or empty folder; this one is left as it is",
         )
     if not empty_is_fine:
-        raise FolderError(
-            "the folder is empty", where=str(root), fix="make it with `pipeline run MODEL -o DIR`"
-        )
+        raise FolderError("the folder is empty", where=str(root), fix=f"make it with {MAKER}")
 
 
 def missing_parents(path: Path) -> list[Path]:

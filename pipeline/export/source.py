@@ -20,6 +20,7 @@ from pipeline.errors import UsageError
 
 Kind = Literal["hf", "hub", "preset", "function"]
 _DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+_HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")  # ORG/NAME, as ./folder and /folder are not
 _ONNX = ".onnx"
 
 
@@ -120,12 +121,13 @@ def _hub(name: str) -> Source:
 
 
 def _unknown(model: str, presets: list[str]) -> UsageError:
-    return UsageError(
-        f"there is no model {model!r}",
-        where="MODEL: neither a path, nor hf:ORG/NAME, nor a preset, nor package.module:function",
-        fix=_near(model, presets)
-        + (f"; from the Hugging Face hub: hf:{model}" if model.count("/") == 1 else ""),
-    )
+    where = "MODEL: neither a path, nor hf:ORG/NAME, nor a preset, nor package.module:function"
+    fix = _near(model, presets)
+    if _HUB_NAME.fullmatch(model):
+        fix += f"; from the Hugging Face hub: hf:{model}"
+    elif "/" in model:
+        fix = "check the path: there is no file or folder of that name"
+    return UsageError(f"there is no model {model!r}", where=where, fix=fix)
 
 
 def _near(name: str, known: list[str]) -> str:

@@ -32,14 +32,23 @@ def test_opening_writes_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("create", [True, False], ids=["writer", "reader"])
-def test_foreign_content_is_refused_and_left_alone(tmp_path, create):
+def test_foreign_content_is_refused_and_left_alone(tmp_path):
     (tmp_path / "thesis.tex").write_text("mine")
     (tmp_path / "manifest").mkdir()
     with pytest.raises(FolderError, match=r"holds something else: thesis\.tex") as caught:
-        open_folder(tmp_path, create=create)
+        open_folder(tmp_path, create=True)
     assert "left as it is" in caught.value.fix
     assert (tmp_path / "thesis.tex").read_text() == "mine"
+
+
+def test_a_reader_given_a_checkpoint_or_a_file_is_told_what_makes_an_artifact(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(FolderError, match=r"no artifact of `pipeline`, but config\.json") as caught:
+        open_folder(tmp_path)
+    assert caught.value.fix == "make one with `pipeline run MODEL -o DIR`, and name that DIR"
+    with pytest.raises(FolderError, match="a file, not a folder") as caught:
+        open_folder(tmp_path / "config.json")
+    assert caught.value.fix == "make one with `pipeline run MODEL -o DIR`, and name that DIR"
 
 
 def test_foreign_content_that_appears_before_the_first_stage_is_refused(tmp_path):

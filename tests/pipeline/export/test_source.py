@@ -45,6 +45,8 @@ def test_a_models_package_where_python_was_started_does_not_hide_ours(tmp_path):
     [
         ("transfomer-tiny", "no model", "transformer-tiny"),
         ("org/name", "no model", "hf:org/name"),
+        ("./name", "no model", "check the path"),
+        ("/srv/name", "no model", "check the path"),
         ("nets.py:make", "no file", "net.py"),
         ("net.py:not a name", "not the name of a function", "net.py:function"),
         ("net.py", "which function", "net.py:function"),
