@@ -24,7 +24,8 @@ from pipeline.errors import FolderError, PipelineError
 
 _LOG = logging.getLogger(__name__)
 _MARKER = "manifest/folder.json"
-MAKER = "`pipeline run MODEL -o DIR`"
+MAKE_IT = "make it with `pipeline run MODEL -o DIR`"
+MAKE_ONE = "make one with `pipeline run MODEL -o DIR`, and name that DIR"
 _KIND = "transformer-pipeline output folder"
 _FOLDER_FORMAT = 1
 STAGE_LOCK, RUN_LOCK = ".lock", ".run.lock"  # one stage's work; a whole run's, around its stages
@@ -184,10 +185,10 @@ def open_folder(path: Path | str, create: bool = False) -> Folder:
     """
     root = Path(os.path.abspath(path))
     if root.exists() and not root.is_dir():
-        fix = "name another folder with -o" if create else f"make one with {MAKER}, and name that DIR"
+        fix = "name another folder with -o" if create else MAKE_ONE
         raise FolderError(f"{path} is a file, not a folder", fix=fix)
     if not create and not root.exists():
-        raise FolderError(f"{path} does not exist", fix=f"make it with {MAKER}")
+        raise FolderError(f"{path} does not exist", fix=MAKE_IT)
     if root.is_dir():
         with folder_errors(root):
             check_claim(root, empty_is_fine=create)
@@ -217,7 +218,7 @@ def check_claim(root: Path, empty_is_fine: bool = True) -> None:
             raise FolderError(
                 f"the folder holds no artifact of `pipeline`, but {shown}",
                 where=str(root),
-                fix=f"make one with {MAKER}, and name that DIR",
+                fix=MAKE_ONE,
             )
         raise FolderError(
             f"the folder holds something else: {shown}",
@@ -225,7 +226,7 @@ def check_claim(root: Path, empty_is_fine: bool = True) -> None:
             fix="name a new or empty folder; this one is left as it is",
         )
     if not empty_is_fine:
-        raise FolderError("the folder is empty", where=str(root), fix=f"make it with {MAKER}")
+        raise FolderError("the folder is empty", where=str(root), fix=MAKE_IT)
 
 
 def missing_parents(path: Path) -> list[Path]:
