@@ -65,9 +65,7 @@ def exported(name: str, work: Path) -> Path:
 
         torch.manual_seed(0)
         transformers.AutoModel.from_config(config_of(name)).save_pretrained(checkpoint)
-    export_model(
-        ExportOptions(str(checkpoint), folder, task="feature-extraction", kv_cache="none")
-    )
+    export_model(ExportOptions(str(checkpoint), folder, task="feature-extraction", kv_cache="none"))
     optimize_model(OptimizeOptions(folder, target="ort-cpu"))
     return folder
 
@@ -87,7 +85,7 @@ def contenders_of(folder: Path, temp: Path) -> tuple[list[Contender], dict[str, 
     others = {name: opened.require(name, "").facts for name in opened.stages()
               if name == f"optimize.{OURS}"}  # fmt: skip
     made, left = folder_contenders(folder, facts, others, ("eager", "compile", "ort"), threads)
-    (part, about), = facts["parts"].items()
+    ((part, about),) = facts["parts"].items()
     source = folder / about["file"]
     makers = {
         "ort-optimizer": optimize_with_runtime, "onnxscript": by_onnxscript, FLOOR: products_alone,
@@ -110,7 +108,7 @@ def measured(name: str, arguments: argparse.Namespace) -> dict:
 
     folder = exported(name, arguments.work)
     facts = open_folder(folder).require("export", "").facts
-    (part, about), = facts["parts"].items()
+    ((part, about),) = facts["parts"].items()
     batch, length = list(about["dims"])[:2]
     shapes = [tuple(map(int, text.split("x"))) for text in arguments.shapes.split(",")]
     options = PerfOptions(

@@ -67,7 +67,8 @@ HEADS_LAST = """(float[B,S,4,8] q, float[B,T,4,8] k, float[B,T,4,8] v) => (float
 
 TWO_VALUES = attention(
     extra=", float[B,T,32] u",
-    tail=TAIL + """ u4 = Reshape(u, hs) uh = Transpose<perm=[0, 2, 1, 3]>(u4) o2 = MatMul(p, uh)
+    tail=TAIL
+    + """ u4 = Reshape(u, hs) uh = Transpose<perm=[0, 2, 1, 3]>(u4) o2 = MatMul(p, uh)
     ot2 = Transpose<perm=[0, 2, 1, 3]>(o2) y2 = Reshape(ot2, back)""",
     outputs=", float[B,S,32] y2",
 )

@@ -183,9 +183,7 @@ def long_chain(count: int) -> onnx.ModelProto:
     made = model()
     del made.graph.node[:]
     names = ["x", *(f"v{i}" for i in range(count - 1)), "y"]
-    made.graph.node.extend(
-        helper.make_node("Relu", [a], [b]) for a, b in pairwise(names)
-    )
+    made.graph.node.extend(helper.make_node("Relu", [a], [b]) for a, b in pairwise(names))
     return made
 
 

@@ -1,4 +1,3 @@
-
 import pytest
 
 from pipeline.build_engine.shapes import ShapeRange

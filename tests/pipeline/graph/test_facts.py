@@ -71,8 +71,15 @@ y = Add(x, rows) }""")
         ("y = Identity(x)", None),
     ],
     ids=[
-        "constant", "chain", "from a size", "expanded", "all the same", "two",
-        "filled", "filled with zeros", "varies",
+        "constant",
+        "chain",
+        "from a size",
+        "expanded",
+        "all the same",
+        "two",
+        "filled",
+        "filled with zeros",
+        "varies",
     ],
 )
 def test_scalar(body, expected):

@@ -16,8 +16,11 @@ TABLES = """ff = Concat<axis=-1>(f, f) c3 = Cos(ff) s3 = Sin(ff)
     cos = Unsqueeze(c3, {axis}) sin = Unsqueeze(s3, {axis}) """
 TURN = """lo = Slice(x, zero, four, last, one) hi = Slice(x, four, end, last, one) nhi = Neg(hi)
     rx = Concat<axis=-1>(nhi, lo) xc = Mul(x, cos) xs = Mul(rx, sin) y = Add(xc, xs)"""
-HALF = TABLES.split("cos =")[0] + """cc = Slice(c3, zero, four, last, one)
+HALF = (
+    TABLES.split("cos =")[0]
+    + """cc = Slice(c3, zero, four, last, one)
     ss = Slice(s3, zero, four, last, one) """
+)
 FULL = """rows = Shape<start=0, end=1>(x) to = Concat<axis=0>(rows, ones)
     ce = Expand(cc, to) se = Expand(ss, to) """
 

@@ -108,9 +108,7 @@ def test_probabilities_that_others_read_are_one_more_output():
     site = only_site(graphs.WEIGHTS, find_attention)
     assert [v.name for v in site.outputs] == ["y", "p"]
     assert site.form.endswith("weights returned")
-    used = graphs.attention(
-        tail=graphs.TAIL + " w = ReduceMean(p)", outputs=", float[1,1,1,1] w"
-    )
+    used = graphs.attention(tail=graphs.TAIL + " w = ReduceMean(p)", outputs=", float[1,1,1,1] w")
     assert [v.name for v in only_site(used, find_attention).outputs] == ["y", "p"]
 
 
