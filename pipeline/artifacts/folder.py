@@ -191,12 +191,12 @@ def open_folder(path: Path | str, create: bool = False) -> Folder:
         raise FolderError(f"{path} does not exist", fix=MAKE_IT)
     if root.is_dir():
         with folder_errors(root):
-            check_claim(root, empty_is_fine=create)
+            check_claim(root, create)
     return Folder(root)
 
 
-def check_claim(root: Path, empty_is_fine: bool = True) -> None:
-    """Raise FolderError unless the folder is ours or, where that is fine, empty."""
+def check_claim(root: Path, create: bool = True) -> None:
+    """Raise FolderError unless the folder is ours or, for one who makes artifacts, empty."""
     marker = root / _MARKER
     if marker.is_file():
         try:
@@ -214,7 +214,7 @@ def check_claim(root: Path, empty_is_fine: bool = True) -> None:
     foreign = sorted(item.name for item in root.iterdir() if not _ours(item))
     if foreign:
         shown = ", ".join(foreign[:3]) + (f" and {len(foreign) - 3} more" if foreign[3:] else "")
-        if not empty_is_fine:
+        if not create:
             raise FolderError(
                 f"the folder holds no artifact of `pipeline`, but {shown}",
                 where=str(root),
@@ -225,7 +225,7 @@ def check_claim(root: Path, empty_is_fine: bool = True) -> None:
             where=str(root),
             fix="name a new or empty folder; this one is left as it is",
         )
-    if not empty_is_fine:
+    if not create:
         raise FolderError("the folder is empty", where=str(root), fix=MAKE_IT)
 
 

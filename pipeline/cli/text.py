@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from pipeline.cli.console import Console
+from pipeline.report import numbers
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -41,13 +42,9 @@ def show_generation(console: Console, made: Any, *, shown: bool = False) -> None
     count = sum(len(row) for row in made.tokens)
     speed = f", {made.tokens_per_s:.1f} tokens/s" if made.tokens_per_s else ""
     console.note(
-        f"[{made.variant}: {count} tokens in {_duration(made.seconds)}, "
-        f"first after {_duration(made.first_token_s)}{speed}]"
+        f"[{made.variant}: {count} tokens in {numbers.seconds(made.seconds)}, "
+        f"first after {numbers.seconds(made.first_token_s)}{speed}]"
     )
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.2f} s" if seconds >= 1 else f"{1e3 * seconds:.1f} ms"
 
 
 def ranked(items: Sequence[Mapping[str, Any]], name: str) -> str:

@@ -23,6 +23,7 @@ class TextSource:
     Args:
         options: Folder, runner and threads.
         tasks: Tasks the command is for.
+        huge_pages: Whether weights on the CPU may lie in huge pages.
 
     Raises:
         UsageError: The model is for another task, or no tokenizer lies with it.
@@ -30,7 +31,9 @@ class TextSource:
         EnvironmentMissingError: The runner's runtime or GPU is absent.
     """
 
-    def __init__(self, options: TextOptions, tasks: tuple[str, ...]) -> None:
+    def __init__(
+        self, options: TextOptions, tasks: tuple[str, ...], *, huge_pages: bool = False
+    ) -> None:
         self._stack = ExitStack()
         self.folder = open_folder(options.folder)
         self.facts = self.folder.require("export", EXPORT_FIX).facts
@@ -42,16 +45,16 @@ class TextSource:
                 fix=f"use `pipeline {COMMAND.get(self.task, 'parity')}`",
             )
         self.variant, self.parts = "", dict[str, Runner]()
-        self._open(options)
+        self._open(options, huge_pages)
 
-    def _open(self, options: TextOptions) -> None:
+    def _open(self, options: TextOptions, huge_pages: bool) -> None:
         try:
             if options.runner == "torch":
                 self.variant, self.parts = "torch float32", self._torch()
             else:
                 self.variant, files = _files(self.folder, self.facts, options.runner)
                 for part, file in files.items():
-                    runner = open_runner(file, threads=options.threads, huge_pages=True)
+                    runner = open_runner(file, threads=options.threads, huge_pages=huge_pages)
                     self.parts[part] = self._stack.enter_context(runner)
         except BaseException:
             self.close()

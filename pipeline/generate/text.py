@@ -77,7 +77,8 @@ def generate_text(
         EnvironmentMissingError: The runner's runtime or GPU is absent.
     """
     progress.step("loading")
-    with TextSource(options, ("text-generation", "text2text-generation", "translation")) as source:
+    tasks = ("text-generation", "text2text-generation", "translation")
+    with TextSource(options, tasks, huge_pages=options.huge_pages) as source:
         tokenizer = source.tokenizer()
         rows = [_prompt(tokenizer, text, options.chat) for text in options.texts]
         return generate_rows(source, options, tokenizer, rows, stream)

@@ -37,6 +37,7 @@ def open_contender(contender: Contender) -> dict[str, Runner]:
 
 def _open_torch(contender: Contender) -> dict[str, Runner]:
     from pipeline.artifacts import open_folder
+    from pipeline.artifacts.folder import MAKE_IT
     from pipeline.export.load import reload_parts
     from pipeline.runners.torch_runner import TorchOptions, TorchRunner
 
@@ -47,7 +48,7 @@ def _open_torch(contender: Contender) -> dict[str, Runner]:
         compiled=contender.kind == "compile",
     )
     folder = open_folder(contender.folder)
-    export = folder.require("export", "make it with `pipeline run MODEL -o DIR`")
+    export = folder.require("export", MAKE_IT)
     return {
         part.name: TorchRunner(part.module, tuple(part.inputs), part.outputs, options)
         for part in reload_parts(export.facts, folder.path).parts

@@ -33,11 +33,11 @@ def milliseconds(value: float | None) -> str:
 
 
 def seconds(value: float | None) -> str:
-    """Return a duration given in seconds, in ms, s or min."""
+    """Return a duration given in seconds, in µs, ms, s or min."""
     if value is None:
         return DASH
     if value < 1:
-        return f"{value * 1e3:.0f} ms"
+        return milliseconds(value * 1e3)
     return f"{number(value)} s" if value < 120 else f"{int(value // 60)} min {value % 60:.0f} s"
 
 

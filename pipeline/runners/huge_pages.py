@@ -5,6 +5,10 @@ address for each of them. Most Linux systems give huge pages (2 MiB) only to mem
 them, and only before it is first written. ONNX Runtime does not ask. So the heap is made to grow
 by the size of the weights first, asks for huge pages, and then serves what the runtime allocates.
 
+SmolLM2-135M in float32 (540 MB): a step takes 8.8 ms instead of 10.4. Loading takes 0.34 to 0.64 s
+instead of 0.6; but on a virtual machine that gives free memory back to its host 1.75 s, when the
+host has to find the memory again. So this is for processes that stay, and it is asked for.
+
 **Source**: mallopt(3), madvise(2), and the kernel's admin-guide/mm/transhuge.
 """
 
@@ -67,7 +71,7 @@ def _prepare(libc: Any, size: int) -> None:
         return
     if block < libc.sbrk(0):  # else another allocator serves malloc, and nothing is known of it
         start, end = -(-block // HUGE) * HUGE, (block + size) // HUGE * HUGE
-        libc.madvise(start, end - start, getattr(mmap, "MADV_HUGEPAGE", 14))
+        libc.madvise(start, end - start, mmap.MADV_HUGEPAGE)
     libc.free(block)
 
 

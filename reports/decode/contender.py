@@ -78,13 +78,13 @@ def genai(folder: str, threads: int) -> Contender:
 
 
 def ours(folder: str, threads: int) -> Contender:
-    """Return what `pipeline generate` runs on an artifact folder."""
+    """Return what `pipeline generate --huge-pages` runs on an artifact folder."""
     from pipeline.generate.options import GenerateOptions
     from pipeline.generate.source import TextSource
     from pipeline.generate.text import generate_rows
 
     told = GenerateOptions(Path(folder), ("-",), threads=threads)
-    source = TextSource(told, ("text-generation",))
+    source = TextSource(told, ("text-generation",), huge_pages=True)
     tokenizer = source.tokenizer()
 
     def run(prompt: list[int], new: int) -> Answer:

@@ -13,7 +13,7 @@ from pipeline.cli.text import folder_and_texts, show_generation, texts_given
 from pipeline.generate.options import GenerateOptions
 
 FLAGS = {"stop": Flag(("--stop",), split=False)}
-OPTIONS = options_of(GenerateOptions, skip=("folder", "texts", "chat"), flags=FLAGS)
+OPTIONS = options_of(GenerateOptions, skip=("folder", "texts", "chat", "huge_pages"), flags=FLAGS)
 
 
 @click.command("translate")

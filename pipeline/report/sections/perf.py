@@ -131,8 +131,7 @@ def _generation(result: Mapping[str, Any]) -> Table:
     tokens = next(job for job in result["jobs"] if job["tokens"])
     caption = (
         f"One row, prompt of {tokens['sizes']['prompt']}, {tokens['tokens']} new tokens, greedy, "
-        "copies between steps included. Weights lie in ordinary pages here; `pipeline generate` "
-        "asks for huge ones."
+        "copies between steps included."
     )
     return Table(columns, rows, caption, stack=True)
 

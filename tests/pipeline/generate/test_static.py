@@ -8,6 +8,7 @@ from pipeline import ExportOptions, OptimizeOptions, export_model, optimize_mode
 from pipeline.artifacts import open_folder
 from pipeline.errors import UsageError
 from pipeline.export.load import reload_parts
+from pipeline.generate import text
 from pipeline.generate.adapter import RunnerForGeneration
 from pipeline.generate.one_beam import one_beam
 from pipeline.generate.options import GenerateOptions
@@ -90,6 +91,14 @@ def test_a_growing_cache_has_no_capacity():
     assert cache_capacity([{"name": "write_indices", "shape": ["b"]}, fixed]) == 16
 
 
-def test_weights_read_for_every_token_are_asked_into_huge_pages(folders):
-    with TextSource(GenerateOptions(folders["concat"], ("-",)), ("text-generation",)) as source:
-        assert source.parts["model"].options.huge_pages
+@pytest.mark.parametrize("asked", [False, True])
+def test_huge_pages_are_asked_for_where_the_user_does(folders, monkeypatch, asked):
+    opened = []
+
+    def look(source, options, tokenizer, rows, stream):
+        opened.append(source.parts["model"].options.huge_pages)
+
+    monkeypatch.setattr(TextSource, "tokenizer", lambda self: lambda text: {"input_ids": [5]})
+    monkeypatch.setattr(text, "generate_rows", look)
+    text.generate_text(GenerateOptions(folders["concat"], ("-",), huge_pages=asked))
+    assert opened == [asked]

@@ -54,7 +54,7 @@ def test_translate(stage, capsys):
     shown = capsys.readouterr()
     assert shown.out == "yes\nno\n"
     assert "warning: one word was guessed" in shown.err
-    assert "3 tokens in 1.50 s, first after 500.0 ms, 2.0 tokens/s" in shown.err
+    assert "3 tokens in 1.50 s, first after 500 ms, 2.0 tokens/s" in shown.err
     options = got[0]
     assert (options.texts, options.runner, options.max_new_tokens) == (("是", "不"), "torch", 9)
 
