@@ -138,3 +138,12 @@ def test_huge_pages_are_prepared_for_the_weights_and_change_nothing_else(tmp_pat
     np.testing.assert_array_equal(*got)
     assert sizes == [path.stat().st_size + (tmp_path / "w.data").stat().st_size]
     assert sizes[0] > rows.nbytes
+
+
+def test_closing_gives_the_heap_back_that_was_grown_for_it(graph, monkeypatch):
+    given = []
+    monkeypatch.setattr(ort_runner, "give_back", lambda: given.append(1))
+    OrtRunner(graph).close()
+    assert given == []
+    OrtRunner(graph, OrtOptions(huge_pages=True)).close()
+    assert given == [1]
