@@ -83,8 +83,9 @@ def past_lengths(model: nn.Module) -> SizeRange:
 def example_ids(config: Any, *shape: int) -> Tensor:
     """Return seeded ids inside the vocabulary that avoid the special ones where they can."""
     vocabulary = int(setting(config, "vocab_size", default=32))
-    special = {setting(config, f"{kind}_token_id") for kind in ("pad", "eos", "bos")}
-    special |= {getattr(config, "decoder_start_token_id", None)}
+    told = [setting(config, f"{kind}_token_id") for kind in ("pad", "eos", "bos")]
+    told.append(getattr(config, "decoder_start_token_id", None))
+    special = {i for ids in told for i in (ids if isinstance(ids, list) else [ids])}
     allowed = [i for i in range(min(vocabulary, 4096)) if i not in special] or [0]
     noise = torch.Generator().manual_seed(0)
     return torch.tensor(allowed)[torch.randint(len(allowed), shape, generator=noise)]

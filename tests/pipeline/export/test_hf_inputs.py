@@ -76,3 +76,10 @@ def test_an_unknown_kind_of_input_is_named():
 
     with pytest.raises(UsageError, match="point_cloud"):
         model_inputs(Odd(), "feature-extraction")
+
+
+def test_several_ids_may_end_a_text():
+    from transformers import LlamaConfig
+
+    ids = example_ids(LlamaConfig(vocab_size=8, bos_token_id=0, eos_token_id=[3, 5]), 20, 20)
+    assert set(ids.unique().tolist()) == {1, 2, 4, 6, 7}
