@@ -75,10 +75,7 @@ class GenerationParity:
         """Return what became of every text on PyTorch itself; its errors set the allowed ones."""
         with ExitStack() as stack:
             decoder = self._decoder(stack, open_parts)
-            errors = [
-                float(np.nanmax(self._compared(decoder, batch).logit_error))
-                for batch in self.batches
-            ]
+            errors = [self._compared(decoder, batch).largest_error for batch in self.batches]
         self.noise[precision] = MAX_FACTOR * max(errors, default=0.0)
         return self.candidate(f"torch {precision}", precision, open_parts, progress)
 
@@ -152,9 +149,13 @@ def _together(forced: Sequence[Mapping[str, Any]]) -> dict[str, Json]:
     positions = sum(entry["positions"] for entry in forced)
     if not positions:
         return {}
-    weighted = {
-        name: sum(entry[name] * entry["positions"] for entry in forced) / positions
-        for name in ("kl_mean", "agreement")
-    }
-    largest = {name: max(e[name] for e in forced) for name in ("kl_max", "logit_error_max")}
-    return {"positions": positions, **weighted, **largest}
+    found: dict[str, Json] = {"positions": positions}
+    for name in ("kl_mean", "agreement", "kl_max", "logit_error_max"):
+        values = [entry[name] for entry in forced]
+        if None in values:  # not finite somewhere
+            found[name] = None
+        elif name in ("kl_mean", "agreement"):
+            found[name] = sum(entry[name] * entry["positions"] for entry in forced) / positions
+        else:
+            found[name] = max(values)
+    return found

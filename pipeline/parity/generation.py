@@ -63,15 +63,21 @@ class Forced:
     agreement: float
     logit_error: np.ndarray
 
+    @property
+    def largest_error(self) -> float:
+        """The largest error of finite logits."""
+        return float(np.max(self.logit_error, initial=0.0, where=np.isfinite(self.logit_error)))
+
     def to_json(self) -> dict[str, Json]:
-        """Return the summary by name."""
-        return {
+        """Return the summary by name; what is not finite, as logits that are not, is None."""
+        found = {
             "positions": self.positions,
             "kl_mean": self.kl_mean,
             "kl_max": self.kl_max,
             "agreement": self.agreement,
             "logit_error_max": float(np.nanmax(self.logit_error)) if self.positions else 0.0,
         }
+        return {name: value if np.isfinite(value) else None for name, value in found.items()}
 
 
 def divergences(
@@ -149,7 +155,8 @@ def compare_forced(
     for place, row in enumerate(tokens):
         real[place, : len(row) + 1] = True
     wanted, got = reference.astype(np.float64), given.astype(np.float64)
-    error = np.where(real, np.abs(got - wanted).max(axis=-1), np.nan)
+    off = np.abs(got - wanted).max(axis=-1)
+    error = np.where(real, np.where(np.isnan(off), np.inf, off), np.nan)
     logs = log_softmax(wanted)[real]
     kl = (np.exp(logs) * (logs - log_softmax(got)[real])).sum(axis=-1)
     agree = wanted[real].argmax(axis=-1) == got[real].argmax(axis=-1)

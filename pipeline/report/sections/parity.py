@@ -216,6 +216,7 @@ def _generation(generation: Mapping[str, Any]) -> list[Block]:
             continue
         open_verdict = Badge("no budget", "open") if entry["passed"] is None else None
         forced = entry["forced"]
+        lost = bool(forced) and forced["kl_max"] is None
         rows.append(
             [
                 Code(entry["name"]),
@@ -223,7 +224,7 @@ def _generation(generation: Mapping[str, Any]) -> list[Block]:
                 f"{entry['equal']} of {entry['texts']}",
                 str(entry["near_ties"]),
                 str(entry["failed"]),
-                numbers.number(forced.get("kl_max")),
+                "not finite" if lost else numbers.number(forced.get("kl_max")),
                 numbers.percent(forced.get("agreement"), 1),
                 entry.get("skipped", ""),
             ]

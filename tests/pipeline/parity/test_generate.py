@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 
 from pipeline.parity.generate import GenerationParity
@@ -91,3 +93,11 @@ def test_the_candidates_own_error_excuses_nothing():
     assert found["passed"] is False
     assert found["equal"] == 0
     assert found["divergences"][0]["text"] == "2"
+
+
+def test_logits_that_are_not_numbers_fail_and_are_told_as_none():
+    _, _, found = compared(Countdown(), Countdown(noise=np.nan), Countdown(noise=1e-8))
+    assert not found["passed"]
+    assert found["forced"]["kl_max"] is None
+    assert found["forced"]["logit_error_max"] is None
+    json.dumps(found, allow_nan=False)

@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 
@@ -48,6 +50,18 @@ def test_forced_distributions():
     assert got.agreement == 0.8
     assert got.logit_error[0, 1] == 1.0
     assert np.isnan(got.logit_error[1, 2])
+
+
+def test_logits_that_are_not_finite_have_no_distance_and_do_not_agree():
+    reference = np.zeros((1, 3, 4))
+    reference[..., 0] = 1.0
+    given = reference.copy()
+    given[0, 1] = np.nan
+    got = compare_forced(reference, given, [[0, 0]])
+    assert got.largest_error == 0.0
+    found = got.to_json()
+    assert [found[name] for name in ("kl_mean", "kl_max", "logit_error_max")] == [None] * 3
+    json.dumps(found, allow_nan=False)
 
 
 class Position:
