@@ -246,7 +246,11 @@ class _Checker:
                 raise self.fail(f"Its data file {location!r} is a link elsewhere.", where, fix)
         if not place.is_file():
             raise self.fail(f"Its data file {location!r} is not a file.", where)
-        return place.stat().st_size
+        found = place.stat()
+        if found.st_nlink > 1:  # ONNX's readers refuse it as well: it may be a file of others
+            fix = f"Make it a file of its own: `cp {place.name} copy && mv copy {place.name}`."
+            raise self.fail(f"Its data file {location!r} has several hard links.", where, fix)
+        return found.st_size
 
 
 def _stays_inside(link: Path, folder: Path) -> bool:

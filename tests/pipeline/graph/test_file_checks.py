@@ -281,3 +281,13 @@ def test_unsorted_nodes_are_put_in_order(tmp_path):
     (tmp_path / "m.onnx").write_bytes(model.SerializeToString())
     kinds = [n.op_type for n in load_model(tmp_path / "m.onnx").graph]
     assert kinds == ["MatMul", "Relu"]
+
+
+def test_data_with_several_names(tmp_path):
+    (tmp_path / "other.data").write_bytes(bytes(64))
+    os.link(tmp_path / "other.data", tmp_path / "w.data")
+    model = sound()
+    external(model, "w.data")
+    (tmp_path / "m.onnx").write_bytes(model.SerializeToString())
+    assert "hard links" in refused(tmp_path / "m.onnx").what
+    assert "cp w.data" in refused(tmp_path / "m.onnx").fix
