@@ -7,6 +7,11 @@ from typing import Any
 
 STAYS = "what was refused stays as it was: plain nodes, which are right and only slower"
 
+IN_PLACE = (
+    "    {} caches are written in place: runners here do; your own program binds past and present "
+    "to one buffer, as .session.json says (or --disable fuse_attention_in_place)"
+)
+
 
 def count_lines(parts: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Return one line per part and construct: how many fused, refused, left plain."""
@@ -18,6 +23,8 @@ def count_lines(parts: Mapping[str, Mapping[str, Any]]) -> list[str]:
         for construct, counts in part.get("counts", {}).items():
             told = ", ".join(f"{number} {state}" for state, number in counts.items() if number)
             lines.append(f"    {construct:<11} {told or 'none found'}")
+        if pairs := part.get("session", {}).get("in_place"):
+            lines.append(IN_PLACE.format(len(pairs)))
     return lines
 
 

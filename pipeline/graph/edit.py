@@ -151,10 +151,28 @@ def merge_equal(graph: ir.Graph) -> None:
         graph.remove(node, safe=True)
 
 
+def made_alike(left: ir.Value | None, right: ir.Value | None) -> bool:
+    """Return whether `merge_equal` will make one value of two."""
+    if left is right or left is None or right is None:
+        return left is right
+    first, second = left.producer(), right.producer()
+    if first is None or second is None:
+        return False
+    if any("pipeline.rule" not in node.metadata_props for node in (first, second)):
+        return False
+    if _kind(first) != _kind(second) or len(first.outputs) != 1:
+        return False
+    inputs = [*first.inputs], [*second.inputs]
+    return len(inputs[0]) == len(inputs[1]) and all(map(made_alike, *inputs))
+
+
 def _key(node: ir.Node) -> tuple[object, ...]:
+    return (*_kind(node), *(None if x is None else id(x) for x in node.inputs))
+
+
+def _kind(node: ir.Node) -> tuple[object, ...]:
     attributes = tuple(sorted((name, str(a.value)) for name, a in node.attributes.items()))
-    inputs = tuple(None if x is None else id(x) for x in node.inputs)
-    return (node.domain, node.op_type, inputs, attributes)
+    return (node.domain, node.op_type, attributes)
 
 
 def drop_unused_weights(graph: ir.Graph) -> None:

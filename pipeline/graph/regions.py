@@ -59,13 +59,14 @@ class _Copy:
         """Return a model that computes the outputs."""
         self._copy(outputs)
         results = [self.values[value] for value in outputs]
-        finals = []
+        finals: list[ir.Value] = []
         for i, (result, value) in enumerate(zip(results, outputs, strict=True)):
-            node = ir.node("Identity", [result])
-            node.outputs[0].name = f"o{i}"
-            node.outputs[0].type = value.type
-            self.nodes.append(node)
-            finals.append(node.outputs[0])
+            if result.producer() is None or result in finals:
+                node = ir.node("Identity", [result])
+                self.nodes.append(node)
+                result = node.outputs[0]
+            result.name, result.type = f"o{i}", value.type
+            finals.append(result)
         inputs = [self.values[v] for v in self.cutter.inputs if v in self.values]
         graph = ir.Graph(
             inputs, finals, nodes=self.nodes, initializers=self.initializers, opset_imports=opsets

@@ -10,6 +10,7 @@ import onnx_ir as ir
 
 from pipeline.graph.dims import Dim
 from pipeline.graph.facts import Facts
+from pipeline.graph.in_place import writes_in_place
 from pipeline.inputs.probe import Probe, step
 
 _MS = "com.microsoft"
@@ -119,8 +120,12 @@ def _noted(node: ir.Node, index: int, probe: Probe, facts: Facts, found: Evidenc
             found.bounds.append(Bound(cache[0], probe.zero, probe.slope, False))
         return True
     if kind in ("Attention", "MultiHeadAttention", "GroupQueryAttention"):
-        _note_attention(node, index, probe, found)
+        _note_attention(node, index, probe, facts, found)
         return True
+    if kind == "TensorScatter":
+        if index == 2:
+            found.bounds.extend(_room(node.inputs[0], node.inputs[1], facts))
+        return index == 2
     if kind == "If":
         found.branches |= index == 0
         return True
@@ -186,10 +191,12 @@ def _noted_index(node: ir.Node, index: int, probe: Probe, facts: Facts, found: E
     return True
 
 
-def _note_attention(node: ir.Node, index: int, probe: Probe, found: Evidence) -> None:
+def _note_attention(node: ir.Node, index: int, probe: Probe, facts: Facts, found: Evidence) -> None:
     visible = 1 if probe.one > probe.zero else 0
     if node.op_type == "GroupQueryAttention":
-        if index == 5:
+        if index == 5 and writes_in_place(node) and probe.zero:  # lengths count from there
+            found.bounds.extend(_room(node.inputs[3], node.inputs[0], facts))
+        elif index == 5:
             found.lengths = 1
         found.total |= index == 6
         found.turns |= index == 9
@@ -200,3 +207,10 @@ def _note_attention(node: ir.Node, index: int, probe: Probe, found: Evidence) ->
         found.keeps = visible
     elif index == 6 and node.domain != _MS:
         found.lengths = 0
+
+
+def _room(cache: ir.Value | None, new: ir.Value | None, facts: Facts) -> Iterator[Bound]:
+    """Yield what bounds the place in a cache of fixed size from which new tokens are written."""
+    capacity, rows = facts.shape(cache), facts.shape(new)
+    if capacity and rows:
+        yield Bound(capacity[2] - rows[-2] + 1, 0.0, 1.0, False)

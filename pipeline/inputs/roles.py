@@ -69,7 +69,7 @@ def _kind(value: ir.Value, found: Evidence) -> Kind:
         return "switch"
     if found.lengths is not None:
         return "lengths"
-    if found.total:
+    if found.total and not found.bounds:  # a place in a cache counts towards the total as well
         return "total"
     if any(bound.is_table for bound in found.bounds):
         # A table of positions is read like a table of words; only the name tells them apart.

@@ -35,6 +35,11 @@ _REPORT = (
     "nothing is wrong with your graph, which stays as it was; please report it, with the lines "
     "`pipeline explain` prints for this site"
 )
+_UNLOADED = "does not load"
+_NEWER = (
+    "nothing is wrong with your graph, which stays as it was; a newer ONNX Runtime may have the "
+    "operator in this form"
+)
 
 
 def asked(refusal: Refusal) -> str:
@@ -50,5 +55,5 @@ def remedy(refusal: Refusal) -> str:
     if refusal.remedy or refusal.plain:
         return refusal.remedy
     if refusal.reason.startswith(_PROOF):
-        return _REPORT
+        return _NEWER if _UNLOADED in refusal.reason else _REPORT
     return _DO.get((refusal.construct, refusal.step), "")

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import onnx_ir as ir
 
+from pipeline.graph.in_place import in_place_pairs
+
 if TYPE_CHECKING:
     from onnxruntime import SessionOptions
 
@@ -24,7 +26,7 @@ class Candidate:
     def __init__(self, model: ir.Model) -> None:
         from pipeline.judge import Judge
 
-        self.failure = ""
+        self.failure, self._in_place = "", in_place_pairs(model.graph)
         self.engine, self._judge, self._session = "judge float32", None, None
         try:
             import onnxruntime
@@ -58,9 +60,37 @@ class Candidate:
         """Return the outputs."""
         if self._session is not None:
             names = [output.name for output in self._session.get_outputs()]
-            return dict(zip(names, self._session.run(names, dict(feeds)), strict=True))
+            return dict(zip(names, self._computed(names, dict(feeds)), strict=True))
         assert self._judge is not None
         return {name: value.numpy() for name, value in self._judge.run(feeds).items()}
+
+    def _computed(self, names: list[str], feeds: dict[str, np.ndarray]) -> list[np.ndarray]:
+        """Return the outputs; caches are written in place, as the runners will."""
+        session = self._session
+        assert session is not None
+        if not self._in_place:
+            results: list[np.ndarray] = session.run(names, feeds)
+            return results
+        from onnxruntime import OrtValue
+
+        shared = {name: feeds[name].copy() for name in self._in_place.values()}
+        values = {
+            name: OrtValue.ortvalue_from_numpy(array) for name, array in (feeds | shared).items()
+        }
+        binding = session.io_binding()
+        for name, value in values.items():
+            binding.bind_ortvalue_input(name, value)
+        for name in names:
+            if name in self._in_place:
+                binding.bind_ortvalue_output(name, values[self._in_place[name]])
+            else:
+                binding.bind_output(name, "cpu")
+        session.run_with_iobinding(binding)
+        made = zip(names, binding.get_outputs(), strict=True)
+        return [
+            shared[self._in_place[name]] if name in self._in_place else value.numpy()
+            for name, value in made
+        ]
 
 
 def _find_weights(model: ir.Model, options: SessionOptions) -> None:

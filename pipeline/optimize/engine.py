@@ -13,6 +13,7 @@ from pipeline.errors import BadModelError, PipelineError
 from pipeline.graph.dequantize_last import dequantize_last
 from pipeline.graph.edit import drop_unused_weights, merge_equal, name_apart, remove_dead, sort
 from pipeline.graph.facts import Facts
+from pipeline.graph.in_place import in_place_pairs
 from pipeline.graph.normalise import normalise
 from pipeline.graph.onnx_files import load_model, refuse_invalid
 from pipeline.graph.recognise.layer import find_layers
@@ -94,7 +95,10 @@ def optimize_graph(
     layers = tuple(
         (found.path, found.form) for g in graphs_of(model.graph) for found in find_layers(g, facts)
     )
-    return Fused(facts, tuple(outcomes), before, _count(model), layers, plan.session)
+    session = dict(plan.session)
+    if pairs := in_place_pairs(model.graph):
+        session["in_place"] = pairs
+    return Fused(facts, tuple(outcomes), before, _count(model), layers, session)
 
 
 def optimize_file(

@@ -9,6 +9,9 @@ from pipeline.errors import UsageError
 from pipeline.graph.recognise.activation import find_activations
 from pipeline.graph.recognise.activation_bias import find_bias_gelus
 from pipeline.graph.recognise.attention import find_attention
+from pipeline.graph.recognise.attention_in_place import find_attention_in_place
+from pipeline.graph.recognise.attention_packed import find_packed_attention
+from pipeline.graph.recognise.attention_rotary import find_rotary_attention
 from pipeline.graph.recognise.embedding import find_embeddings
 from pipeline.graph.recognise.norm import find_norms
 from pipeline.graph.recognise.norm_native import find_native_norms
@@ -22,6 +25,9 @@ from pipeline.lowerings.activation_bias import FuseBiasGelu
 from pipeline.lowerings.activation_quick_gelu import FuseQuickGelu
 from pipeline.lowerings.activation_standard import FuseGelu, FuseSwish
 from pipeline.lowerings.attention_cuda import FuseAttentionCuda
+from pipeline.lowerings.attention_in_place import FuseAttentionInPlace
+from pipeline.lowerings.attention_packed import FuseAttentionPacked
+from pipeline.lowerings.attention_rotary import FuseAttentionRotary
 from pipeline.lowerings.attention_standard import FuseAttentionStandard
 from pipeline.lowerings.attention_tensorrt import FuseAttentionTensorrt
 from pipeline.lowerings.base import Lowering
@@ -59,8 +65,16 @@ _CPU_SESSION: dict[str, Any] = {
 }
 
 
-def lowerings_for(target: str, *, fuse_all: bool = False) -> dict[str, tuple[Lowering[Any], ...]]:
-    """Return every lowering that serves the target, by construct, in order of preference."""
+def lowerings_for(
+    target: str, *, fuse_all: bool = False, half: bool = False
+) -> dict[str, tuple[Lowering[Any], ...]]:
+    """Return every lowering that serves the target, by construct, in order of preference.
+
+    Args:
+        target: The target.
+        fuse_all: Also what measures slower fused.
+        half: Whether the graph is typed float16 afterwards.
+    """
     known: dict[str, tuple[Lowering[Any], ...]] = {
         "packing": (SplitBeforeTranspose(),),
         "softmax": (FuseSoftmax(),),
@@ -79,6 +93,9 @@ def lowerings_for(target: str, *, fuse_all: bool = False) -> dict[str, tuple[Low
             FuseAttentionCuda(),
             FuseAttentionStandard(fuse_all=fuse_all, target=target),
         ),
+        "attention-in-place": (FuseAttentionInPlace(half=half),),
+        "attention-rotary": (FuseAttentionRotary(),),
+        "attention-packed": (FuseAttentionPacked(),),
     }
     return {kind: tuple(x for x in found if target in x.targets) for kind, found in known.items()}
 
@@ -99,7 +116,7 @@ def plan_for(
     Raises:
         UsageError: `disable` names a lowering that does not exist.
     """
-    lowerings = lowerings_for(target, fuse_all=fuse_all)
+    lowerings = lowerings_for(target, fuse_all=fuse_all, half=precision == "fp16")
     names = {x.name for found in lowerings.values() for x in found}
     if unknown := [name for name in disable if name not in names]:
         raise UsageError(
@@ -109,7 +126,12 @@ def plan_for(
     kept = {
         kind: tuple(x for x in found if x.name not in disable) for kind, found in lowerings.items()
     }
-    passes = (
+    return Plan(23, _session(target, precision), _passes(kept))
+
+
+def _passes(kept: dict[str, tuple[Lowering[Any], ...]]) -> tuple[Pass, ...]:
+    """Return every construct with what may lower it, in the order they are looked for."""
+    return (
         # packed projections first: everything after them reads the pieces' layouts
         Pass("packing", find_packings, kept["packing"]),
         # written-out softmaxes first: attention anchors only on the operator
@@ -124,12 +146,16 @@ def plan_for(
         Pass("rotary", find_rotaries, kept["rotary"]),
         Pass("rotary-repair", find_rotary_repairs, kept["rotary-repair"]),
         Pass("attention", find_attention, kept["attention"]),
+        # caches of fixed size, whose attention is an operator by now; then what stands before
+        # it, the nearest first
+        Pass("attention-in-place", find_attention_in_place, kept["attention-in-place"]),
+        Pass("attention-rotary", find_rotary_attention, kept["attention-rotary"]),
+        Pass("attention-packed", find_packed_attention, kept["attention-packed"]),
         # what joins operators comes last: embeddings before residual sums, which they end with
         Pass("embedding", find_embeddings, kept["embedding"]),
         Pass("bias-gelu", find_bias_gelus, kept["bias-gelu"]),
         Pass("residual-norm", find_residual_norms, kept["residual-norm"]),
     )
-    return Plan(23, _session(target, precision), passes)
 
 
 def _session(target: str, precision: str | None) -> dict[str, Any]:

@@ -120,9 +120,13 @@ def open_graph(path: Path, candidate: Mapping[str, Any]) -> Runner:
         raise CannotRunError(f"{provider} did not load; {session.get_providers()[0]} would run")
     types = {i.name: _numpy_type(i.type) for i in session.get_inputs()}
     names = [o.name for o in session.get_outputs()]
+    pairs = session_facts.get("in_place") or {}
 
     def run(feeds: Mapping[str, np.ndarray]) -> Arrays:
         fed = {n: np.asarray(feeds[n]).astype(t, copy=False) for n, t in types.items()}
+        if pairs:
+            shared: Arrays = importlib.import_module("in_place").run(ort, session, fed, pairs)
+            return shared
         return dict(zip(names, session.run(names, fed), strict=True))
 
     return Runner(run, lambda: None, f"onnxruntime {ort.__version__}, {provider}")

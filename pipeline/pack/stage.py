@@ -23,6 +23,7 @@ _HERE = Path(__file__).resolve().parent
 _RUNNERS = _HERE.parent / "runners"
 _SCRIPTS = {
     "run.py": _HERE / "bundle_runner.py",
+    "in_place.py": _HERE / "bundle_in_place.py",
     "cuda_driver.py": _RUNNERS / "cuda_driver.py",
     "tensorrt_engine.py": _RUNNERS / "tensorrt_engine.py",
 }

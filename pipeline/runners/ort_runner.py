@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from pipeline.errors import BadModelError, EnvironmentMissingError, first_line
 from pipeline.runners.huge_pages import give_back, huge_pages
 from pipeline.runners.known_crashes import crashing_rewrites
 from pipeline.runners.kv_cache import KvCache
+from pipeline.runners.ort_binding import Bound
 from pipeline.runners.ort_cache import FixedCache, GrowingCache, named, run_failed
 from pipeline.runners.ort_values import to_array, to_value
 from pipeline.runners.session import SessionSettings, read_settings
@@ -32,6 +33,10 @@ FLOATS: dict[str, np.dtype] = {
     "tensor(float16)": np.dtype(np.float16),
     "tensor(bfloat16)": np.dtype(ml_dtypes.bfloat16),
 }
+_NEWER = (
+    "If it was optimized beside another ONNX Runtime than {}, run `pipeline optimize` again with "
+    "this one: it proves each operator where it will run."
+)
 LEVELS = {
     "all": ort.GraphOptimizationLevel.ORT_ENABLE_ALL,
     "none": ort.GraphOptimizationLevel.ORT_DISABLE_ALL,
@@ -78,6 +83,7 @@ class OrtRunner:
         self._session: Any = _open(path, self.options, self.settings)
         self._inputs = {value.name: value for value in self._session.get_inputs()}
         self._outputs = tuple(value.name for value in self._session.get_outputs())
+        _refuse_unknown(self.settings.in_place, self._inputs, self._outputs, path)
         self._plain = all(
             "bfloat16" not in value.type
             for value in (*self._session.get_inputs(), *self._session.get_outputs())
@@ -102,11 +108,15 @@ class OrtRunner:
         """
         given = self._select(feeds)
         try:
+            if self.settings.in_place:
+                bound = self._bound(given, "cpu")
+                bound.run()
+                return bound.arrays()
             if self._plain:
                 values = self._session.run(None, given)
                 return dict(zip(self._outputs, values, strict=True))
-            bound = {name: to_value(array) for name, array in given.items()}
-            answers = self._session.run_with_ort_values(None, bound)
+            inputs = {name: to_value(array) for name, array in given.items()}
+            answers = self._session.run_with_ort_values(None, inputs)
         except Exception as err:
             raise run_failed(err, self.path) from err
         return {n: to_array(v) for n, v in zip(self._outputs, answers, strict=True)}
@@ -121,25 +131,14 @@ class OrtRunner:
 
     def prepare(self, feeds: Mapping[str, np.ndarray]) -> Callable[[], None]:
         """Return a call that runs on these inputs, already bound to the device, and waits."""
-        binding = self._session.io_binding()
-        device = self.options.device
-        for name, array in self._select(feeds).items():
-            binding.bind_ortvalue_input(name, to_value(array, device))
-        for name in self._outputs:
-            binding.bind_output(name, device)
-        session = self._session
-
-        def call() -> None:
-            session.run_with_iobinding(binding)
-            binding.synchronize_outputs()
-
-        return call
+        return self._bound(self._select(feeds), self.options.device).run
 
     def describe(self) -> dict[str, str]:
         """Return the runtime, its version, the provider that loaded and what it was told."""
         loaded = self._session.get_providers()
         told = [f"no {name}" for name in self.settings.disabled_optimizers]
         told += ["denormals flushed"] if self.settings.flush_denormals else []
+        told += ["caches written in place"] if self.settings.in_place else []
         text = {
             "runtime": "onnxruntime",
             "version": str(ort.__version__),
@@ -175,6 +174,9 @@ class OrtRunner:
     ) -> None:
         """Close the runner."""
         self.close()
+
+    def _bound(self, given: Mapping[str, np.ndarray], device: str) -> Bound:
+        return Bound(self._session, given, self._outputs, device, self.settings.in_place)
 
     def _select(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         names = named(tuple(self._inputs), feeds, self.path)
@@ -216,7 +218,9 @@ def _open(path: Path, options: OrtOptions, settings: SessionSettings) -> Any:
             )
     except Exception as err:
         raise BadModelError(
-            f"ONNX Runtime refuses the model: {first_line(err)}", where=str(path)
+            f"ONNX Runtime refuses the model: {first_line(err)}",
+            where=str(path),
+            fix=_NEWER.format(ort.__version__) if "com.microsoft" in str(err) else "",
         ) from err
     if session.get_providers()[0] != provider:
         raise EnvironmentMissingError(
@@ -225,6 +229,18 @@ def _open(path: Path, options: OrtOptions, settings: SessionSettings) -> Any:
             fix="Check the driver, CUDA and cuDNN with `pipeline doctor`.",
         )
     return session
+
+
+def _refuse_unknown(
+    pairs: Mapping[str, str], inputs: Collection[str], outputs: Collection[str], path: Path
+) -> None:
+    for output, name in pairs.items():
+        if output not in outputs or name not in inputs:
+            raise BadModelError(
+                f"The session settings write {output!r} into {name!r}: the graph lacks one.",
+                where=str(path),
+                fix="Run `pipeline optimize` again with this version.",
+            )
 
 
 def _session_options(options: OrtOptions, settings: SessionSettings) -> ort.SessionOptions:

@@ -7,7 +7,8 @@ fast, under certain session options; every runner reads it, so that all of them 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.errors import BadModelError
@@ -23,10 +24,12 @@ class SessionSettings:
     Attributes:
         disabled_optimizers: Names of the runtime's own rewrites that would undo the graph.
         flush_denormals: Whether subnormal floats are treated as zero.
+        in_place: Inputs, by output, whose buffer the output is written into.
     """
 
     disabled_optimizers: tuple[str, ...] = ()
     flush_denormals: bool = False
+    in_place: Mapping[str, str] = field(default_factory=dict)
 
 
 def settings_path(graph: Path) -> Path:
@@ -43,17 +46,21 @@ def parse_settings(raw: Json, where: str = "") -> SessionSettings:
     """
     if not isinstance(raw, dict):
         raise BadModelError("Session settings must be a JSON object.", where=where)
-    unknown = sorted(set(raw) - {"disabled_optimizers", "denormals"})
+    unknown = sorted(set(raw) - {"disabled_optimizers", "denormals", "in_place"})
     names, denormals = raw.get("disabled_optimizers", []), raw.get("denormals")
+    pairs = raw.get("in_place", {})
     listed = isinstance(names, list) and all(isinstance(name, str) for name in names)
-    if unknown or not listed or denormals not in (None, "flush", "keep"):
+    paired = isinstance(pairs, dict) and all(isinstance(name, str) for name in pairs.values())
+    if unknown or not listed or not paired or denormals not in (None, "flush", "keep"):
         raise BadModelError(
             f"Unusable session settings: {json.dumps(raw)}.",
             where=where,
             fix="Run `pipeline optimize` again with this version.",
         )
     assert isinstance(names, list)
-    return SessionSettings(tuple(str(name) for name in names), denormals == "flush")
+    assert isinstance(pairs, dict)
+    buffers = {output: str(name) for output, name in pairs.items()}
+    return SessionSettings(tuple(str(name) for name in names), denormals == "flush", buffers)
 
 
 def read_settings(graph: Path) -> SessionSettings:

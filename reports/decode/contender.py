@@ -13,6 +13,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -77,14 +78,14 @@ def genai(folder: str, threads: int) -> Contender:
     return run
 
 
-def ours(folder: str, threads: int) -> Contender:
-    """Return what `pipeline generate --huge-pages` runs on an artifact folder."""
+def ours(folder: str, threads: int, *, huge_pages: bool = False) -> Contender:
+    """Return what `pipeline generate` runs on an artifact folder."""
     from pipeline.generate.options import GenerateOptions
     from pipeline.generate.source import TextSource
     from pipeline.generate.text import generate_rows
 
     told = GenerateOptions(Path(folder), ("-",), threads=threads)
-    source = TextSource(told, ("text-generation",), huge_pages=True)
+    source = TextSource(told, ("text-generation",), huge_pages=huge_pages)
     tokenizer = source.tokenizer()
 
     def run(prompt: list[int], new: int) -> Answer:
@@ -100,6 +101,7 @@ KINDS: dict[str, Callable[[str, int], Contender]] = {
     "transformers": transformers_eager,
     "genai": genai,
     "ours": ours,
+    "ours in huge pages": partial(ours, huge_pages=True),
 }
 
 

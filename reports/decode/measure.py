@@ -198,9 +198,9 @@ def render(data: dict[str, Any]) -> str:
         "(RssAnon) while loading and generating once; weights mapped from a file are not in it, "
         "Python's libraries are (torch and transformers in all but onnxruntime-genai). A prompt "
         "costs ours (exported with `--logits last`), transformers and the last row one row of "
-        "logits, genai by default all of them. Ours lies in huge pages (`pipeline generate "
-        "--huge-pages`). A growing cache is copied in every step, a fixed one is read to its end; "
-        "onnxruntime-genai writes into one with room for the answer and reads what is filled. "
+        "logits, genai by default all of them. A growing cache is copied in every step; ours of "
+        "fixed size (`--kv-cache static`) and onnxruntime-genai's, which has room for the answer, "
+        "are written in place and read as far as they are filled. "
         "Reading every weight once at this machine's copy speed would allow "
         f"{data['copy_limit_tokens_per_s']} tokens/s.",
     ]  # fmt: skip

@@ -21,11 +21,11 @@ def prepare(
     if not (checkpoint / "config.json").exists():
         dequantize(checkpoint)
     fixed = ["--kv-cache", "static", "--capacity", str(capacity)]
+    written, grown = export(work / f"fixed-{capacity}", checkpoint, fixed), work / "growing"
     found = {
-        "ours, growing cache": (sys.executable, "ours", export(work / "growing", checkpoint, [])),
-        "ours, fixed cache": (
-            sys.executable, "ours", export(work / f"fixed-{capacity}", checkpoint, fixed)
-        ),
+        "ours, fixed cache": (sys.executable, "ours", written),
+        "ours, fixed cache, --huge-pages": (sys.executable, "ours in huge pages", written),
+        "ours, growing cache": (sys.executable, "ours", export(grown, checkpoint, [])),
         "transformers eager": (sys.executable, "transformers", checkpoint),
     }  # fmt: skip
     if genai_python is not None:

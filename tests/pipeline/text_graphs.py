@@ -43,9 +43,9 @@ def only_refusal(text: str, find: Finder) -> Refusal:
     return found
 
 
-def rewritten(text: str, find: Finder, *lowerings: Lowering[Any]) -> ir.Model:
+def rewritten(text: str, find: Finder, *lowerings: Lowering[Any], opset: int = 23) -> ir.Model:
     """Return the model after the recogniser and the lowerings ran, without proofs."""
-    model = model_of(text)
+    model = model_of(text, opset)
     rewriter = Rewriter(model, Facts(model), None)
     outcomes = rewriter.run([Pass("test", find, lowerings)])
     assert any(outcome.state == "fused" for outcome in outcomes), [o.refusal for o in outcomes]
@@ -53,9 +53,12 @@ def rewritten(text: str, find: Finder, *lowerings: Lowering[Any]) -> ir.Model:
     return model
 
 
-def assert_becomes(before: str, after: str, find: Finder, *lowerings: Lowering[Any]) -> None:
+def assert_becomes(
+    before: str, after: str, find: Finder, *lowerings: Lowering[Any], opset: int = 23
+) -> None:
     """Check that the rewritten graph is the expected one, whatever its values are called."""
-    assert formulas(rewritten(before, find, *lowerings)) == formulas(model_of(after))
+    made = rewritten(before, find, *lowerings, opset=opset)
+    assert formulas(made) == formulas(model_of(after, opset))
 
 
 def formulas(model: ir.Model) -> dict[str, str]:
@@ -87,6 +90,8 @@ def _formula(value: ir.Value | None) -> str:
 
 def _shown(attribute: ir.Attr) -> str:
     value = attribute.value
+    if attribute.type == ir.AttributeType.TENSOR:
+        return str(value.numpy().tolist())
     return f"{value:.5g}" if isinstance(value, float) else str(value)
 
 

@@ -69,3 +69,10 @@ def test_a_full_proof_says_what_it_stands_on():
     assert line(inputs=["made-up ranges"], lacking="in a loop").endswith(
         ", not on activations: in a loop"
     )
+
+
+def test_caches_written_in_place_are_told():
+    part = {"counts": {}, "session": {"in_place": {"present": "past"}}}
+    (line,) = count_lines({"model": part})
+    assert line.strip().startswith("1 caches are written in place")
+    assert "--disable fuse_attention_in_place" in line

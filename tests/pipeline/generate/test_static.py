@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+import transformers
 
 from pipeline import ExportOptions, OptimizeOptions, export_model, optimize_model
 from pipeline.artifacts import open_folder
@@ -19,21 +20,39 @@ from pipeline.runners.ort_runner import OrtRunner
 from pipeline.runners.torch_runner import TorchRunner
 
 CAPACITY = 32
+STEPS = ("in-place", "rotary", "packed")
 WAYS = {
     "greedy": {"max_new_tokens": 20, "repetition_penalty": 1.1},
     "beams": {"max_new_tokens": 8, "num_beams": 3},
 }
 
 
-@pytest.fixture(scope="module")
-def folders(tmp_path_factory):
+@pytest.fixture(scope="module", params=["preset", "checkpoint"])
+def folders(tmp_path_factory, request):
     """Return the artifact folders of one model with a growing and with a static cache."""
+    model = "llama-tiny"
+    if request.param == "checkpoint":
+        model = str(checkpoint(tmp_path_factory.mktemp("checkpoint")))
     made = {}
     for cache, more in (("concat", {}), ("static", {"capacity": CAPACITY})):
         made[cache] = tmp_path_factory.mktemp(cache)
-        export_model(ExportOptions("llama-tiny", made[cache], kv_cache=cache, **more))
-    optimize_model(OptimizeOptions(made["static"]))
+        export_model(ExportOptions(model, made[cache], kv_cache=cache, **more))
+    found = optimize_model(OptimizeOptions(made["static"]))
+    if request.param == "checkpoint":
+        counts = found.facts["parts"]["model"]["counts"]
+        assert all(counts[f"attention-{what}"]["fused"] == 2 for what in STEPS)
     return made
+
+
+def checkpoint(folder):
+    """Write a tiny Llama whose heads are wide enough for every step of attention in place."""
+    config = transformers.LlamaConfig(
+        vocab_size=96, hidden_size=64, intermediate_size=96, num_hidden_layers=2,
+        num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=64,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    transformers.AutoModelForCausalLM.from_config(config).save_pretrained(folder)
+    return folder
 
 
 def opened(folder, stage):

@@ -1,6 +1,6 @@
 """Committing keeps names and readers, and takes away what nobody reads any more."""
 
-from pipeline.graph.edit import merge_equal, name_apart, remove_dead
+from pipeline.graph.edit import made_alike, merge_equal, name_apart, remove_dead
 from pipeline.graph.facts import Facts
 from pipeline.graph.recognise.attention import find_attention
 from pipeline.lowerings.attention_standard import FuseAttentionStandard
@@ -106,3 +106,19 @@ def test_nodes_of_one_name_are_named_apart():
     assert names[:2] == ["op", "op.2"]
     assert names[3] == ""
     assert len(set(names)) == 4
+
+
+def test_what_will_be_merged_is_told_beforehand():
+    model = model_of("""(float[4] x) => (float[4] a, float[4] b, float[4] c, float[4] d) {
+        p = Neg(x) q = Neg(x) a = Elu<alpha=0.5>(p) b = Elu<alpha=0.5>(q) c = Elu<alpha=0.6>(q)
+        d = Neg(a) }""")
+    values = {v.name: v for v in model.graph.outputs}
+    assert not made_alike(values["a"], values["b"])  # not made by lowerings
+    for node in model.graph:
+        node.metadata_props["pipeline.rule"] = "test"
+    assert made_alike(values["a"], values["b"])
+    assert not made_alike(values["b"], values["c"])
+    assert not made_alike(values["a"], values["d"])
+    assert not made_alike(values["a"], model.graph.inputs[0])
+    assert made_alike(None, None)
+    assert not made_alike(values["a"], None)

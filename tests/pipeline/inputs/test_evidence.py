@@ -5,6 +5,9 @@ import pytest
 
 from pipeline.graph.facts import Facts
 from pipeline.inputs.evidence import evidence_of
+from pipeline.inputs.roles import role_of
+from tests.pipeline import in_place_graphs as graphs
+from tests.pipeline.text_graphs import model_of
 
 
 def uses(node_inputs: list[str], kind: str, name: str, **attributes: object):
@@ -35,3 +38,23 @@ def test_lengths_of_grouped_attention_are_one_less():
 )
 def test_masks_of_fused_attention_keep_ones(kind, inputs):
     assert uses(inputs, kind, "mask", num_heads=2).keeps == 1
+
+
+IN_PLACE = {"written out": graphs.in_place(), "fused": graphs.fused()}
+
+
+@pytest.mark.parametrize("text", IN_PLACE.values(), ids=IN_PLACE)
+def test_new_tokens_are_written_where_there_is_room(text):
+    """Of a fixed cache: not a length, though lengths and the total are computed from it."""
+    model = model_of(text, graphs.OPSET)
+    facts = Facts(model)
+    roles = {value.name: role_of(value, facts) for value in model.graph.inputs}
+    assert roles["at"].kind == "ids"
+    (size,) = {str(bound.size) for bound in roles["at"].bounds}
+    assert size == "13 - S"
+
+
+def test_lengths_handed_in_stay_lengths_over_a_fixed_cache():
+    inputs = ["q", "k", "v", "pk", "pv", "lengths", "total", *[""] * 9, "new"]
+    settings = {"num_heads": 2, "kv_num_heads": 2}
+    assert uses(inputs, "GroupQueryAttention", "lengths", **settings).lengths == 1

@@ -48,3 +48,8 @@ def test_an_unfusable_model_reads_as_a_person_would_want(tmp_path):
     assert found["reason"] == "Relu between queries*keys and the softmax is not understood"
     assert found["node"].startswith("Relu ")
     assert found["remedy"].startswith("keep to scale, mask, bias")
+
+
+def test_an_operator_this_runtime_lacks_is_not_a_bug():
+    reason = "the proof failed: the replacement does not load: no such input"
+    assert "a newer ONNX Runtime" in remedy(refusal(step=5, reason=reason))

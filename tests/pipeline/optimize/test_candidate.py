@@ -4,6 +4,7 @@ import numpy as np
 import onnx_ir as ir
 
 from pipeline.optimize.candidate import Candidate
+from tests.pipeline import in_place_graphs as graphs
 from tests.pipeline.text_graphs import model_of
 
 ROOT = "({0}[2] x) => ({0}[2] y) {{ y = Sqrt(x) }}"
@@ -43,3 +44,17 @@ def test_weights_stay_in_their_files_wherever_those_are(tmp_path):
     assert not runner.failure
     (y,) = runner.run({"x": np.float32([1, 2, 3, 4])}).values()
     assert y.tolist() == [3, 4, 5, 6]
+
+
+def test_caches_are_written_in_place_and_what_is_fed_stays():
+    model = model_of(graphs.fused(), graphs.OPSET)
+    feeds = graphs.feeds_of(model, 2, 3)
+    before = {name: array.copy() for name, array in feeds.items()}
+    runner = Candidate(model)
+    assert not runner.failure, runner.failure
+    found = runner.run(feeds)
+    for name, array in feeds.items():
+        np.testing.assert_array_equal(array, before[name])
+    last = feeds["at"].max() + 3
+    np.testing.assert_array_equal(found["nk"][:, :, last:], before["pk"][:, :, last:])
+    assert (found["nk"] != before["pk"]).any()

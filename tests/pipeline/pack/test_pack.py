@@ -201,7 +201,7 @@ def test_options(bad):
         PackOptions(**{"folder": Path("d"), "output": Path("b.tar"), **bad})
 
 
-SCRIPTS = ("run.py", "cuda_driver.py", "tensorrt_engine.py")
+SCRIPTS = ("run.py", "in_place.py", "cuda_driver.py", "tensorrt_engine.py")
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
