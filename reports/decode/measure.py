@@ -6,7 +6,8 @@ WORK keeps the checkpoint (dequantized once to float32, so that all have the sam
 artifacts and genai's models; what is there is reused. In a session every contender is loaded in its
 own process, in an order that is another one each time; then they answer in turns, one at a time,
 each after a quiet moment. Turns are short because machines change speed: this one by 1.4 times,
-for seconds at a time. Ratios are theirs / ours within a round, for ours in ordinary and in huge pages; their intervals draw whole sessions.
+for seconds at a time. Ratios are theirs / ours within a round, for ours in ordinary and in huge
+pages; their intervals draw whole sessions.
 Writes data.json and report.md.
 """
 
