@@ -124,7 +124,8 @@ def _noted(node: ir.Node, index: int, probe: Probe, facts: Facts, found: Evidenc
         return True
     if kind == "TensorScatter":
         if index == 2:
-            found.bounds.extend(_room(node.inputs[0], node.inputs[1], facts))
+            axis = node.attributes.get_int("axis", -2)
+            found.bounds.extend(_room(node.inputs[0], node.inputs[1], axis, axis, facts))
         return index == 2
     if kind == "If":
         found.branches |= index == 0
@@ -195,7 +196,7 @@ def _note_attention(node: ir.Node, index: int, probe: Probe, facts: Facts, found
     visible = 1 if probe.one > probe.zero else 0
     if node.op_type == "GroupQueryAttention":
         if index == 5 and writes_in_place(node) and probe.zero:  # lengths count from there
-            found.bounds.extend(_room(node.inputs[3], node.inputs[0], facts))
+            found.bounds.extend(_room(node.inputs[3], node.inputs[0], 2, 1, facts))
         elif index == 5:
             found.lengths = 1
         found.total |= index == 6
@@ -209,8 +210,18 @@ def _note_attention(node: ir.Node, index: int, probe: Probe, facts: Facts, found
         found.lengths = 0
 
 
-def _room(cache: ir.Value | None, new: ir.Value | None, facts: Facts) -> Iterator[Bound]:
-    """Yield what bounds the place in a cache of fixed size from which new tokens are written."""
-    capacity, rows = facts.shape(cache), facts.shape(new)
-    if capacity and rows:
-        yield Bound(capacity[2] - rows[-2] + 1, 0.0, 1.0, False)
+def _room(
+    cache: ir.Value | None, new: ir.Value | None, length: int, rows: int, facts: Facts
+) -> Iterator[Bound]:
+    """Yield what bounds the place in a cache of fixed size from which new tokens are written.
+
+    Args:
+        cache: The cache before.
+        new: The new tokens.
+        length: The cache's axis of positions.
+        rows: The new tokens' axis.
+        facts: Shapes of both.
+    """
+    before, added = facts.shape(cache), facts.shape(new)
+    if before and added and -len(before) <= length < len(before) and rows < len(added):
+        yield Bound(before[length] - added[rows] + 1, 0.0, 1.0, False)

@@ -8,11 +8,11 @@ import onnx_ir as ir
 
 from pipeline.graph.regions import Region
 
-# operator -> (its input with the positions, its input with the cache before, with the new tokens)
+# operator -> its inputs with the positions, with the cache before, with the new tokens
 _WRITES = {"TensorScatter": (2, 0, 1), "GroupQueryAttention": (5, 3, 0)}
 _THROUGH = frozenset({"Add", "Sub", "Cast", "Identity"})
 _DEPTH = 6
-_ROWS, _CAPACITY = -2, 2  # axes of the new tokens and of the cache, whatever their rank
+_CAPACITY, _ROWS = -2, -2  # axes of the cache and of the new tokens
 
 
 def room_in_cache(region: Region, index: int, sizes: Mapping[str, int]) -> int | None:
@@ -51,5 +51,5 @@ def _size(
     """Return a size of what a region input holds, also behind changes of layout; else None."""
     if value is None or not value.is_graph_input():
         return None
-    dim = region.shapes[int(str(value.name)[1:])][axis]
-    return dim.evaluate(sizes)
+    shape = region.shapes[int(str(value.name)[1:])]
+    return shape[axis].evaluate(sizes) if len(shape) >= -axis else None

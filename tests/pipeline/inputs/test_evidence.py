@@ -58,3 +58,18 @@ def test_lengths_handed_in_stay_lengths_over_a_fixed_cache():
     inputs = ["q", "k", "v", "pk", "pv", "lengths", "total", *[""] * 9, "new"]
     settings = {"num_heads": 2, "kv_num_heads": 2}
     assert uses(inputs, "GroupQueryAttention", "lengths", **settings).lengths == 1
+
+
+@pytest.mark.parametrize(
+    ("axis", "shapes", "size"),
+    [(0, ("6,4", "2,4"), "5"), (-2, ("6,4", "S,4"), "7 - S"), (1, ("6", "2"), None)],
+    ids=["another axis", "rank 2", "no such axis"],
+)
+def test_any_tensor_may_be_scattered_into(axis, shapes, size):
+    model = model_of(
+        f"""(float[{shapes[0]}] past, float[{shapes[1]}] new, int64[1] at)
+        => (float[{shapes[0]}] y) {{ y = TensorScatter<axis={axis}>(past, new, at) }}""",
+        24,
+    )
+    found = evidence_of(model.graph.inputs[2], Facts(model)).bounds
+    assert [str(bound.size) for bound in found] == ([] if size is None else [size])
