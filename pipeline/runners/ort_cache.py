@@ -111,6 +111,7 @@ class FixedCache(OrtCache):
         self._binding = session.io_binding()
         self._past: dict[str, Any] = {}
         self._now: dict[str, Any] = {}  # inputs of the step, whose memory the binding reads
+        self._bound: dict[str, np.ndarray] = {}  # the arrays of that memory, on the CPU
         self._bind(start)  # first: a binding counts outputs in the order they were bound
         for name, value in self._fixed.items():
             self._binding.bind_ortvalue_input(name, value)
@@ -123,8 +124,7 @@ class FixedCache(OrtCache):
         """
         binding = self._binding
         for name in named(self._new, feeds, self._path):
-            self._now[name] = to_value(self._typed(name, feeds[name]), self._device)
-            binding.bind_ortvalue_input(name, self._now[name])
+            self._give(name, self._typed(name, feeds[name]))
         for _, name in self._others:
             binding.bind_output(name, "cpu")  # made anew by the runtime in every run
         try:
@@ -133,6 +133,17 @@ class FixedCache(OrtCache):
             raise run_failed(err, self._path) from err
         made = binding.get_outputs_as_ortvaluevector()
         return {name: lend_array(ort.OrtValue(made[at])) for at, name in self._others}
+
+    def _give(self, name: str, array: np.ndarray) -> None:
+        """Hand in what is new, through the memory bound before where it has the same form."""
+        bound = self._bound.get(name)
+        if bound is not None and bound.shape == array.shape and bound.dtype == array.dtype:
+            bound[...] = array
+            return
+        if self._device == "cpu":  # where a value is the array's own memory
+            array = self._bound[name] = array.copy()
+        self._now[name] = to_value(array, self._device)
+        self._binding.bind_ortvalue_input(name, self._now[name])
 
     def arrays(self) -> Arrays:
         """Return the cache."""

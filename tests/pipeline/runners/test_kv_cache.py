@@ -120,6 +120,23 @@ def test_a_fixed_cache_is_updated_in_place(tmp_path):
         assert cache.arrays()[KEY][:, 0, 0, 0].tolist() == [9, 6]
 
 
+def test_steps_of_one_form_share_memory_that_is_not_the_callers(tmp_path):
+    saved(ADDS, tmp_path / "adds.onnx")
+    with OrtRunner(tmp_path / "adds.onnx") as runner:
+        start = np.zeros((1, 2, 4, 1), np.float32)
+        cache = open_cache(runner, {KEY: start}, {}, in_place=True)
+        new, made = np.ones_like(start), []
+        for value in (1, 2, 3):
+            other = np.full(2, value, np.float32)
+            made.append(cache.step({"new": new, "other": other})["y"])
+            other[:] = 9
+        assert [y.tolist() for y in made] == [[-1] * 2, [-2] * 2, [-3] * 2]
+        wide = cache.step({"new": new, "other": np.float32([4, 5, 6])})["y"]
+        assert wide.tolist() == [-4, -5, -6]
+        assert cache.step({"new": 2 * new, "other": np.float32([7])})["y"].tolist() == [-7]
+        assert cache.arrays()[KEY].reshape(-1).tolist() == [6] * 8
+
+
 def test_what_a_step_gives_outlives_the_cache(grows):
     start = {KEY: np.zeros((1, 2, 0, 4), np.float32)}
     cache = open_cache(grows, start, {"scale": np.ones(4, np.float32)}, in_place=False)
