@@ -50,15 +50,15 @@ def one_beam(
     ends, clocks, others = _sorted(stopping_criteria)
     pad = generation_config.pad_token_id
     choose = _sampled if generation_config.do_sample else _best
-    going = np.ones(len(ids), bool)
+    going, all_going = np.ones(len(ids), bool), True
     step = model.stepper(input_ids, **arguments)
     fed = ids[:, :width]
-    while width < limit and going.any():
+    while width < limit and (all_going or going.any()):
         scores = step(fed)[:, -1]
         if logits_processor:
             scores = logits_processor(text[:, :width], torch.tensor(scores)).numpy()
         chosen = choose(scores)
-        if ends:
+        if ends and not all_going:
             chosen = np.where(going, chosen, pad)
         ids[:, width] = chosen
         width += 1
@@ -69,6 +69,7 @@ def one_beam(
             clock.hear(ids[:, :width])
         for criterion in others:
             going &= ~criterion(text[:, :width], None).numpy()
+        all_going = bool(going.all())
     answer: torch.Tensor = text[:, :width].clone()
     return answer
 
