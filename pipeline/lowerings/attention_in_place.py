@@ -30,7 +30,7 @@ from pipeline.graph.recognise.attention_in_place import InPlaceSite
 from pipeline.graph.relayout import relayout, shape_operand
 from pipeline.graph.sites import Refusal
 from pipeline.graph.views import View, axis_size
-from pipeline.lowerings.attention_parts import lowest, put_back
+from pipeline.lowerings.attention_parts import GROUP_QUERY, lowest, put_back
 from pipeline.lowerings.base import Exactness
 
 _INT32 = {"to": ir.DataType.INT32.value}
@@ -50,10 +50,7 @@ class FuseAttentionInPlace:
     construct: str = "attention-in-place"
     targets: frozenset[str] = frozenset({"ort-cpu"})
     opset: int = 23
-    source: str = (
-        "https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md"
-        "#com.microsoft.GroupQueryAttention"
-    )
+    source: str = GROUP_QUERY
     exact: Exactness = "rounding"
 
     def lower(self, site: InPlaceSite, emit: Emitter) -> tuple[ir.Value, ...] | Refusal:

@@ -19,6 +19,7 @@ import onnx_ir as ir
 
 from pipeline.graph.emit import Emitter
 from pipeline.graph.recognise.attention_packed import PackedAttentionSite
+from pipeline.lowerings.attention_parts import GROUP_QUERY
 from pipeline.lowerings.base import Exactness
 
 
@@ -30,10 +31,7 @@ class FuseAttentionPacked:
     construct: str = "attention-packed"
     targets: frozenset[str] = frozenset({"ort-cpu"})
     opset: int = 23
-    source: str = (
-        "https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md"
-        "#com.microsoft.GroupQueryAttention"
-    )
+    source: str = GROUP_QUERY
     exact: Exactness = "rounding"
 
     def lower(self, site: PackedAttentionSite, emit: Emitter) -> tuple[ir.Value, ...]:

@@ -14,6 +14,11 @@ from pipeline.graph.recognise.attention.site import AttentionSite, MaskStep
 from pipeline.graph.relayout import relayout, shape_operand
 from pipeline.graph.views import Axes, Axis, View, axis_size
 
+GROUP_QUERY = (
+    "https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md"
+    "#com.microsoft.GroupQueryAttention"
+)
+
 
 def packed(site: AttentionSite, emit: Emitter) -> tuple[ir.Value, ir.Value, ir.Value]:
     """Return queries, keys and values as [batch, length, heads * size]."""

@@ -20,6 +20,7 @@ import onnx_ir as ir
 from pipeline.graph.emit import Emitter
 from pipeline.graph.recognise.attention_rotary import RotaryAttentionSite
 from pipeline.graph.sites import Refusal
+from pipeline.lowerings.attention_parts import GROUP_QUERY
 from pipeline.lowerings.base import Exactness
 
 LONGEST, TABLES = 6, slice(7, 10)  # inputs: positions in the cache; cos, sin, positions of tokens
@@ -33,10 +34,7 @@ class FuseAttentionRotary:
     construct: str = "attention-rotary"
     targets: frozenset[str] = frozenset({"ort-cpu"})
     opset: int = 23
-    source: str = (
-        "https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md"
-        "#com.microsoft.GroupQueryAttention"
-    )
+    source: str = GROUP_QUERY
     exact: Exactness = "rounding"
 
     def lower(self, site: RotaryAttentionSite, emit: Emitter) -> tuple[ir.Value, ...] | Refusal:

@@ -48,7 +48,7 @@ def _room(node: ir.Node, region: Region, sizes: Mapping[str, int]) -> int | None
 def _size(
     value: ir.Value | None, axis: int, region: Region, sizes: Mapping[str, int]
 ) -> int | None:
-    """Return a size of what a region input holds, also behind changes of layout; else None."""
+    """Return a size of a region input, None for anything computed, such as a change of layout."""
     if value is None or not value.is_graph_input():
         return None
     shape = region.shapes[int(str(value.name)[1:])]
