@@ -15,14 +15,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pipeline.artifacts import Artifact, Folder, open_folder
-    from pipeline.build_engine.options import BuildEngineOptions
-    from pipeline.build_engine.stage import build_engines
     from pipeline.doctor import examine
-    from pipeline.export.options import ExportOptions
-    from pipeline.export.stage import export_model
-    from pipeline.optimize.explain import explain_model
-    from pipeline.optimize.options import OptimizeOptions
-    from pipeline.optimize.stage import optimize_model
     from pipeline.parity.options import ParityOptions
     from pipeline.parity.stage import compare_parity
     from pipeline.perf.options import PerfOptions
@@ -31,6 +24,13 @@ if TYPE_CHECKING:
     from pipeline.report.stage import write_report
     from pipeline.run.options import RunOptions
     from pipeline.run.stage import run_pipeline
+    from pipeline.stages.build_engine.options import BuildEngineOptions
+    from pipeline.stages.build_engine.stage import build_engines
+    from pipeline.stages.export.options import ExportOptions
+    from pipeline.stages.export.stage import export_model
+    from pipeline.stages.optimize.explain import explain_model
+    from pipeline.stages.optimize.options import OptimizeOptions
+    from pipeline.stages.optimize.stage import optimize_model
 
 __version__ = "0.1.0"
 
@@ -61,14 +61,14 @@ _HOMES = {
     "Artifact": "artifacts",
     "Folder": "artifacts",
     "open_folder": "artifacts",
-    "BuildEngineOptions": "build_engine.options",
-    "build_engines": "build_engine.stage",
+    "BuildEngineOptions": "stages.build_engine.options",
+    "build_engines": "stages.build_engine.stage",
     "examine": "doctor",
-    "ExportOptions": "export.options",
-    "export_model": "export.stage",
-    "explain_model": "optimize.explain",
-    "OptimizeOptions": "optimize.options",
-    "optimize_model": "optimize.stage",
+    "ExportOptions": "stages.export.options",
+    "export_model": "stages.export.stage",
+    "explain_model": "stages.optimize.explain",
+    "OptimizeOptions": "stages.optimize.options",
+    "optimize_model": "stages.optimize.stage",
     "ParityOptions": "parity.options",
     "compare_parity": "parity.stage",
     "PerfOptions": "perf.options",

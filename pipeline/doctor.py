@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from pipeline.build_engine.targets import RTX_TARGETS
 from pipeline.errors import PipelineError
+from pipeline.stages.build_engine.targets import RTX_TARGETS
 from pipeline.tensorrt_api import Flavour, Gpu, find_gpu, load, wheel_version
 from pipeline.toolchain import Library, install_hint, libraries, machine, within
 from pipeline.types import SILENT, Progress

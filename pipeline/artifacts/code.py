@@ -40,7 +40,7 @@ def code_ingredients(module: str) -> dict[str, str]:
     """Return, for the package a stage's function lives in, everything its result may depend on.
 
     Args:
-        module: Dotted name of the module, such as `pipeline.export.stage`.
+        module: Dotted name of the module, such as `pipeline.stages.export.stage`.
 
     Returns:
         `code <package>` to the sha256 of its files, for the package and all it imports from this
@@ -69,11 +69,11 @@ def _version(distribution: str) -> str:
 
 
 def _unit(module: str) -> str:
-    """Return the part of a dotted name that is hashed as one: `pipeline.export`, `models`."""
-    head, _, rest = module.partition(".")
-    if head == "models" or not rest:
-        return head
-    return f"{head}.{rest.split('.')[0]}"
+    """Return the part of a name that is hashed as one: `models`, `pipeline.stages.export`."""
+    names = module.split(".")
+    if names[0] == "models":
+        return "models"
+    return ".".join(names[: 3 if names[1:2] == ["stages"] else 2])
 
 
 def _closure(unit: str) -> tuple[frozenset[str], frozenset[str]]:

@@ -11,11 +11,11 @@ import json
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
+from pipeline.artifacts.artifact import Artifact, FileRecord, read_manifest
 from pipeline.artifacts.context import TEMP_PREFIX, WEIGHTS, StageContext, remove
 from pipeline.artifacts.digests import digest_file, write_atomic
 from pipeline.artifacts.external import data_files
 from pipeline.artifacts.folder import Folder
-from pipeline.artifacts.records import Artifact, FileRecord, read_manifest
 from pipeline.errors import FolderError
 
 _JOURNAL = ".journal-"

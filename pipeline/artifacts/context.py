@@ -15,8 +15,8 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
+from pipeline.artifacts.artifact import Artifact
 from pipeline.artifacts.folder import Folder
-from pipeline.artifacts.records import Artifact
 
 TEMP_PREFIX = ".tmp-"
 WEIGHTS = re.compile(rb"weights-[0-9a-f]{8,64}\.data")

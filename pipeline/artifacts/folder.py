@@ -16,10 +16,10 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from pipeline.artifacts.artifact import Artifact, read_manifest
 from pipeline.artifacts.digests import STATS, StatCache, digest_json, write_atomic
 from pipeline.artifacts.external import data_files
 from pipeline.artifacts.lock import locked, try_locked
-from pipeline.artifacts.records import Artifact, read_manifest
 from pipeline.errors import FolderError, PipelineError
 
 _LOG = logging.getLogger(__name__)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from pipeline.artifacts.artifact import FORMAT, Artifact
 from pipeline.artifacts.code import code_ingredients
 from pipeline.artifacts.digests import canonical_json, digest_json
-from pipeline.artifacts.records import FORMAT, Artifact
 from pipeline.types import Json
 
 _LONGEST_PLAIN = 80

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from pipeline.artifacts.artifact import Artifact, FileRecord
 from pipeline.artifacts.code import code_ingredients
 from pipeline.artifacts.commit import collect, commit, drop_damaged, sweep
 from pipeline.artifacts.context import StageContext
@@ -15,7 +16,6 @@ from pipeline.artifacts.folder import Folder, disk_errors, folder_errors
 from pipeline.artifacts.ingredients import changes, gather, key_of
 from pipeline.artifacts.memory import Meter
 from pipeline.artifacts.plan import WouldMake, is_planning
-from pipeline.artifacts.records import Artifact, FileRecord
 from pipeline.errors import FolderError
 from pipeline.types import Json
 

@@ -8,7 +8,7 @@ from typing import Any
 from pipeline.artifacts import Artifact
 from pipeline.claims.graphs import precision_claim
 from pipeline.claims.ledger import Claim, judge
-from pipeline.graph.onnx_files import load_model
+from pipeline.graph.files.model_file import load_model
 
 Elsewhere = Sequence[Mapping[str, Any]]
 _PACK = "`pipeline pack` verifies it on a machine that has one"

@@ -11,8 +11,8 @@ import onnx_ir as ir
 
 from pipeline.artifacts import Artifact
 from pipeline.claims.ledger import Claim, judge
-from pipeline.graph.facts import Facts
-from pipeline.graph.onnx_files import load_model
+from pipeline.graph.files.model_file import load_model
+from pipeline.graph.inference.facts import Facts
 
 PRODUCTS = frozenset({"MatMul", "Gemm", "Conv", "Attention", "MultiHeadAttention", "FusedMatMul",
                       "GroupQueryAttention"})  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.artifacts.records import Artifact
+from pipeline.artifacts.artifact import Artifact
 
 
 def artifact_lines(artifact: Artifact) -> list[str]:

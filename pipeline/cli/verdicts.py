@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline.artifacts.records import Artifact
+from pipeline.artifacts.artifact import Artifact
 from pipeline.cli.console import Console
 from pipeline.cli.summary import artifact_data, artifact_lines
 

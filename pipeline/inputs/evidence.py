@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import onnx_ir as ir
 
-from pipeline.graph.dims import Dim
-from pipeline.graph.facts import Facts
-from pipeline.graph.in_place import writes_in_place
+from pipeline.graph.inference.facts import Facts
+from pipeline.graph.inference.in_place import writes_in_place
+from pipeline.graph.sizes.dims import Dim
 from pipeline.inputs.probe import Probe, step
 
 _MS = "com.microsoft"

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import onnx_ir as ir
 
-from pipeline.graph.facts import Facts
+from pipeline.graph.inference.facts import Facts
 
 FILL = -1e3  # at and below this a value is meant to vanish in a softmax
 

@@ -7,8 +7,8 @@ from typing import Literal
 
 import onnx_ir as ir
 
-from pipeline.graph.dims import Dim
-from pipeline.graph.facts import Facts
+from pipeline.graph.inference.facts import Facts
+from pipeline.graph.sizes.dims import Dim
 from pipeline.inputs.evidence import Bound, Evidence, evidence_of, float_evidence_of
 
 Kind = Literal["ids", "positions", "mask", "lengths", "total", "switch", "size", "bias", "floats"]

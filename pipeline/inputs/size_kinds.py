@@ -7,8 +7,8 @@ from typing import Literal
 
 import onnx_ir as ir
 
-from pipeline.graph.dims import Dim
-from pipeline.graph.facts import Facts
+from pipeline.graph.inference.facts import Facts
+from pipeline.graph.sizes.dims import Dim
 from pipeline.inputs.roles import Role
 
 SizeKind = Literal["batch", "sequence", "past", "image", "samples", "frames", "channels"]

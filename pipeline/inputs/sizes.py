@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline import errors
-from pipeline.graph.dims import Dim
-from pipeline.graph.facts import Facts
+from pipeline.graph.inference.facts import Facts
+from pipeline.graph.sizes.dims import Dim
 from pipeline.inputs.roles import Role
 from pipeline.inputs.size_kinds import SizeKind, channels_of, key_length, size_kinds
 

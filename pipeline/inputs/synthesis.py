@@ -9,9 +9,9 @@ import numpy as np
 import onnx_ir as ir
 
 from pipeline import errors
-from pipeline.graph.dims import Dim
-from pipeline.graph.facts import Facts
-from pipeline.graph.inline import inline
+from pipeline.graph.inference.facts import Facts
+from pipeline.graph.normalise.inline import inline
+from pipeline.graph.sizes.dims import Dim
 from pipeline.inputs.images import accepted_sides
 from pipeline.inputs.masks import STYLES, Style, positions, visible
 from pipeline.inputs.roles import Role, role_of

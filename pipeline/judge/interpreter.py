@@ -208,6 +208,6 @@ def _values_by_name(graph: ir.Graph) -> dict[str, ir.Value]:
 
 
 def _loaded(path: Path) -> ir.Model:
-    from pipeline.graph.onnx_files import load_model
+    from pipeline.graph.files.model_file import load_model
 
     return load_model(path)

@@ -11,7 +11,7 @@ import onnx_ir as ir
 
 from pipeline.artifacts import Artifact, Folder
 from pipeline.errors import FolderError
-from pipeline.graph.onnx_files import load_model
+from pipeline.graph.files.model_file import load_model
 from pipeline.types import Json
 
 

@@ -13,14 +13,14 @@ from pathlib import Path
 
 from pipeline.artifacts import Folder, digest_file, digest_json, open_folder
 from pipeline.errors import FolderError
-from pipeline.graph.onnx_files import load_model
+from pipeline.graph.files.model_file import load_model
 from pipeline.pack.cases import write_cases
 from pipeline.pack.contents import Candidate, files_of, find_candidates
 from pipeline.pack.options import PackOptions
 from pipeline.types import SILENT, Json, Progress
 
 _HERE = Path(__file__).resolve().parent
-_RUNNERS = _HERE.parent / "runners"
+_RUNNERS = _HERE.parent / "stages" / "runners"
 _SCRIPTS = {
     "run.py": _HERE / "bundle_runner.py",
     "in_place.py": _HERE / "bundle_in_place.py",

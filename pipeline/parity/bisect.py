@@ -18,18 +18,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipeline.errors import PipelineError
-from pipeline.graph.onnx_files import load_model, save_model
-from pipeline.graph.sites import module_path
+from pipeline.graph.files.model_file import load_model, save_model
+from pipeline.graph.module_path import module_path
 from pipeline.judge import Judge
+from pipeline.ort.settings import settings_path
 from pipeline.parity.budget import ULP, budget_for, usage
 from pipeline.parity.candidates import Candidate
 from pipeline.parity.measure import Errors, compare, magnitude
 from pipeline.parity.part import Part
 from pipeline.parity.reference import DTYPES
 from pipeline.parity.results import CandidateResult
-from pipeline.runners.open import open_runner
-from pipeline.runners.session import settings_path
-from pipeline.runners.torch_runner import to_array
+from pipeline.stages.runners.open import open_runner
+from pipeline.stages.runners.torch_runner import to_array
 from pipeline.types import Progress
 
 if TYPE_CHECKING:

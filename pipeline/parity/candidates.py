@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.artifacts import open_folder
 from pipeline.errors import PipelineError
-from pipeline.runners.base import Runner
-from pipeline.runners.open import ENGINE_SUFFIXES, open_runner
+from pipeline.stages.runners.base import Runner
+from pipeline.stages.runners.open import ENGINE_SUFFIXES, open_runner
 from pipeline.types import PRECISIONS
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class Candidate:
         except PipelineError:
             if self.is_engine or self.precision != "bf16":
                 raise
-        from pipeline.runners.judge_runner import JudgeRunner
+        from pipeline.stages.runners.judge_runner import JudgeRunner
 
         return JudgeRunner(self.file, "declared")
 
@@ -135,7 +135,7 @@ def name_precision(name: str) -> str:
 
 def graph_precision(path: Path) -> str:
     """Return the narrowest type the graph's weights have, read off the file."""
-    from pipeline.graph.onnx_files import load_model
+    from pipeline.graph.files.model_file import load_model
 
     return model_precision(load_model(path))
 

@@ -15,7 +15,7 @@ from pipeline.errors import BadModelError, PipelineError
 from pipeline.parity.budget import ULP, budget_for, kappa, pool, usage, within_tolerance
 from pipeline.parity.measure import Errors, magnitude, measured
 from pipeline.parity.results import Case, OutputResult, histogram
-from pipeline.runners.base import Runner
+from pipeline.stages.runners.base import Runner
 
 AMPLIFYING = ("large",)
 EXTREME = ("large", "holes", "masked-rows")

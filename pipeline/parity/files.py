@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import EnvironmentMissingError, UsageError
-from pipeline.graph.onnx_files import load_model
+from pipeline.graph.files.model_file import load_model
 from pipeline.parity.bisect import bisect_failures
 from pipeline.parity.candidates import Candidate, file_candidates
 from pipeline.parity.cases import file_case, make_file_cases

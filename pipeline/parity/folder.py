@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.artifacts import Artifact
 from pipeline.errors import EnvironmentMissingError, PipelineError, first_line
-from pipeline.graph.onnx_files import load_model
+from pipeline.graph.files.model_file import load_model
 from pipeline.parity.bisect import bisect_failures
 from pipeline.parity.budget import FLOOR_ULPS, LOUD_FACTOR, MAX_FACTOR, RMS_FACTOR, ULP
 from pipeline.parity.candidates import Candidate, folder_candidates, named_candidates
@@ -19,9 +19,9 @@ from pipeline.parity.part import Part
 from pipeline.parity.reference import Reference, TorchReference, reference_for
 from pipeline.parity.results import EDGES, CandidateResult, Case, case_json
 from pipeline.parity.texts import Texts, read_texts, unseen_texts
-from pipeline.runners.base import Runner
-from pipeline.runners.decoding import cache_capacity
-from pipeline.runners.kv_cache import PAST
+from pipeline.stages.runners.base import Runner
+from pipeline.stages.runners.decoding import cache_capacity
+from pipeline.stages.runners.kv_cache import PAST
 from pipeline.types import Json, Progress
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from pipeline.parity.generation import (
     teacher_forced,
 )
 from pipeline.parity.texts import Texts
-from pipeline.runners.base import Runner
-from pipeline.runners.decoding import Decoder, Generated, greedy
+from pipeline.stages.runners.base import Runner
+from pipeline.stages.runners.decoding import Decoder, Generated, greedy
 from pipeline.types import Json, Progress
 
 BATCH = 40

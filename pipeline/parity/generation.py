@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.runners.decoding import Decoder, Generated
+from pipeline.stages.runners.decoding import Decoder, Generated
 from pipeline.types import Json
 
 

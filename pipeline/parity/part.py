@@ -27,7 +27,7 @@ from pipeline.parity.measure import Errors, magnitude
 from pipeline.parity.metamorphic import Check
 from pipeline.parity.reference import Reference, declared_types
 from pipeline.parity.results import CandidateResult, Case, OutputResult
-from pipeline.runners.base import Runner
+from pipeline.stages.runners.base import Runner
 from pipeline.types import Progress
 
 
@@ -123,7 +123,7 @@ class Part:
         """
         if candidate.precision in ULP or candidate.is_engine:
             return None
-        from pipeline.runners.judge_runner import JudgeRunner
+        from pipeline.stages.runners.judge_runner import JudgeRunner
 
         with JudgeRunner(candidate.file, "declared") as runner:
             found = measure(runner, self.cases, self.truths)

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from pipeline.errors import PipelineError
-from pipeline.runners.base import Runner
+from pipeline.stages.runners.base import Runner
 
 if TYPE_CHECKING:
-    from pipeline.export.load import LoadedParts
-    from pipeline.export.parts import ExportPart
+    from pipeline.stages.export.load import LoadedParts
+    from pipeline.stages.export.parts import ExportPart
 
 DTYPES = {"fp64": "float64", "fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
 HEADROOM = 0.6
@@ -44,7 +44,7 @@ class GraphReference:
 
     def open(self, part: str, precision: str) -> Runner:
         """Return the judge on this part's graph."""
-        from pipeline.runners.judge_runner import JudgeRunner
+        from pipeline.stages.runners.judge_runner import JudgeRunner
 
         return JudgeRunner(self.files[part], DTYPES[precision])
 
@@ -71,7 +71,7 @@ class TorchReference:
 
     def open(self, part: str, precision: str) -> Runner:
         """Return the part's PyTorch module in this precision."""
-        from pipeline.runners.torch_runner import TorchOptions, TorchRunner
+        from pipeline.stages.runners.torch_runner import TorchOptions, TorchRunner
 
         module = self._part(part)
         if precision not in ("fp64", "fp32"):
@@ -84,7 +84,7 @@ class TorchReference:
         return "the PyTorch model in float64"
 
     def _part(self, name: str) -> ExportPart:
-        from pipeline.export.load import reload_parts
+        from pipeline.stages.export.load import reload_parts
 
         if self._loaded is None:
             self._loaded = reload_parts(self.facts, self.folder)

@@ -11,7 +11,7 @@ from typing import Any
 
 from pipeline.artifacts import Artifact
 from pipeline.errors import EnvironmentMissingError, PipelineError
-from pipeline.graph.onnx_files import load_model
+from pipeline.graph.files.model_file import load_model
 from pipeline.perf.clock import Plan, Samples, measure
 from pipeline.perf.contender import Contender, Job
 from pipeline.perf.contenders import (

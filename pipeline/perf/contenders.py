@@ -11,7 +11,7 @@ import psutil
 
 from pipeline.errors import UsageError
 from pipeline.perf.contender import Contender
-from pipeline.runners.open import ENGINE_SUFFIXES
+from pipeline.stages.runners.open import ENGINE_SUFFIXES
 
 EXPORTED = "exported"
 BASELINES = ("eager", EXPORTED, "eager cuda fp32", "eager cuda fp16", "eager cuda bf16")

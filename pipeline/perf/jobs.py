@@ -10,8 +10,8 @@ import numpy as np
 
 from pipeline.inputs import synthesize
 from pipeline.perf.contender import Job
-from pipeline.runners.decoding import cache_capacity
-from pipeline.runners.kv_cache import PAST
+from pipeline.stages.runners.decoding import cache_capacity
+from pipeline.stages.runners.kv_cache import PAST
 
 if TYPE_CHECKING:
     import onnx_ir as ir

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.errors import UsageError
-from pipeline.graph.onnx_files import load_model
+from pipeline.graph.files.model_file import load_model
 from pipeline.inputs import choose_dims
 from pipeline.perf.contender import Job
 from pipeline.perf.jobs import TYPICAL, part_jobs

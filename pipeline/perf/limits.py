@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.graph.facts import Facts
-from pipeline.graph.onnx_files import load_model
+from pipeline.graph.files.model_file import load_model
+from pipeline.graph.inference.facts import Facts
 from pipeline.perf.contender import Job
 from pipeline.perf.remote import RemoteWorker
 from pipeline.perf.roofline import Cost, Peaks, count, limits

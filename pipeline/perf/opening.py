@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.runners.base import Runner
-from pipeline.runners.open import load_runtime, open_runner
+from pipeline.stages.runners.base import Runner
+from pipeline.stages.runners.open import load_runtime, open_runner
 
 if TYPE_CHECKING:
     from pipeline.perf.contender import Contender
@@ -27,7 +27,7 @@ def open_contender(contender: Contender) -> dict[str, Runner]:
         return _open_torch(contender)
     files = {part: Path(file) for part, file in contender.files.items()}
     if contender.kind == "openvino":
-        module = load_runtime("pipeline.runners.openvino_runner", "openvino")
+        module = load_runtime("pipeline.stages.runners.openvino_runner", "openvino")
         return {part: module.OpenvinoRunner(f, contender.threads) for part, f in files.items()}
     return {
         part: open_runner(file, device=contender.device, threads=contender.threads)
@@ -38,8 +38,8 @@ def open_contender(contender: Contender) -> dict[str, Runner]:
 def _open_torch(contender: Contender) -> dict[str, Runner]:
     from pipeline.artifacts import open_folder
     from pipeline.artifacts.folder import MAKE_IT
-    from pipeline.export.load import reload_parts
-    from pipeline.runners.torch_runner import TorchOptions, TorchRunner
+    from pipeline.stages.export.load import reload_parts
+    from pipeline.stages.runners.torch_runner import TorchOptions, TorchRunner
 
     options = TorchOptions(
         dtype=TORCH_TYPES[contender.precision],  # type: ignore[arg-type]

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.runners.ort_runner import OrtOptions, OrtRunner
+from pipeline.stages.runners.ort_runner import OrtOptions, OrtRunner
 
 CALLS = 10
 OPS = {

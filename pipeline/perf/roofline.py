@@ -18,7 +18,7 @@ from pipeline.types import Json
 if TYPE_CHECKING:
     import onnx_ir as ir
 
-    from pipeline.graph.facts import Facts
+    from pipeline.graph.inference.facts import Facts
 
 Shape = tuple[int, ...]
 

@@ -21,8 +21,8 @@ import numpy as np
 from pipeline.errors import PipelineError
 from pipeline.perf.contender import Contender, Job
 from pipeline.perf.opening import open_contender, prepared
-from pipeline.runners.base import Runner
-from pipeline.runners.decoding import Decoder
+from pipeline.stages.runners.base import Runner
+from pipeline.stages.runners.decoding import Decoder
 
 LONG_MS = 50.0
 Series = dict[str, list[float]]

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from pipeline.errors import BadModelError
-from pipeline.graph.facts import Facts
-from pipeline.graph.sites import module_path
+from pipeline.graph.inference.facts import Facts
+from pipeline.graph.module_path import module_path
 from pipeline.precision.assign import assign
 from pipeline.precision.constraints import Range, must_stay
 from pipeline.precision.empty_rows import settle, with_low_masks

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import onnx_ir as ir
 
-from pipeline.graph.dims import Dim
+from pipeline.graph.sizes.dims import Dim
 from pipeline.precision.policy import FLEXIBLE
 
 _CHUNK = 1 << 22

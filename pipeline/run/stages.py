@@ -8,9 +8,9 @@ from typing import Any
 
 # stage -> (module of its options, options class, module of its function, function)
 _WHERE = {
-    "export": ("pipeline.export", "ExportOptions", "export_model"),
-    "optimize": ("pipeline.optimize", "OptimizeOptions", "optimize_model"),
-    "build-engine": ("pipeline.build_engine", "BuildEngineOptions", "build_engines"),
+    "export": ("pipeline.stages.export", "ExportOptions", "export_model"),
+    "optimize": ("pipeline.stages.optimize", "OptimizeOptions", "optimize_model"),
+    "build-engine": ("pipeline.stages.build_engine", "BuildEngineOptions", "build_engines"),
     "parity": ("pipeline.parity", "ParityOptions", "compare_parity"),
     "perf": ("pipeline.perf", "PerfOptions", "measure_perf"),
     "report": ("pipeline.report", "ReportOptions", "write_report"),

@@ -37,8 +37,8 @@ class Watch(threading.Thread):
             time.sleep(0.005)
 """
 OURS = """
-from pipeline.optimize.options import OptimizeOptions
-from pipeline.optimize.stage import optimize_model
+from pipeline.stages.optimize.options import OptimizeOptions
+from pipeline.stages.optimize.stage import optimize_model
 def work():
     made = optimize_model(OptimizeOptions(source, target, proof=sys.argv[2]))
     return {"nodes": made.facts["nodes"], "counts": made.facts["counts"]}

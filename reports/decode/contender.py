@@ -80,9 +80,9 @@ def genai(folder: str, threads: int) -> Contender:
 
 def ours(folder: str, threads: int, *, huge_pages: bool = False) -> Contender:
     """Return what `pipeline generate` runs on an artifact folder."""
-    from pipeline.generate.options import GenerateOptions
-    from pipeline.generate.source import TextSource
-    from pipeline.generate.text import generate_rows
+    from pipeline.tasks.options import GenerateOptions
+    from pipeline.tasks.source import TextSource
+    from pipeline.tasks.text import generate_rows
 
     told = GenerateOptions(Path(folder), ("-",), threads=threads)
     source = TextSource(told, ("text-generation",), huge_pages=huge_pages)

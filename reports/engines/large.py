@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 import onnx_ir as ir
 
-from pipeline.build_engine.options import BuildEngineOptions
-from pipeline.build_engine.stage import build_engines
+from pipeline.stages.build_engine.options import BuildEngineOptions
+from pipeline.stages.build_engine.stage import build_engines
 
 LAYERS, HIDDEN, HEADS, KV_HEADS, INNER, VOCAB = 30, 2048, 16, 4, 5632, 32000
 HEAD = HIDDEN // HEADS
@@ -130,15 +130,15 @@ def main(what: str, folder: Path) -> None:
         report(f"llama shape, {size / 2e9:.2f} billion parameters, fp16", graph, size,
                folder / "model.plan")  # fmt: skip
         return
-    from pipeline.export.options import ExportOptions
-    from pipeline.export.stage import export_model
-    from pipeline.optimize.options import OptimizeOptions
-    from pipeline.optimize.stage import optimize_model
+    from pipeline.stages.export.options import ExportOptions
+    from pipeline.stages.export.stage import export_model
+    from pipeline.stages.optimize.options import OptimizeOptions
+    from pipeline.stages.optimize.stage import optimize_model
 
     export_model(ExportOptions("bert-large", folder))
     optimize_model(OptimizeOptions(folder, target="tensorrt", precision="fp16"))
     graph = folder / "onnx/model.tensorrt-fp16.onnx"
-    from pipeline.build_engine.graph import read_graph
+    from pipeline.stages.build_engine.graph import read_graph
 
     size = sum(
         v.const_value.nbytes for v in read_graph(graph).seen.model.graph.initializers.values()

@@ -18,18 +18,18 @@ from pathlib import Path
 
 import torch
 
-from pipeline.build_engine.graph import read_graph
-from pipeline.build_engine.options import BuildEngineOptions
-from pipeline.build_engine.stage import build_engines
 from pipeline.errors import PipelineError
-from pipeline.graph.onnx_files import load_model, save_model
+from pipeline.graph.files.model_file import load_model, save_model
 from pipeline.inputs import InputMaker
 from pipeline.judge.interpreter import Judge
-from pipeline.optimize.options import OptimizeOptions
-from pipeline.optimize.stage import optimize_model
 from pipeline.parity.budget import ULP, budget_for, pool, usage
 from pipeline.parity.measure import compare, magnitude
 from pipeline.precision import type_model
+from pipeline.stages.build_engine.graph import read_graph
+from pipeline.stages.build_engine.options import BuildEngineOptions
+from pipeline.stages.build_engine.stage import build_engines
+from pipeline.stages.optimize.options import OptimizeOptions
+from pipeline.stages.optimize.stage import optimize_model
 
 TARGETS = "8.0,8.9,12.0"
 PRECISIONS = ("fp32", "fp16", "bf16")

@@ -109,8 +109,8 @@ def save_random(name: str, folder: Path) -> None:
 def export_once(model: str, exporter: str, kv_cache: str) -> dict[str, Any]:
     """Return what one export came to."""
     from pipeline.errors import PipelineError
-    from pipeline.export.options import ExportOptions
-    from pipeline.export.stage import export_model
+    from pipeline.stages.export.options import ExportOptions
+    from pipeline.stages.export.stage import export_model
 
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:

@@ -53,12 +53,12 @@ def location(name: str) -> str:
 def measure(model: str, folder: Path) -> dict[str, str]:
     """Return a model's row: "yes", or what is in the way, for every column."""
     from pipeline.errors import PipelineError
-    from pipeline.export.options import ExportOptions
-    from pipeline.export.stage import export_model
-    from pipeline.optimize.options import OptimizeOptions
-    from pipeline.optimize.stage import optimize_model
     from pipeline.parity.options import ParityOptions
     from pipeline.parity.stage import compare_parity
+    from pipeline.stages.export.options import ExportOptions
+    from pipeline.stages.export.stage import export_model
+    from pipeline.stages.optimize.options import OptimizeOptions
+    from pipeline.stages.optimize.stage import optimize_model
 
     try:
         exported = export_model(ExportOptions(model, folder))
@@ -112,10 +112,10 @@ def tokens(folder: Path, facts: Mapping[str, Any], graphs: Mapping[str, Any]) ->
     """Return whether every graph chooses the tokens PyTorch chooses, for a model that generates."""
     import numpy as np
 
-    from pipeline.export.load import reload_parts
-    from pipeline.runners.decoding import Decoder, greedy
-    from pipeline.runners.open import open_runner
-    from pipeline.runners.torch_runner import TorchRunner
+    from pipeline.stages.export.load import reload_parts
+    from pipeline.stages.runners.decoding import Decoder, greedy
+    from pipeline.stages.runners.open import open_runner
+    from pipeline.stages.runners.torch_runner import TorchRunner
 
     part = "decoder" if "decoder" in facts["parts"] else "model"
     inputs, special = facts["parts"][part]["inputs"], facts.get("generation") or {}

@@ -6,8 +6,8 @@
 `--models` are the zoo's exports (`run.py --work W` makes them). The quantised files and the Paddle
 file are made and fetched into WORK once. The logs are what these print:
 
-    python -m tests.pipeline.optimize.mutated_files 10000 DIR_OF_ONNX_FILES
-    python -m tests.pipeline.optimize.random_graphs 5000
+    python -m tests.pipeline.stages.optimize.mutated_files 10000 DIR_OF_ONNX_FILES
+    python -m tests.pipeline.stages.optimize.random_graphs 5000
 
 `--timed` keeps the seconds: for an idle machine. `--report-only` renders data.json again, with the
 logs given. Writes data.json and report.md beside this script.
@@ -35,8 +35,8 @@ QUANTISED = (
 
 def optimized(source: Path, out: Path, target: str) -> dict:
     """Return the facts of optimizing one file, and the seconds it took."""
-    from pipeline.optimize.options import OptimizeOptions
-    from pipeline.optimize.stage import optimize_model
+    from pipeline.stages.optimize.options import OptimizeOptions
+    from pipeline.stages.optimize.stage import optimize_model
 
     started = time.perf_counter()
     made = optimize_model(OptimizeOptions(source, out, target=target))

@@ -37,8 +37,8 @@ DIALECTS = ("eager18", "sdpa18", "op23", "hf18", "ts17", "ts14")
 
 
 def optimize_and_score(folder: Path, target: str, out: Path, score) -> dict:
-    from pipeline.optimize.options import OptimizeOptions
-    from pipeline.optimize.stage import optimize_model
+    from pipeline.stages.optimize.options import OptimizeOptions
+    from pipeline.stages.optimize.stage import optimize_model
 
     started = time.perf_counter()
     made = optimize_model(OptimizeOptions(folder / "model.onnx", out, target=target))
@@ -194,10 +194,10 @@ def run(args: argparse.Namespace, results: Path) -> None:
     import score
     import torch
 
+    import pipeline.fusion.plan
     import pipeline.judge
-    import pipeline.optimize.engine
-    import pipeline.optimize.passes
-    import pipeline.optimize.proof  # noqa: F401
+    import pipeline.stages.optimize.engine
+    import pipeline.stages.optimize.proof  # noqa: F401
 
     torch.set_num_threads(1)
     for dialect in args.dialects.split(","):

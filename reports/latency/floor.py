@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import onnx_ir as ir
 
-from pipeline.graph.onnx_files import load_model
+from pipeline.graph.files.model_file import load_model
 
 
 def products_alone(source: Path, target: Path) -> None:

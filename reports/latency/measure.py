@@ -104,7 +104,7 @@ def contenders_of(folder: Path, temp: Path) -> tuple[list[Contender], dict[str, 
 
 
 def measured(name: str, arguments: argparse.Namespace) -> dict:
-    from pipeline.graph.onnx_files import load_model
+    from pipeline.graph.files.model_file import load_model
 
     folder = exported(name, arguments.work)
     facts = open_folder(folder).require("export", "").facts

@@ -6,7 +6,7 @@ import numpy as np
 import onnx_ir as ir
 
 from pipeline.judge import Judge
-from pipeline.optimize.candidate import Candidate
+from pipeline.stages.optimize.candidate import Candidate
 
 OPSET = 24
 CAPACITY = 12

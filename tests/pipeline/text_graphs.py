@@ -8,11 +8,12 @@ import onnx
 import onnx_ir as ir
 import onnxruntime
 
-from pipeline.graph.edit import sort
-from pipeline.graph.facts import Facts
-from pipeline.graph.sites import Refusal, Site
-from pipeline.lowerings.base import Lowering
-from pipeline.optimize.rewrite import Pass, Rewriter
+from pipeline.fusion.construct import Pass
+from pipeline.fusion.lowering import Lowering
+from pipeline.fusion.site import Refusal, Site
+from pipeline.graph.inference.facts import Facts
+from pipeline.graph.rewriting.edit import sort
+from pipeline.stages.optimize.rewrite import Rewriter
 
 Finder = Callable[[ir.Graph, Facts], Iterator[Site | Refusal]]
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from pipeline.build_engine.options import BuildEngineOptions
 from pipeline.cli.console import Console
 from pipeline.cli.options import Flag, common, options_of, output_option, with_options
 from pipeline.cli.summary import artifact_data, artifact_lines
+from pipeline.stages.build_engine.options import BuildEngineOptions
 from pipeline.types import PRECISIONS
 
 # trtexec's spellings, which people know; ours beside them
@@ -49,8 +49,8 @@ def command(
     TensorRT-RTX builds for every GPU named without having one; full TensorRT builds for the GPU
     of this machine. What the builder would refuse is found before it starts.
     """
-    from pipeline.build_engine.stage import build_engines
     from pipeline.errors import UsageError
+    from pipeline.stages.build_engine.stage import build_engines
 
     if no_tf32 and values["tf32"]:
         raise UsageError("--tf32 and --noTF32 contradict each other", fix="give one of them")

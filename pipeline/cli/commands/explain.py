@@ -10,7 +10,7 @@ import click
 from pipeline.cli.console import Console
 from pipeline.cli.fusion import explain_lines
 from pipeline.cli.options import common, options_of, with_options
-from pipeline.optimize.options import OptimizeOptions
+from pipeline.stages.optimize.options import OptimizeOptions
 
 OPTIONS = options_of(OptimizeOptions, skip=("model", "output", "require", "precision"))
 
@@ -25,7 +25,7 @@ def command(model: Path, as_json: bool, verbose: int, **values: Any) -> None:
     MODEL is an ONNX file or an artifact folder, of which the exported graphs are explained.
     Nothing is written.
     """
-    from pipeline.optimize.explain import explain_model
+    from pipeline.stages.optimize.explain import explain_model
 
     with Console(as_json=as_json, verbose=verbose) as console:
         found = explain_model(OptimizeOptions(model=model, **values), console)

@@ -10,7 +10,7 @@ import click
 from pipeline.cli.console import Console
 from pipeline.cli.options import Flag, common, options_of, output_option, with_options
 from pipeline.cli.summary import artifact_data, artifact_lines
-from pipeline.export.options import TASKS, ExportOptions
+from pipeline.stages.export.options import TASKS, ExportOptions
 
 FLAGS = {
     "task": Flag(type=click.Choice(("auto", *TASKS))),
@@ -30,7 +30,7 @@ def command(model: str, output: Path, as_json: bool, verbose: int, **values: Any
     MODEL is, in this order: an existing path (a Hugging Face folder, file.py:function),
     hf:ORG/NAME, a preset such as zh-en or bert-base, or package.module:function.
     """
-    from pipeline.export.stage import export_model
+    from pipeline.stages.export.stage import export_model
 
     with Console(as_json=as_json, verbose=verbose) as console:
         artifact = export_model(ExportOptions(model=model, output=output, **values), console)

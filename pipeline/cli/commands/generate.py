@@ -10,7 +10,7 @@ import click
 from pipeline.cli.console import Console
 from pipeline.cli.options import Flag, common, options_of, with_options
 from pipeline.cli.text import folder_and_texts, show_generation, texts_given
-from pipeline.generate.options import GenerateOptions
+from pipeline.tasks.options import GenerateOptions
 
 FLAGS = {"stop": Flag(("--stop",), split=False)}
 OPTIONS = options_of(GenerateOptions, skip=("folder", "texts"), flags=FLAGS)
@@ -27,7 +27,7 @@ def command(
 
     A single answer appears as it is made, and its speed at the end.
     """
-    from pipeline.generate.text import generate_text
+    from pipeline.tasks.text import generate_text
 
     with Console(as_json=as_json, verbose=verbose) as console:
         options = GenerateOptions(folder=folder, texts=texts_given(texts), **values)

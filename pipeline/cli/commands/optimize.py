@@ -11,7 +11,7 @@ from pipeline.cli.console import Console
 from pipeline.cli.fusion import count_lines, lowering_lines
 from pipeline.cli.options import Flag, common, options_of, with_options
 from pipeline.cli.summary import artifact_data, artifact_lines
-from pipeline.optimize.options import OptimizeOptions
+from pipeline.stages.optimize.options import OptimizeOptions
 
 FLAGS = {
     "output": Flag(("-o", "--output")),
@@ -34,11 +34,11 @@ def command(
     Every rewrite is compared with what it replaces before it is kept.
     """
     from pipeline.errors import UsageError
-    from pipeline.optimize.stage import OptimizedFile, optimize_model
+    from pipeline.stages.optimize.stage import OptimizedFile, optimize_model
 
     with Console(as_json=as_json, verbose=verbose) as console:
         if list_them:
-            from pipeline.optimize.explain import list_lowerings  # loads the graph libraries
+            from pipeline.stages.optimize.explain import list_lowerings  # loads the graph libraries
 
             found = list_lowerings(values["target"])
             return console.result(lowering_lines(found), {"lowerings": found})

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import onnx_ir as ir
 
-from pipeline.graph.facts import Facts
+from pipeline.graph.inference.facts import Facts
 
 
 class Draft:

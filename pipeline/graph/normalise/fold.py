@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from pipeline.graph.dims import Dim
 from pipeline.graph.normalise.draft import Draft
+from pipeline.graph.sizes.dims import Dim
 
 LIMIT = 2**16  # bytes a folded value may have, unless it is smaller than what it was made from
 # Quantized constants stay as written: engines read the scales from these nodes. Norms of weights

@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from pipeline.graph.dims import Dim
-from pipeline.graph.facts import Facts
+from pipeline.graph.inference.facts import Facts
 from pipeline.graph.normalise.draft import Draft
+from pipeline.graph.sizes.dims import Dim
 
 
 def read_grids(draft: Draft) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from pipeline.graph.facts import Facts
+from pipeline.graph.inference.facts import Facts
 from pipeline.graph.normalise.draft import Draft
 
 # Equal shapes make these identities: they only rearrange or repeat, in row-major order.

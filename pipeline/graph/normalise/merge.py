@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
+from pipeline.graph.inference.evaluate import is_deterministic
 from pipeline.graph.normalise.draft import Draft
-from pipeline.graph.shapes.evaluate import is_deterministic
 
 Key = tuple[object, ...]
 _OPTIONAL_OUTPUTS = frozenset(

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import onnx_ir as ir
 
-from pipeline.graph.facts import Facts
+from pipeline.graph.inference.facts import Facts
 from pipeline.graph.normalise.draft import Draft
 from pipeline.graph.normalise.fold import fold_constants, simplify_targets
 from pipeline.graph.normalise.grids import join_unsqueezes, read_grids

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from pipeline.graph.inline import inline
 from pipeline.graph.normalise.draft import Draft
+from pipeline.graph.normalise.inline import inline
 
 
 def inline_functions(draft: Draft) -> int:

@@ -106,7 +106,7 @@ def test_a_library_version_is_looked_up(project, monkeypatch):
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
-        ("import pipeline.export.stage", {"pipeline.export"}),
+        ("import pipeline.stages.export.stage", {"pipeline.stages.export"}),
         ("from pipeline import (errors,\n    types as t)", {"pipeline.errors", "pipeline.types"}),
         ("from models import bert", {"models"}),
         ("    from torch.onnx import export", {"torch"}),

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from pipeline.artifacts import ingredients as subject
-from pipeline.artifacts.records import Artifact
+from pipeline.artifacts.artifact import Artifact
 
 BASE = {
     "stage": "optimize",
     "recipe": {"target": "ort-cpu", "dims": {"batch": [1, 2]}, "weights": "f" * 200},
     "parents": {"export": "d1"},
-    "code": {"code pipeline.optimize": "c1", "library torch": "2.13.0"},
+    "code": {"code pipeline.stages.optimize": "c1", "library torch": "2.13.0"},
 }
 
 
@@ -21,7 +21,9 @@ def gather(monkeypatch, **changed):
     given = {**BASE, **changed}
     monkeypatch.setattr(subject, "code_ingredients", lambda module: given["code"])
     parents = {n: Artifact(Path("x"), n, "k", digest) for n, digest in given["parents"].items()}
-    return subject.gather(given["stage"], given["recipe"], parents, "pipeline.optimize.stage")
+    return subject.gather(
+        given["stage"], given["recipe"], parents, "pipeline.stages.optimize.stage"
+    )
 
 
 @pytest.mark.parametrize(
@@ -34,7 +36,7 @@ def gather(monkeypatch, **changed):
         pytest.param({"recipe": {**BASE["recipe"], "target": None}}, id="none-is-a-value"),
         pytest.param({"parents": {"export": "d2"}}, id="parent"),
         pytest.param({"parents": {}}, id="no-parent"),
-        pytest.param({"code": {**BASE["code"], "code pipeline.optimize": "c2"}}, id="code"),
+        pytest.param({"code": {**BASE["code"], "code pipeline.stages.optimize": "c2"}}, id="code"),
         pytest.param({"code": {**BASE["code"], "library torch": "2.12.0"}}, id="library"),
     ],
 )

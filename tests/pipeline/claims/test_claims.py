@@ -16,7 +16,7 @@ from pipeline.claims.check import check_folder
 from pipeline.claims.engines import engine_claims
 from pipeline.claims.graphs import graph_claims, product_types
 from pipeline.claims.ledger import judge
-from pipeline.graph.onnx_files import load_model, save_model
+from pipeline.graph.files.model_file import load_model, save_model
 from pipeline.precision import type_graph
 
 TEXT = """<ir_version: 10, opset_import: ["" : 23]>

@@ -173,7 +173,7 @@ def test_a_full_disk(say, tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     small_model(tmp_path / "m.onnx")
-    monkeypatch.setattr("pipeline.graph.onnx_files.save_model", full)
+    monkeypatch.setattr("pipeline.graph.files.model_file.save_model", full)
     err = say("optimize", "m.onnx", "-o", "out", code=2)
     assert "No space left" in err
     assert "free space" in err

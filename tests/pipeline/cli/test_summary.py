@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.artifacts.records import Artifact, FileRecord
+from pipeline.artifacts.artifact import Artifact, FileRecord
 from pipeline.cli.summary import artifact_data, artifact_lines, size_text
 
 ARTIFACT = Artifact(

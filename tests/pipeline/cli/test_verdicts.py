@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.artifacts.records import Artifact
+from pipeline.artifacts.artifact import Artifact
 from pipeline.cli.console import Console
 from pipeline.cli.verdicts import finish, parity_lines, perf_lines
 

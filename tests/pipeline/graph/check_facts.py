@@ -19,8 +19,8 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 
-from pipeline.graph.dims import Dim
-from pipeline.graph.facts import Facts
+from pipeline.graph.inference.facts import Facts
+from pipeline.graph.sizes.dims import Dim
 
 
 @dataclass

@@ -17,8 +17,8 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 
+from pipeline.graph.files.model_file import load_model
 from pipeline.graph.normalise import normalise
-from pipeline.graph.onnx_files import load_model
 from tests.pipeline.graph.check_facts import feed_sets
 
 

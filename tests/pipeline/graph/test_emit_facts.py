@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from pipeline.graph.emit import Emitter
-from pipeline.graph.facts import Facts
+from pipeline.graph.inference.facts import Facts
+from pipeline.graph.rewriting.emit import Emitter
 from tests.pipeline.text_graphs import model_of
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import onnxruntime
 import torch
 
-from pipeline.graph.onnx_files import load_model
+from pipeline.graph.files.model_file import load_model
 from pipeline.inputs import STYLES, InputMaker
 from pipeline.judge import Judge
 

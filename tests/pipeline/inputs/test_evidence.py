@@ -3,7 +3,7 @@
 import onnx_ir as ir
 import pytest
 
-from pipeline.graph.facts import Facts
+from pipeline.graph.inference.facts import Facts
 from pipeline.inputs.evidence import evidence_of
 from pipeline.inputs.roles import role_of
 from tests.pipeline import in_place_graphs as graphs

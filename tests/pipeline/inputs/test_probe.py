@@ -4,7 +4,7 @@ import onnx_ir as ir
 import pytest
 from onnx import parser
 
-from pipeline.graph.facts import Facts
+from pipeline.graph.inference.facts import Facts
 from pipeline.inputs.probe import Probe, step
 
 START = Probe(0.0, 1.0, True)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.graph.facts import Facts
+from pipeline.graph.inference.facts import Facts
 from pipeline.inputs.roles import Role, role_of
 from tests.pipeline.inputs.graphs import DECODER, ENCODER, PADDED, parsed
 

@@ -1,6 +1,6 @@
 """What kind of size each dim is."""
 
-from pipeline.graph.facts import Facts
+from pipeline.graph.inference.facts import Facts
 from pipeline.inputs.roles import role_of
 from pipeline.inputs.size_kinds import channels_of, key_length, size_kinds
 from tests.pipeline.inputs.graphs import DECODER, parsed

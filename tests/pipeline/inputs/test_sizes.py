@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.errors import UsageError
-from pipeline.graph.facts import Facts
+from pipeline.graph.inference.facts import Facts
 from pipeline.inputs.roles import role_of
 from pipeline.inputs.sizes import Sizes
 from tests.pipeline.inputs.graphs import DECODER, ENCODER, parsed

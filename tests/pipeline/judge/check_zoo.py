@@ -14,7 +14,7 @@ import onnxruntime
 import torch
 
 from pipeline.errors import PipelineError
-from pipeline.graph.onnx_files import load_model
+from pipeline.graph.files.model_file import load_model
 from pipeline.judge import Judge
 
 TOLERANCE = 1e-4  # PyTorch computed in float32

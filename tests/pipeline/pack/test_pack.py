@@ -17,7 +17,7 @@ import pytest
 
 from pipeline.artifacts import open_folder, run_stage
 from pipeline.errors import FolderError, UsageError
-from pipeline.graph.onnx_files import load_model, save_model
+from pipeline.graph.files.model_file import load_model, save_model
 from pipeline.pack import bundle_runner
 from pipeline.pack.cases import write_cases
 from pipeline.pack.contents import files_of, find_candidates

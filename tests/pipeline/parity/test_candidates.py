@@ -17,7 +17,7 @@ from pipeline.parity.candidates import (
     name_precision,
     named_candidates,
 )
-from pipeline.runners.judge_runner import JudgeRunner
+from pipeline.stages.runners.judge_runner import JudgeRunner
 
 
 def model(dtype):

@@ -7,13 +7,13 @@ from onnx import numpy_helper
 
 from pipeline.artifacts import open_folder
 from pipeline.errors import FolderError
-from pipeline.export.options import ExportOptions
-from pipeline.export.stage import export_model
 from pipeline.parity.folder import close_result, new_result, tolerance_of
 from pipeline.parity.options import ParityOptions
 from pipeline.parity.part import outputs_differ
 from pipeline.parity.reference import GraphReference, TorchReference, declared_types, reference_for
 from pipeline.parity.stage import compare_parity
+from pipeline.stages.export.options import ExportOptions
+from pipeline.stages.export.stage import export_model
 
 MODEL = """
 import torch

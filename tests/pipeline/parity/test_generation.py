@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.parity.generation import compare_forced, divergences, teacher_forced
-from pipeline.runners.decoding import Decoder, Generated
+from pipeline.stages.runners.decoding import Decoder, Generated
 
 PAST = [{"name": "past_key_values.0.key", "dtype": "float32", "shape": ["batch", 1, "past", 1]}]
 

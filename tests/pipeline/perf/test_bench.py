@@ -7,14 +7,14 @@ from onnx.parser import parse_model
 
 from pipeline.artifacts import open_folder
 from pipeline.errors import UsageError
-from pipeline.export.options import ExportOptions
-from pipeline.export.stage import export_model
 from pipeline.perf.bench import _gate
 from pipeline.perf.jobs_files import file_jobs
 from pipeline.perf.limits import roofline_rows
 from pipeline.perf.opening import prepared
 from pipeline.perf.options import PerfOptions
 from pipeline.perf.stage import measure_perf
+from pipeline.stages.export.options import ExportOptions
+from pipeline.stages.export.stage import export_model
 
 MODEL = """
 import torch

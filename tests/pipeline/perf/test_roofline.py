@@ -1,7 +1,7 @@
 import onnx_ir as ir
 import pytest
 
-from pipeline.graph.facts import Facts
+from pipeline.graph.inference.facts import Facts
 from pipeline.perf.roofline import Peaks, Tensor, count, limits, node_cost, total
 
 PEAKS = Peaks(flops=1e9, bytes=1e8)

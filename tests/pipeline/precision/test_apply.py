@@ -6,9 +6,7 @@ import numpy as np
 import onnx_ir as ir
 import pytest
 
-from pipeline.build_engine.options import BuildEngineOptions
-from pipeline.build_engine.stage import build_engines
-from pipeline.graph.onnx_files import save_model
+from pipeline.graph.files.model_file import save_model
 from pipeline.precision import type_model
 from pipeline.precision.assign import owners
 from pipeline.precision.constraints import must_stay
@@ -16,6 +14,8 @@ from pipeline.precision.empty_rows import with_low_masks
 from pipeline.precision.masks import cuts, find_masks
 from pipeline.precision.policy import LIMITS, limits_of
 from pipeline.precision.values import Values
+from pipeline.stages.build_engine.options import BuildEngineOptions
+from pipeline.stages.build_engine.stage import build_engines
 from tests.pipeline.precision.test_core import TORTURE, block, masks_by_product, model
 
 

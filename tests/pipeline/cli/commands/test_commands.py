@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.artifacts.records import Artifact, FileRecord
+from pipeline.artifacts.artifact import Artifact, FileRecord
 from pipeline.cli.app import COMMANDS, run
 from pipeline.cli.commands import (
     build_engine,
@@ -39,17 +39,17 @@ ARTIFACT = Artifact(
 CASES = {
     "export": (
         ["export", "zh-en", "-o", "out", "--opset", "21"],
-        "pipeline.export.stage.export_model",
+        "pipeline.stages.export.stage.export_model",
         {"model": "zh-en", "output": Path("out"), "opset": 21},
     ),
     "optimize": (
         ["optimize", "m.onnx", "-o", "o", "-t", "onnx", "--require", "attention=12,norm=all"],
-        "pipeline.optimize.stage.optimize_model",
+        "pipeline.stages.optimize.stage.optimize_model",
         {"model": Path("m.onnx"), "target": "onnx", "require": ("attention=12", "norm=all")},
     ),
     "build-engine": (
         ["build-engine", "m.onnx", "-o", "m.plan", "--minShapes=x:1x2,y:1", "--noTF32"],
-        "pipeline.build_engine.stage.build_engines",
+        "pipeline.stages.build_engine.stage.build_engines",
         {"source": Path("m.onnx"), "min_shapes": ("x:1x2,y:1",), "tf32": False, "precision": ""},
     ),
     "parity": (
@@ -87,7 +87,7 @@ def test_tf32_and_its_opposite_contradict_each_other(capsys):
 
 def test_explain_shows_what_it_found(monkeypatch, capsys):
     found = {"target": "onnx", "parts": {}}
-    monkeypatch.setattr("pipeline.optimize.explain.explain_model", lambda options, _: found)
+    monkeypatch.setattr("pipeline.stages.optimize.explain.explain_model", lambda options, _: found)
     assert run(["explain", "m.onnx", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == found
     assert run(["explain", "m.onnx"]) == 0

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pytest
 
 from pipeline.cli.app import run
-from pipeline.generate.encode import Answers
+from pipeline.tasks.encode import Answers
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def stage(monkeypatch):
 
 
 def test_translate(stage, capsys):
-    got = stage("pipeline.generate.translate.translate_texts", Generation(("yes", "no")))
+    got = stage("pipeline.tasks.translate.translate_texts", Generation(("yes", "no")))
     words = ["translate", "out", "是", "不", "--runner", "torch", "--max-new-tokens", "9"]
     assert run(words) == 0
     shown = capsys.readouterr()
@@ -60,27 +60,27 @@ def test_translate(stage, capsys):
 
 
 def test_lines_of_standard_input_are_texts(stage, monkeypatch):
-    got = stage("pipeline.generate.translate.translate_texts", Generation(("a", "b")))
+    got = stage("pipeline.tasks.translate.translate_texts", Generation(("a", "b")))
     monkeypatch.setattr("sys.stdin", io.StringIO("one\n\n two \n"))
     assert run(["translate", "out", "-"]) == 0
     assert got[0].texts == ("one", "two")
 
 
 def test_a_single_prompt_is_streamed(stage, capsys):
-    stage("pipeline.generate.text.generate_text", Generation(("streamed",)))
+    stage("pipeline.tasks.text.generate_text", Generation(("streamed",)))
     assert run(["generate", "out", "Once"]) == 0
     assert capsys.readouterr().out == "streamed\n"
 
 
 @pytest.mark.parametrize("words", [["a", "b"], ["a", "--num-beams", "2"], ["a", "--json"]])
 def test_other_prompts_are_not(stage, capsys, words):
-    stage("pipeline.generate.text.generate_text", Generation(("x",)))
+    stage("pipeline.tasks.text.generate_text", Generation(("x",)))
     assert run(["generate", "out", *words]) == 0
     assert "streamed" not in capsys.readouterr().out
 
 
 def test_stop_strings_keep_their_commas(stage):
-    got = stage("pipeline.generate.text.generate_text", Generation(("x",)))
+    got = stage("pipeline.tasks.text.generate_text", Generation(("x",)))
     assert run(["generate", "out", "a", "--stop", "a,b", "--stop", ";"]) == 0
     assert got[0].stop == ("a,b", ";")
 
@@ -97,7 +97,7 @@ ANSWERS = {
     ("command", "function", "row", "shown"), [(k, *v) for k, v in ANSWERS.items()], ids=ANSWERS
 )
 def test_encoders_answer(stage, capsys, command, function, row, shown):
-    stage(f"pipeline.generate.encode.{function}", Answers((row,), "v"))
+    stage(f"pipeline.tasks.encode.{function}", Answers((row,), "v"))
     assert run([command, "out", "t"]) == 0
     assert capsys.readouterr().out == shown + "\n"
     assert run([command, "out", "t", "--json"]) == 0
@@ -106,7 +106,7 @@ def test_encoders_answer(stage, capsys, command, function, row, shown):
 
 def test_embed_shows_how_alike_texts_are(stage, capsys):
     rows = ({"text": "a", "vector": [1.0, 0.0]}, {"text": "b", "vector": [0.6, 0.8]})
-    stage("pipeline.generate.encode.embed_texts", Answers(rows, "v"))
+    stage("pipeline.tasks.encode.embed_texts", Answers(rows, "v"))
     assert run(["embed", "out", "a", "b"]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == "cosine 0.600: a | b"
 

@@ -1,0 +1,1 @@
+"""Fusion: a folder per construct with its site, finder and lowerings; `plan` holds their order."""

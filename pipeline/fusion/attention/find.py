@@ -1,0 +1,90 @@
+"""Recognises attention: every softmax is a candidate, every refusal has a reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import onnx_ir as ir
+
+from pipeline.fusion.attention.assemble import assemble
+from pipeline.fusion.attention.finish import finish
+from pipeline.fusion.attention.native import native_site
+from pipeline.fusion.attention.operands import Unmatched
+from pipeline.fusion.attention.probs import Way, follow
+from pipeline.fusion.attention.rounded import REMEDY, rounding_in
+from pipeline.fusion.attention.scores import Break, Path, find_path
+from pipeline.fusion.attention.site import AttentionSite
+from pipeline.fusion.site import Refusal
+from pipeline.graph.inference.facts import Facts
+
+STEPS = 5
+FORM = "scaled dot-product attention"
+
+
+def find_attention(graph: ir.Graph, facts: Facts) -> Iterator[AttentionSite | Refusal]:
+    """Yield every attention of the graph, and a refusal for every softmax that is none.
+
+    A softmax that reaches no product of two tensors (a classifier's or a router's) yields
+    nothing: it is not a candidate.
+    """
+    for node in list(graph):
+        if node.op_type == "Softmax" and node.domain in ("", "ai.onnx"):
+            yield from _candidates(node, facts)
+        elif node.op_type == "QLinearSoftmax":
+            yield from _rounded(node, facts)
+        elif node.op_type == "Attention" and node.domain in ("", "ai.onnx"):
+            yield _native(node, facts)
+
+
+def _candidates(softmax: ir.Node, facts: Facts) -> Iterator[AttentionSite | Refusal]:
+    """Yield one site per product of the probabilities with values."""
+    scores = softmax.inputs[0]
+    assert scores is not None
+    path = find_path(scores, facts)
+    ways = follow(softmax.outputs[0], facts)
+    if isinstance(path, Break) or any(way.product is None for way in ways):
+        rounded = [*_rounded(softmax, facts)]
+        if rounded:
+            yield from rounded
+            return
+    for way in ways:
+        if way.product is not None and isinstance(path, Path):
+            yield _site(softmax, path, way, facts)
+        elif isinstance(path, Path) and way.at is not None:
+            returned = softmax.outputs[0].is_graph_output()
+            remedy = "return no attention weights from the model" if returned else ""
+            yield _refuse(softmax, 2, way.reason, way.at, remedy)
+        elif isinstance(path, Break) and way.product is not None:
+            yield _refuse(softmax, 1, path.reason, path.node, "")
+
+
+def _rounded(softmax: ir.Node, facts: Facts) -> Iterator[Refusal]:
+    """Yield the refusal of an attention with a quantiser inside, where there is one."""
+    found = rounding_in(softmax, facts)
+    if found is not None:
+        yield _refuse(softmax, 2, *found, REMEDY)
+
+
+def _site(softmax: ir.Node, path: Path, way: Way, facts: Facts) -> AttentionSite | Refusal:
+    try:
+        draft = assemble(softmax, path, way, facts)
+    except Unmatched as error:
+        return _refuse(softmax, 3, error.reason, error.node, error.remedy)
+    assert way.product is not None
+    nodes = {softmax, path.product.node, way.product.node, *way.nodes, *draft.tail}
+    nodes |= {step.node for step in path.steps}
+    try:
+        return finish(draft, softmax, frozenset(nodes))
+    except Unmatched as error:
+        return _refuse(softmax, 4, error.reason, error.node, error.remedy)
+
+
+def _native(node: ir.Node, facts: Facts) -> AttentionSite | Refusal:
+    try:
+        return native_site(node, facts)
+    except Unmatched as error:
+        return _refuse(node, 3, error.reason, error.node or node, error.remedy)
+
+
+def _refuse(anchor: ir.Node, step: int, reason: str, node: ir.Node | None, remedy: str) -> Refusal:
+    return Refusal("attention", anchor, FORM, step, STEPS, reason, node, remedy)

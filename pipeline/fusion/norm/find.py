@@ -1,0 +1,297 @@
+"""Recognises LayerNorm and RMSNorm, native operators aside, in any spelling.
+
+    x, w, b  ->  (x - mean(x)) / sqrt(var(x) + eps) * w + b        LayerNorm
+    x, w     ->  x / sqrt(mean(x^2) + eps) * w                      RMSNorm
+
+Anchor: a reduction of squares. Seen through: any order of factors, reciprocal roots, float32
+islands between Casts, variance as a difference of means or over N - 1, `1 + w`, missing weight or
+bias, |x| instead of the mean square. Normalised are the last axes, or one other axis.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import onnx_ir as ir
+
+from pipeline.fusion.formulas import algebra as al
+from pipeline.fusion.formulas.cone import Cone
+from pipeline.fusion.norm.match import Miss, NormFormula, match_norm
+from pipeline.fusion.site import Refusal, Site
+from pipeline.graph.inference.facts import Facts
+from pipeline.graph.sizes.dims import ONE, Dim
+
+STEPS = 5
+_MATCHED = 3  # from this step on the formula was a norm's; another reading of it is not wanted
+_SQUARES = frozenset({"ReduceL2", "ReduceSumSquare"})
+_MEANS = frozenset({"ReduceMean", "ReduceSum"})
+
+
+@dataclass(frozen=True)
+class Affine:
+    """The vector `offset + factor * value`; without a value just the number `offset`."""
+
+    value: ir.Value | None
+    factor: float
+    offset: float
+
+    @property
+    def is_one(self) -> bool:
+        """Whether multiplying with it changes nothing."""
+        return self.value is None and self.offset == 1.0
+
+    @property
+    def is_zero(self) -> bool:
+        """Whether adding it changes nothing."""
+        return self.value is None and self.offset == 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class NormSite(Site):
+    """A norm written out in elementary operators.
+
+    Attributes:
+        x: The normalised tensor; the output has its shape and dtype.
+        centred: True for LayerNorm, False for RMSNorm.
+        axes: The normalised axes from the end, e.g. (-1,), (-2, -1) or (-3,).
+        sizes: Their sizes, static.
+        epsilon: Added to the mean of squares.
+        outer_epsilon: Added to its root.
+        weight: What multiplies the normalised tensor.
+        bias: What is added to it; zero for RMSNorm.
+    """
+
+    x: ir.Value
+    centred: bool
+    axes: tuple[int, ...]
+    sizes: tuple[int, ...]
+    epsilon: float
+    weight: Affine
+    bias: Affine
+    outer_epsilon: float = 0.0
+
+    @property
+    def construct(self) -> str:
+        """The construct's name."""
+        return "norm"
+
+    @property
+    def operands(self) -> frozenset[ir.Value]:
+        """The normalised tensor."""
+        return frozenset({self.x})
+
+    @property
+    def form(self) -> str:
+        """E.g. `RMSNorm over 64`."""
+        name = "LayerNorm" if self.centred else "RMSNorm"
+        where = "" if trailing(self.axes) else f" on axis {self.axes[0]}"
+        return f"{name} over {'x'.join(str(s) for s in self.sizes)}{where}"
+
+
+def trailing(axes: tuple[int, ...]) -> bool:
+    """Return whether the axes are the last ones."""
+    return axes == tuple(range(-len(axes), 0))
+
+
+def find_norms(graph: ir.Graph, facts: Facts) -> Iterator[NormSite | Refusal]:
+    """Yield every norm that is not an operator yet, and what nearly is one."""
+    taken: set[ir.Node] = set()
+    for node in list(graph):
+        if node.graph is not graph or node in taken or not (roots := _candidates(node, facts)):
+            continue
+        misses: list[tuple[Miss, ir.Node]] = []
+        found = False
+        for x in roots:
+            for result in _match_from(x, node, facts):
+                if isinstance(result, NormSite):
+                    found, taken = True, taken | result.nodes
+                    yield result
+                else:
+                    misses.append(result)
+            if found or any(miss.step >= _MATCHED for miss, _ in misses):
+                break
+        if misses and not found:
+            miss, at = max(misses, key=lambda m: m[0].step)
+            yield Refusal(
+                "norm", node, miss.nearest, miss.step, STEPS, miss.reason, at, miss.remedy
+            )
+
+
+def _candidates(node: ir.Node, facts: Facts) -> list[ir.Value]:
+    """Return what a reduction of squares may be normalising, the likeliest first."""
+    if node.domain or not node.inputs or node.op_type not in _SQUARES | _MEANS:
+        return []
+    inner = node.inputs[0]
+    if node.op_type in _MEANS:
+        inner = _squared(_uncast(inner), facts)
+    if inner is None:
+        return []
+    found: list[ir.Value] = []
+    for value in (_minuend(_uncast(inner)), inner):
+        if value is not None:
+            found += [v for v in (_uncast(value), value) if v is not None and v not in found]
+    return found
+
+
+def _uncast(value: ir.Value | None) -> ir.Value | None:
+    node = value.producer() if value is not None else None
+    while node is not None and node.op_type in {"Cast", "Identity"} and not node.domain:
+        value = node.inputs[0]
+        node = value.producer() if value is not None else None
+    return value
+
+
+def _squared(value: ir.Value | None, facts: Facts) -> ir.Value | None:
+    """Return the base of a square, None when the value is no square."""
+    node = value.producer() if value is not None else None
+    if node is None or node.domain:
+        return None
+    if node.op_type == "Mul" and _uncast(node.inputs[0]) is not None:
+        left, right = (_uncast(v) for v in node.inputs)
+        same = left is right or _minuend(left) is _minuend(right) is not None
+        return node.inputs[0] if same else None
+    if node.op_type == "Pow" and facts.scalar(node.inputs[1]) == 2.0:
+        base = node.inputs[0]
+        inner = base.producer() if base is not None else None
+        return inner.inputs[0] if inner is not None and inner.op_type == "Abs" else base
+    return None
+
+
+def _minuend(value: ir.Value | None) -> ir.Value | None:
+    node = value.producer() if value is not None else None
+    return node.inputs[0] if node is not None and node.op_type == "Sub" else None
+
+
+def _match_from(
+    x: ir.Value, anchor: ir.Node, facts: Facts
+) -> Iterator[NormSite | tuple[Miss, ir.Node]]:
+    shape, dtype = facts.shape(x), facts.dtype(x)
+    if not shape or dtype is None:
+        return
+    cone = Cone(facts, x, lambda v: _narrower(facts.shape(v), shape))
+    if anchor not in cone.nodes:
+        return
+    read: dict[ir.Value, NormFormula] = {}
+    for value in cone.values:
+        expr = cone.expr(value)
+        match = match_norm(expr, cone) if expr is not None else None
+        if isinstance(match, NormFormula):
+            match = _check_roles(match, cone)
+        producer = value.producer()
+        if isinstance(match, Miss) and producer is not None:
+            yield match, producer
+        elif isinstance(match, NormFormula):
+            read[value] = match
+    for value, nodes in _ends(read, cone):
+        site = _site(value, nodes, read[value], cone, anchor)
+        yield site if isinstance(site, NormSite) else (site, anchor)
+
+
+def _ends(
+    read: dict[ir.Value, NormFormula], cone: Cone
+) -> Iterator[tuple[ir.Value, frozenset[ir.Node]]]:
+    """Yield the last values of which only they need what came before, with their nodes."""
+    dtype, taken = cone.facts.dtype(cone.x), set[ir.Node]()
+    for value in reversed(read):
+        nodes = nodes_between(cone, value)
+        if value.producer() in taken:
+            continue
+        inner = [v for v in read if v is not value and v.producer() in nodes]
+        private = all(set(v.consumers()) <= nodes and not v.is_graph_output() for v in inner)
+        fits = cone.facts.dtype(value) == dtype and cone.facts.shape(value) == cone.shape
+        if private and fits:
+            taken |= nodes
+            yield value, nodes
+
+
+def _narrower(shape: tuple[Dim, ...] | None, x: tuple[Dim, ...]) -> bool:
+    """Whether a tensor may be a weight of x rather than a second stream beside it."""
+    if shape is None or len(shape) > len(x):
+        return False
+    return len(x) == 1 or shape != x
+
+
+def _check_roles(match: NormFormula, cone: Cone) -> NormFormula | Miss | None:
+    """Refuse axes and weights that no norm operator has; None skips a value beyond the norm."""
+    if not trailing(match.axes) and len(match.axes) > 1:
+        reason = f"the normalised axes {list(match.axes)} are neither the last ones nor one axis"
+        return Miss(3, reason, "BatchNormalization")
+    weight, bias = _affine(match.weight, match.axes, cone), _affine(match.bias, match.axes, cone)
+    if weight is not None and bias is not None and (match.centred or bias.is_zero):
+        return match
+    if len(match.axes) > 1 and (weight is None or bias is None):
+        reason = f"weight or bias vary outside the normalised axes {list(match.axes)}"
+        return Miss(4, reason, "InstanceNormalization or GroupNormalization")
+    return None
+
+
+def _affine(expr: al.Expr, axes: tuple[int, ...], cone: Cone) -> Affine | None:
+    """Return the formula as one tensor over the normalised axes, scaled and shifted."""
+    offset, value, factor = expr.terms.get(al.UNIT, 0.0), None, 0.0
+    for monomial, c in expr.terms.items():
+        if monomial == al.UNIT:
+            continue
+        pair = next(iter(monomial))
+        if value is not None or len(monomial) > 1 or pair[1] != 1.0:
+            return None
+        if not isinstance(pair[0], al.Leaf) or not _fits(pair[0].value, axes, cone):
+            return None
+        value, factor = pair[0].value, c
+    return Affine(value, factor, offset)
+
+
+def _fits(value: ir.Value, axes: tuple[int, ...], cone: Cone) -> bool:
+    shape = cone.facts.shape(value) or ()
+    ends = range(-len(shape), 0)
+    return all(shape[a] == ONE or (a in axes and shape[a] == cone.shape[a]) for a in ends)
+
+
+def _site(
+    output: ir.Value,
+    nodes: frozenset[ir.Node],
+    match: NormFormula,
+    cone: Cone,
+    anchor: ir.Node,
+) -> NormSite | Miss:
+    joined = _joined_axes(cone, match)
+    if joined is not None:
+        return joined
+    if cone.facts.dtype(cone.x) == ir.DataType.DOUBLE:
+        return Miss(4, "x is float64 and norm operators keep float32 statistics", "LayerNorm")
+    weight, bias = _affine(match.weight, match.axes, cone), _affine(match.bias, match.axes, cone)
+    sizes = [cone.shape[a].const for a in match.axes]
+    assert weight is not None  # _check_roles saw to it
+    assert bias is not None
+    return NormSite(
+        anchor,
+        nodes,
+        (output,),
+        x=cone.x, centred=match.centred, axes=match.axes,
+        sizes=tuple(s for s in sizes if s is not None), weight=weight, bias=bias,
+        epsilon=match.epsilon, outer_epsilon=match.outer,
+    )  # fmt: skip
+
+
+def _joined_axes(cone: Cone, match: NormFormula) -> Miss | None:
+    """Refuse a norm over several axes that a reshape made one: group and instance norms."""
+    node, count = cone.x.producer(), cone.count(match.axes) or 1
+    if node is None or node.op_type != "Reshape" or not match.weight.const:
+        return None
+    before = cone.facts.shape(node.inputs[0])
+    if not before or len(before) < 3 or (before[-1] % count).const == 0:
+        return None
+    reason = f"the {count} normalised elements are several axes joined by a reshape"
+    return Miss(3, reason, "GroupNormalization or InstanceNormalization")
+
+
+def nodes_between(cone: Cone, output: ir.Value) -> frozenset[ir.Node]:
+    """Return the cone's nodes that the output is computed by."""
+    found: set[ir.Node] = set()
+    todo = [output]
+    while todo:
+        node = todo.pop().producer()
+        if node is not None and node in cone.nodes and node not in found:
+            found.add(node)
+            todo += [v for v in node.inputs if v is not None]
+    return frozenset(found)

@@ -1,0 +1,126 @@
+"""The plan: every construct in the order it is looked for, and what lowers it for a target."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pipeline.errors import UsageError
+from pipeline.fusion import activation, attention, norm, packing, rotary, rotary_repair, softmax
+from pipeline.fusion.construct import Choice, Construct, Pass
+from pipeline.fusion.lowering import Lowering
+from pipeline.fusion.ort import (
+    bias_gelu,
+    embedding_norm,
+    in_place,
+    packed_attention,
+    residual_norm,
+    rotary_attention,
+)
+
+CONSTRUCTS: tuple[Construct, ...] = (
+    # packed projections first: everything after them reads the pieces' layouts
+    packing.passes,
+    # written-out softmaxes: attention anchors only on the operator
+    softmax.passes,
+    # norms of queries and keys, before the operands of attention are read
+    norm.passes,
+    # formulas of one tensor, like norms, which may be part of none of the following
+    activation.passes,
+    # rotations before attention, which then reads their results as operands
+    rotary.passes,
+    rotary_repair.passes,
+    attention.passes,
+    # from here on what one runtime has operators for: caches of fixed size, whose attention is
+    # an operator by now; then what stands before it, the nearest first
+    in_place.passes,
+    rotary_attention.passes,
+    packed_attention.passes,
+    # what joins operators comes last: embeddings before residual sums, which they end with
+    embedding_norm.passes,
+    bias_gelu.passes,
+    residual_norm.passes,
+)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a target's passes need: the lowest opset, and settings of the runtime.
+
+    Attributes:
+        opset: The ai.onnx opset the graph is raised to.
+        session: Settings written beside the graph for ONNX Runtime.
+        passes: In order.
+    """
+
+    opset: int
+    session: dict[str, Any]
+    passes: tuple[Pass, ...]
+
+
+# Denormals inside masked softmaxes cost 1.3 to 1.8 times; ONNX Runtime's own SkipLayerNorm
+# fusion makes Add + LayerNormalization 2 to 5 times slower on CPU.
+_CPU_SESSION: dict[str, Any] = {
+    "disabled_optimizers": ["SkipLayerNormFusion"],
+    "denormals": "flush",
+}
+# ONNX Runtime 1.32 ends the process on a Transpose of the batch before a float16 MatMul.
+_HALF_DISABLED = ["NchwcTransformer"]
+
+
+def passes_for(choice: Choice) -> tuple[Pass, ...]:
+    """Return every pass in order, each with the lowerings that serve the target."""
+    return tuple(
+        replace(one, lowerings=tuple(x for x in one.lowerings if choice.target in x.targets))
+        for construct in CONSTRUCTS
+        for one in construct(choice)
+    )
+
+
+def lowerings_for(
+    target: str, *, fuse_all: bool = False, half: bool = False
+) -> dict[str, tuple[Lowering[Any], ...]]:
+    """Return every lowering that serves the target, by construct, in order of preference.
+
+    Args:
+        target: The target.
+        fuse_all: Also what measures slower fused.
+        half: Whether the graph is typed float16 afterwards.
+    """
+    found: dict[str, tuple[Lowering[Any], ...]] = {}
+    for one in passes_for(Choice(target, fuse_all, half)):
+        found[one.name] = found.get(one.name, ()) + one.lowerings
+    return found
+
+
+def plan_for(
+    target: str,
+    disable: tuple[str, ...] = (),
+    *,
+    fuse_all: bool = False,
+    precision: str | None = None,
+) -> Plan:
+    """Return the passes for a target, and the settings its runtime needs in a precision.
+
+    Raises:
+        UsageError: `disable` names a lowering that does not exist.
+    """
+    passes = passes_for(Choice(target, fuse_all, half=precision == "fp16"))
+    names = {x.name for one in passes for x in one.lowerings}
+    if unknown := [name for name in disable if name not in names]:
+        raise UsageError(
+            f"--disable {unknown[0]!r}: there is no such lowering for {target}",
+            fix=f"one of {', '.join(sorted(names))}",
+        )
+    kept = tuple(
+        replace(one, lowerings=tuple(x for x in one.lowerings if x.name not in disable))
+        for one in passes
+    )
+    return Plan(23, _session(target, precision), kept)
+
+
+def _session(target: str, precision: str | None) -> dict[str, Any]:
+    session = dict(_CPU_SESSION) if target == "ort-cpu" else {}
+    if precision == "fp16" and target.startswith("ort-"):
+        session["disabled_optimizers"] = [*session.get("disabled_optimizers", ()), *_HALF_DISABLED]
+    return session

@@ -1,0 +1,1 @@
+"""ONNX files: read without their weights, checked before they are believed, written."""

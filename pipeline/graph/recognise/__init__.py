@@ -1,1 +1,0 @@
-"""Recognisers: one per construct, on normalised graphs, by meaning rather than by pattern."""

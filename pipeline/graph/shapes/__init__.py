@@ -1,1 +1,0 @@
-"""Shape and shape-value inference, one small file per family of operators."""

@@ -1,0 +1,1 @@
+"""Symbolic sizes: polynomials over the named dimensions of a graph."""

@@ -1,0 +1,1 @@
+"""Views: what chains of layout operators and contractions do, as maps between axes."""

@@ -1,1 +1,0 @@
-"""Lowerings: one small file turns one kind of site into one target's operators."""

@@ -1,0 +1,1 @@
+"""ONNX Runtime: settings, crashes, values, memory; needs onnxruntime and numpy alone."""

@@ -1,0 +1,194 @@
+"""Runs one building child: hears its events, limits its time, stops it with us.
+
+The child has its own session, so that Ctrl-C reaches only this process; it is then asked to
+stop through the progress monitor and killed when it does not.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from pipeline.errors import BuildError
+from pipeline.stages.build_engine.eta import Estimate
+from pipeline.stages.build_engine.request import (
+    AttentionRow,
+    Heard,
+    ParserRow,
+    PlanRequest,
+    TensorRow,
+)
+from pipeline.types import Progress
+
+_GRACE_S = 5.0
+_HEARTBEAT_S = 1.0
+_STDERR_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a child ended."""
+
+    heard: Heard
+    exit_code: int
+    stderr: str
+    seconds: float
+
+    @property
+    def good(self) -> bool:
+        """Whether it did all that was asked."""
+        return self.exit_code == 0 and self.heard.done
+
+
+def run_child(
+    request: PlanRequest, progress: Progress, timeout_s: float, estimate: Estimate | None = None
+) -> Outcome:
+    """Return what the child did; its crash is an outcome, its timeout an error.
+
+    Raises:
+        BuildError: It ran longer than `timeout_s` seconds.
+        KeyboardInterrupt: The user stopped us; the child is gone by then.
+    """
+    started = time.monotonic()
+    heard = Heard()
+    with tempfile.TemporaryDirectory(prefix="pipeline-build-") as scratch:
+        stderr_path = Path(scratch, "stderr")
+        Path(scratch, "request.json").write_text(request.to_json())
+        with stderr_path.open("wb") as stderr, _child(scratch, stderr) as (process, channel):
+            _listen(process, channel, heard, progress, started, timeout_s, estimate, request)
+            exit_code = process.wait()
+        text = stderr_path.read_bytes()[-_STDERR_BYTES:].decode(errors="replace")
+    return Outcome(heard, exit_code, text, time.monotonic() - started)
+
+
+@contextmanager
+def _child(scratch: str, stderr: IO[bytes]) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """Start the child and make sure that it is gone at the end, whatever happens between."""
+    mine, theirs = os.pipe()
+    command = [sys.executable, "-m", "pipeline.stages.build_engine.worker"]
+    try:
+        process = subprocess.Popen(
+            [*command, str(Path(scratch, "request.json")), str(theirs)],
+            stdin=subprocess.DEVNULL,
+            stdout=stderr,
+            stderr=stderr,
+            pass_fds=(theirs,),
+            start_new_session=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+        )
+    except BaseException:
+        os.close(mine)
+        raise
+    finally:
+        os.close(theirs)
+    try:
+        yield process, mine
+    finally:
+        os.close(mine)
+        _stop(process)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is not None:
+        return
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(_GRACE_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _listen(
+    process: subprocess.Popen[bytes],
+    channel: int,
+    heard: Heard,
+    progress: Progress,
+    started: float,
+    timeout_s: float,
+    estimate: Estimate | None,
+    request: PlanRequest,
+) -> None:
+    """Read events until the child closes its end; draw progress at least once a second."""
+    pending, phase = b"", "starting"
+    with selectors.DefaultSelector() as selector:
+        selector.register(channel, selectors.EVENT_READ)
+        while True:
+            elapsed = time.monotonic() - started
+            if elapsed > timeout_s:
+                raise BuildError(
+                    f"the build was stopped after {elapsed:.0f} s, the limit is {timeout_s:g} s",
+                    where=str(request.onnx),
+                    fix="raise --timeout, or lower --builderOptimizationLevel",
+                )
+            if selector.select(min(_HEARTBEAT_S, max(0.01, timeout_s - elapsed))):
+                data = os.read(channel, 1 << 16)
+                if not data:
+                    return
+                *lines, pending = (pending + data).split(b"\n")
+                named = [hear(heard, json.loads(line)) for line in lines]
+            else:
+                named = [phase]  # a heartbeat: the time left has changed
+            for phase in filter(None, named):
+                if request.task == "build":
+                    _draw(progress, phase, time.monotonic() - started, estimate)
+
+
+def _draw(progress: Progress, phase: str, elapsed: float, estimate: Estimate | None) -> None:
+    if estimate is None:
+        progress.step(f"building: {phase} ({elapsed:.0f} s, no earlier build to estimate from)")
+        return
+    left = max(0.0, estimate.seconds - elapsed)
+    done = min(99, int(100 * elapsed / max(estimate.seconds, 0.1)))
+    progress.step(
+        f"building: {phase} (about {left:.0f} s left, from {estimate.builds} earlier)", done, 100
+    )
+
+
+def hear(heard: Heard, event: dict[str, Any]) -> str:
+    """Add one event to what was heard; return the phase it names, if any."""
+    kind = event.pop("event")
+    if kind == "phase":
+        return str(event["phase"])
+    if kind == "step":
+        return f"{event['phase']} {event['step']}/{event['steps']}"
+    if kind == "log":
+        heard.log.append((event["severity"], event["text"]))
+    elif kind == "version":
+        heard.version = event["version"]
+    elif kind == "parser":
+        heard.parser.append(ParserRow(**event))
+    elif kind == "network":
+        heard.inputs = [_tensor(t) for t in event["inputs"]]
+        heard.outputs = [_tensor(t) for t in event["outputs"]]
+        heard.attention = [_attention(a) for a in event["attention"]]
+        heard.layers = event["layers"]
+    elif kind == "attention":
+        row = _attention(event)
+        heard.attention = [row if a.name == row.name else a for a in heard.attention]
+    elif kind == "failed":
+        heard.failed_at, heard.failure = event["at"], event["why"]
+    elif kind == "built":
+        heard.bytes_written = event["bytes_written"]
+    elif kind == "end":
+        heard.done, heard.peak_rss_bytes = event["done"], event["peak_rss_bytes"]
+    return ""
+
+
+def _tensor(raw: dict[str, Any]) -> TensorRow:
+    return TensorRow(raw["name"], raw["dtype"], tuple(raw["shape"]))
+
+
+def _attention(raw: dict[str, Any]) -> AttentionRow:
+    return AttentionRow(**{**raw, "query": tuple(raw["query"]), "key": tuple(raw["key"])})

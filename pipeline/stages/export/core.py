@@ -1,0 +1,187 @@
+"""From parts to proven ONNX files in a folder: export, clean, write weights once, prove."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.errors import ExportError, first_line
+from pipeline.stages.export.clean import clean_model, name_sizes, transpose_by_reference
+from pipeline.stages.export.exporters import export_dynamo, export_torchscript
+from pipeline.stages.export.parts import ExportPart
+from pipeline.stages.export.prove import (
+    Probe,
+    compute_probe,
+    output_shapes,
+    probe_sizes,
+    prove_part,
+)
+from pipeline.stages.export.weights_file import Written, write_weights
+from pipeline.types import Json, Progress
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
+
+EXPORTERS: dict[str, Callable[[ExportPart, int], ir.Model]] = {
+    "dynamo": export_dynamo,
+    "torchscript": export_torchscript,
+}
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What `export_parts` wrote.
+
+    Attributes:
+        exporter: The one that held.
+        parts: Facts of each part: file, inputs, outputs, dims.
+        weights: The data file shared by the parts.
+        differences: Largest relative difference to PyTorch met in each part's proof.
+        rejected: Exporter -> why its result was not taken.
+    """
+
+    exporter: str
+    parts: dict[str, Json]
+    weights: Written
+    differences: dict[str, float]
+    rejected: dict[str, str]
+
+
+def export_parts(
+    parts: Sequence[ExportPart], folder: Path, exporter: str, opset: int, progress: Progress
+) -> Exported:
+    """Write folder/<part>.exported.onnx and its weights, proven at sizes not traced.
+
+    Args:
+        parts: What to export.
+        folder: An existing folder; nothing stays in it when this fails.
+        exporter: "dynamo", "torchscript", or "auto" for the first of them that holds.
+        opset: Of the files.
+        progress: Told what is going on.
+
+    Raises:
+        ExportError: No exporter carried the model faithfully; says why for each.
+    """
+    probes = {}
+    for part in parts:
+        progress.step(f"computing PyTorch's own outputs of {part.name}")
+        probes[part.name] = [compute_probe(part, sizes) for sizes in probe_sizes(part)]
+    rejected: dict[str, str] = {}
+    last: ExportError | None = None
+    for name in EXPORTERS if exporter == "auto" else (exporter,):
+        try:
+            return _attempt(name, parts, probes, folder, opset, progress, rejected)
+        except ExportError as err:
+            rejected[name], last = str(err.what), err
+            progress.note(f"the {name} exporter did not hold: {err.what}")
+            for file in folder.iterdir():
+                file.unlink()
+    assert last is not None
+    if len(rejected) == 1:
+        raise last
+    raise ExportError(
+        "; ".join(f"{name}: {why}" for name, why in rejected.items()),
+        where=last.where,
+        fix=last.fix,
+    ) from last
+
+
+def _attempt(
+    exporter: str,
+    parts: Sequence[ExportPart],
+    probes: dict[str, list[Probe]],
+    folder: Path,
+    opset: int,
+    progress: Progress,
+    rejected: dict[str, str],
+) -> Exported:
+    models: dict[str, ir.Model] = {}
+    for part in parts:
+        progress.step(f"exporting {part.name} ({exporter})")
+        models[part.name] = _trace(exporter, part, opset)
+    transpose_by_reference(models.values())
+    for part in parts:
+        name_sizes(models[part.name], part.axes, output_shapes(part, probes[part.name]))
+    written = write_weights(
+        models.values(), folder, lambda done, total: progress.step("writing weights", done, total)
+    )
+    differences: dict[str, float] = {}
+    for part in parts:
+        path = folder / f"{part.name}.exported.onnx"
+        _save(models[part.name], path)
+        progress.step(f"proving {part.name} at sizes it was not traced with")
+        differences[part.name] = prove_part(path, part, probes[part.name])
+    facts: dict[str, Json] = {p.name: part_facts(models[p.name], p) for p in parts}
+    return Exported(exporter, facts, written, differences, dict(rejected))
+
+
+def _trace(exporter: str, part: ExportPart, opset: int) -> ir.Model:
+    """Return the part's cleaned graph; every failure of the exporter is an ExportError."""
+    try:
+        model = EXPORTERS[exporter](part, opset)
+    except Exception as err:
+        root: BaseException = err
+        while root.__cause__ is not None:
+            root = root.__cause__
+        raise ExportError(
+            f"{type(root).__name__}: {in_our_words(first_line(root), part)}",
+            where=f"part {part.name}, {exporter} exporter",
+            fix="see the exporter's message; --exporter picks another one",
+        ) from err
+    missing = set(part.inputs) - {str(value.name) for value in model.graph.inputs}
+    if missing:
+        raise ExportError(
+            f"the graph lost the inputs {', '.join(sorted(missing))}",
+            where=f"part {part.name}, {exporter} exporter",
+        )
+    return clean_model(model, part.prefix)
+
+
+def in_our_words(text: str, part: ExportPart) -> str:
+    """Return an exporter's message with inputs and sizes by name instead of by position."""
+    names = list(part.inputs)
+
+    def named(match: re.Match[str]) -> str:
+        name, axis = names[int(match[1])], int(match[2])
+        return part.axes.get(name, {}).get(axis, f"{name} axis {axis}")
+
+    return re.sub(r"L\['tensors'\]\[(\d+)\]\.size\(\)\[(\d+)\]", named, text)
+
+
+def _save(model: ir.Model, path: Path) -> None:
+    import onnx_ir as ir
+
+    model.ir_version = 11 if max(model.opset_imports.values()) >= 23 else 10
+    ir.save(model, path)
+
+
+def part_facts(model: ir.Model, part: ExportPart) -> dict[str, Json]:
+    """Return what later stages need to know of a part, for the manifest."""
+    facts: dict[str, Json] = {
+        "file": f"onnx/{part.name}.exported.onnx",
+        "inputs": [value_facts(value) for value in model.graph.inputs],
+        "outputs": [value_facts(value) for value in model.graph.outputs],
+        "dims": {n: {"min": r.min, "opt": r.opt, "max": r.max} for n, r in part.dims.items()},
+        "opset": model.opset_imports[""],
+        "nodes": len(list(model.graph)),
+    }
+    if part.capacity:
+        facts["cache_capacity"] = part.capacity
+    return facts
+
+
+def value_facts(value: ir.Value) -> dict[str, Json]:
+    """Return name, dtype and shape of an input or output."""
+    import onnx_ir as ir
+
+    shape = value.shape if value.shape is not None else ()
+    dims: list[Json] = [d.value if isinstance(d, ir.SymbolicDim) else int(d) for d in shape]
+    return {"name": value.name, "dtype": _dtype_name(value), "shape": dims}
+
+
+def _dtype_name(value: ir.Value) -> str:
+    """Return float32, int64, bool, ...: numpy's word for the type."""
+    return str(value.dtype.numpy()) if value.dtype is not None else "unknown"

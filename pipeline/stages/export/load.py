@@ -1,0 +1,227 @@
+"""From MODEL to parts: the one place that knows every kind of source.
+
+Other stages come here too when they need the PyTorch model an artifact was exported from.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import BadModelError, UsageError
+from pipeline.stages.export.checkpoint import Checkpoint, read_checkpoint
+from pipeline.stages.export.options import ExportOptions
+from pipeline.stages.export.parts import ExportPart, SizeRange
+from pipeline.stages.export.source import Source, resolve
+from pipeline.types import Json
+
+
+@dataclass(frozen=True)
+class LoadedParts:
+    """A model in memory, cut into the parts that are exported.
+
+    Attributes:
+        parts: The encoder before the decoder where there are two.
+        task: What the model is for; "custom" for a function's.
+        random_weights: Whether no weights were given.
+        generation: Special tokens and lengths that a decoding loop needs, or None.
+        save_tokenizer: Writes the tokenizer into an empty folder; None where there is none.
+        sources: The user's own files the model was made from.
+    """
+
+    parts: tuple[ExportPart, ...]
+    task: str
+    random_weights: bool = False
+    generation: dict[str, Json] | None = None
+    save_tokenizer: Callable[[Path], None] | None = None
+    sources: tuple[Path, ...] = field(default=())
+
+
+def load_parts(source: Source, options: ExportOptions) -> LoadedParts:
+    """Return the parts of the model, in eval mode and in the type the options ask for.
+
+    Raises:
+        UsageError: The options do not fit the model.
+        BadModelError: A checkpoint or a user's function is at fault.
+        ExportError: The model has no form that the options ask for.
+    """
+    if options.checkpoint is not None and source.kind != "preset":
+        raise UsageError(
+            "a checkpoint goes with a preset",
+            where=f"--checkpoint {options.checkpoint}",
+            fix="give the folder itself as MODEL, or name a preset",
+        )
+    if source.kind == "preset":
+        return _preset(source, options)
+    if source.kind == "function":
+        return _function(source, options)
+    return _hugging_face(checkpoint_of(source), options)
+
+
+def checkpoint_of(source: Source) -> Checkpoint:
+    """Return the checked checkpoint folder of a Hugging Face source.
+
+    Raises:
+        BadModelError: It is not whole.
+    """
+    if source.kind == "hub":
+        from pipeline.stages.export.hub import download
+
+        return read_checkpoint(download(source.name))
+    assert source.path is not None
+    return read_checkpoint(source.path)
+
+
+def reload_parts(facts: Mapping[str, Any], folder: Path) -> LoadedParts:
+    """Return the PyTorch parts an export artifact was made from.
+
+    Args:
+        facts: The artifact's facts.
+        folder: The artifact's folder; a model given by path is found relative to it.
+
+    Raises:
+        PipelineError: The model is no longer where it was.
+    """
+    told = dict(facts["model"]["options"])
+    if facts["model"].get("path"):
+        head, colon, function = str(facts["model"]["path"]).partition("::")
+        told["model"] = os.path.normpath(folder / head) + (f":{function}" if colon else "")
+    if told.get("checkpoint"):
+        told["checkpoint"] = Path(os.path.normpath(folder / str(told["checkpoint"])))
+    options = ExportOptions(output=folder, **told)
+    return load_parts(resolve(options.model), options)
+
+
+def _hugging_face(checkpoint: Checkpoint, options: ExportOptions) -> LoadedParts:
+    from pipeline.stages.export.hf_load import load_checkpoint
+    from pipeline.stages.export.hf_parts import model_parts
+    from pipeline.stages.export.last_logits import last_logits, refuse_unless_generating
+    from pipeline.stages.export.tokenizer import generation_facts, tokenizer_writer
+
+    writer = tokenizer_writer(checkpoint, options)  # first: cheap, and it may refuse
+    loaded = load_checkpoint(checkpoint, options)
+    parts = model_parts(loaded.model, loaded.task, options.kv_cache, options.capacity)
+    if options.logits == "last":
+        refuse_unless_generating(loaded.task)
+        model: Any = loaded.model
+        parts = [last_logits(part, model.get_output_embeddings()) for part in parts]
+    return LoadedParts(
+        tuple(parts),
+        loaded.task,
+        generation=generation_facts(loaded.model),
+        save_tokenizer=writer,
+    )
+
+
+def _function(source: Source, options: ExportOptions) -> LoadedParts:
+    from pipeline.stages.export.user_code import call_function
+    from pipeline.stages.export.user_parts import user_part
+
+    if options.kv_cache == "static":
+        raise UsageError(
+            "a function's model keeps the cache it has",
+            where="--kv-cache static",
+            fix="leave it out",
+        )
+    if options.logits == "last":
+        raise UsageError(
+            "a function's model gives the logits it gives",
+            where="--logits last",
+            fix="leave it out",
+        )
+    result = call_function(source)
+    part = user_part(result.value, source.name)
+    if options.dtype != "auto":
+        part = _cast(part, options.dtype)
+    task = "custom" if options.task == "auto" else options.task
+    return LoadedParts((part,), task, sources=result.sources)
+
+
+def _preset(source: Source, options: ExportOptions) -> LoadedParts:
+    from models.errors import ModelError
+    from models.presets import PRESETS
+    from pipeline.stages.export.last_logits import last_logits, refuse_unless_generating
+    from pipeline.stages.export.tokenizer import preset_generation
+
+    preset = PRESETS[source.name]
+    task = preset.task if options.task == "auto" else options.task
+    if task not in preset.tasks:
+        raise UsageError(
+            f"{source.name} is not for {task}",
+            where="--task",
+            fix=f"leave it out, or choose one of: {', '.join(preset.tasks)}",
+        )
+    if options.logits == "last":
+        refuse_unless_generating(task)
+    dtype = "float32" if options.dtype == "auto" else options.dtype
+    spool = options.output if options.output.is_dir() else None
+    try:
+        model = preset.build(options.seed, options.checkpoint, task, dtype, spool)
+    except ModelError as err:
+        raise BadModelError(err.what, where=err.where, fix=err.fix) from err
+    parts = [_from_preset(name, part) for name, part in preset.parts(model).items()]
+    parts = [_cast(part, dtype) for part in parts]
+    if options.logits == "last":
+        parts = [last_logits(part, model.get_submodule("norm")) for part in parts]
+    parts = [_with_cache(part, options) for part in parts]
+    return LoadedParts(
+        tuple(parts),
+        task,
+        random_weights=preset.random_weights and options.checkpoint is None,
+        generation=preset_generation(model),
+        save_tokenizer=_tokenizer_of(preset, options.checkpoint),
+    )
+
+
+def _tokenizer_of(preset: Any, checkpoint: Path | None) -> Callable[[Path], None] | None:
+    from models.errors import ModelError
+
+    if not preset.tokenizer_files(checkpoint):
+        return None
+
+    def save(target: Path) -> None:
+        try:
+            preset.save_tokenizer(target, checkpoint)
+        except ModelError as err:
+            raise BadModelError(err.what, where=err.where, fix=err.fix) from err
+
+    return save
+
+
+def _from_preset(name: str, part: Any) -> ExportPart:
+    """Return our part for one of models/parts.py."""
+    axes = {key: axes for key, axes in part.dynamic_axes.items() if key in part.example_inputs}
+    return ExportPart(
+        name,
+        part.module,
+        dict(part.example_inputs),
+        axes,
+        {key: SizeRange(*limits) for key, limits in part.dims.items()},
+        tuple(part.output_names),
+    )
+
+
+def _with_cache(part: ExportPart, options: ExportOptions) -> ExportPart:
+    """Return the part in the form of cache the options ask for."""
+    if options.kv_cache == "static":
+        from pipeline.stages.export.preset_static import static_part
+
+        return static_part(part, options.capacity)
+    cached = any(name.startswith("past_key_values.") for name in part.inputs)
+    if not cached or options.kv_cache == "concat":
+        return part
+    from pipeline.stages.export.preset_cache import without_cache
+
+    return without_cache(part)
+
+
+def _cast(part: ExportPart, dtype: str) -> ExportPart:
+    """Return the part with weights and floating inputs of another type."""
+    import torch
+
+    kind = getattr(torch, dtype)
+    inputs = {n: t.to(kind) if t.is_floating_point() else t for n, t in part.inputs.items()}
+    return replace(part, module=part.module.to(kind), inputs=inputs)

@@ -1,0 +1,83 @@
+"""Which task a checkpoint is for, and the transformers class that loads it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline.errors import UsageError
+from pipeline.stages.export.options import TASKS
+
+AUTO_CLASSES = {
+    "text-generation": "AutoModelForCausalLM",
+    "text2text-generation": "AutoModelForSeq2SeqLM",
+    "translation": "AutoModelForSeq2SeqLM",
+    "automatic-speech-recognition": "AutoModelForSpeechSeq2Seq",
+    "feature-extraction": "AutoModel",
+    "fill-mask": "AutoModelForMaskedLM",
+    "text-classification": "AutoModelForSequenceClassification",
+    "token-classification": "AutoModelForTokenClassification",
+    "question-answering": "AutoModelForQuestionAnswering",
+    "multiple-choice": "AutoModelForMultipleChoice",
+    "image-classification": "AutoModelForImageClassification",
+    "audio-classification": "AutoModelForAudioClassification",
+}
+
+# The end of a class name, as transformers names its heads, and what the head is for.
+HEADS = (
+    ("ForCausalLM", "text-generation"),
+    ("LMHeadModel", "text-generation"),
+    ("ForMaskedLM", "fill-mask"),
+    ("ForSequenceClassification", "text-classification"),
+    ("ForTokenClassification", "token-classification"),
+    ("ForQuestionAnswering", "question-answering"),
+    ("ForMultipleChoice", "multiple-choice"),
+    ("ForImageClassification", "image-classification"),
+    ("ForAudioClassification", "audio-classification"),
+    ("ForSpeechSeq2Seq", "automatic-speech-recognition"),
+    ("ForCTC", "automatic-speech-recognition"),
+    ("MTModel", "text2text-generation"),
+    ("ForConditionalGeneration", "text2text-generation"),
+    ("ForPreTraining", "feature-extraction"),
+    ("Model", "feature-extraction"),
+)
+
+
+def infer_task(config: Mapping[str, Any], gguf: bool = False) -> str:
+    """Return the task the checkpoint's first architecture is for.
+
+    Args:
+        config: The content of config.json.
+        gguf: Whether it was read from a GGUF file, which names no architecture; those decode.
+
+    Raises:
+        UsageError: The configuration names none that is known.
+    """
+    names = [str(name) for name in config.get("architectures") or []]
+    if gguf and not names:
+        return "text-generation"
+    for name in names[:1]:
+        if name.endswith("ForConditionalGeneration") and "num_mel_bins" in config:
+            return "automatic-speech-recognition"
+        if name.endswith("ForSequenceClassification") and "conv_kernel" in config:
+            return "audio-classification"
+        for ending, task in HEADS:
+            if name.endswith(ending):
+                return task
+    if not names:
+        return "feature-extraction"
+    raise UsageError(
+        f"cannot tell what {names[0]} is for",
+        where="architectures in config.json",
+        fix=f"say so with --task: {', '.join(TASKS)}",
+    )
+
+
+def auto_class(task: str, config: Mapping[str, Any]) -> str:
+    """Return the name of the transformers class that loads the checkpoint for this task."""
+    names = [str(name) for name in config.get("architectures") or []]
+    if task == "automatic-speech-recognition" and any(name.endswith("ForCTC") for name in names):
+        return "AutoModelForCTC"
+    if task == "feature-extraction" and names and names[0].endswith("Model"):
+        return names[0]  # AutoModel would make a whole T5 of a T5EncoderModel
+    return AUTO_CLASSES[task]

@@ -1,0 +1,129 @@
+"""Optimizing one graph in memory: normalise, fuse, tidy, count."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import onnx_ir as ir
+
+from pipeline.errors import BadModelError, PipelineError
+from pipeline.fusion.layer import find_layers
+from pipeline.fusion.plan import Plan
+from pipeline.graph.files.model_file import load_model, refuse_invalid
+from pipeline.graph.inference.facts import Facts
+from pipeline.graph.inference.in_place import in_place_pairs
+from pipeline.graph.normalise import normalise
+from pipeline.graph.rewriting.dequantize_last import dequantize_last
+from pipeline.graph.rewriting.edit import (
+    drop_unused_weights,
+    merge_equal,
+    name_apart,
+    remove_dead,
+    sort,
+)
+from pipeline.stages.optimize.proof import Prover
+from pipeline.stages.optimize.rewrite import Outcome, Rewriter, graphs_of
+from pipeline.types import SILENT, Progress
+
+
+@dataclass(frozen=True)
+class Fused:
+    """What happened to a graph.
+
+    Attributes:
+        facts: What is known of the optimized graph.
+        outcomes: Every candidate, in the order of the passes.
+        nodes_before, nodes_after: Counts of nodes, constants left out.
+        layers: Module path and form of every transformer layer recognised as a unit.
+        session: Runner settings that belong to the graph.
+        typing: What `--precision` did: islands, Casts, masks; empty when it was not asked for.
+    """
+
+    facts: Facts
+    outcomes: tuple[Outcome, ...]
+    nodes_before: int
+    nodes_after: int
+    layers: tuple[tuple[str, str], ...] = ()
+    session: dict[str, Any] = field(default_factory=dict)
+    typing: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Per construct: how many were fused, left plain on purpose, refused."""
+        found: dict[str, dict[str, int]] = {}
+        for (kind, state), number in Counter((o.construct, o.state) for o in self.outcomes).items():
+            row = found.setdefault(kind, {"fused": 0, "plain": 0, "refused": 0})
+            row[state] = number
+        return found
+
+
+def optimize_graph(
+    model: ir.Model, plan: Plan, prover: Prover | None, progress: Progress = SILENT
+) -> Fused:
+    """Fuse a model in place for the target the plan was made for.
+
+    Inputs, outputs and dynamic dimensions keep their names and meaning; weights are referred to,
+    not copied.
+
+    Args:
+        model: Any model; it is normalised first.
+        plan: From `plan_for`.
+        prover: Proves each rewrite before it is committed; None trusts the recognisers.
+        progress: Told which site is being worked on.
+
+    Raises:
+        BadModelError: The model cannot be normalised, or contradicts itself.
+    """
+    before = _count(model)
+    progress.step("normalising")
+    facts = normalise(model, plan.opset)
+    if facts.contradictions:
+        raise BadModelError(
+            f"The model cannot run, whatever its inputs: {facts.contradictions[0]}",
+            fix="Export it again, with another exporter or opset: this one lost a size.",
+        )
+    if prover is not None:
+        prover.begin(model, facts, progress)
+    rewriter = Rewriter(model, facts, prover, progress)
+    outcomes = rewriter.run(plan.passes)
+    for graph in graphs_of(model.graph):
+        sort(graph)
+        dequantize_last(graph, facts, rewriter.sources, rewriter.shared)
+        merge_equal(graph)
+        remove_dead(graph, list(graph))
+        drop_unused_weights(graph)
+        name_apart(graph)
+    if any(node.domain == "com.microsoft" for node in model.graph.all_nodes()):
+        model.graph.opset_imports.setdefault("com.microsoft", 1)
+    layers = tuple(
+        (found.path, found.form) for g in graphs_of(model.graph) for found in find_layers(g, facts)
+    )
+    session = dict(plan.session)
+    if pairs := in_place_pairs(model.graph):
+        session["in_place"] = pairs
+    return Fused(facts, tuple(outcomes), before, _count(model), layers, session)
+
+
+def optimize_file(
+    path: Path, plan: Plan, prover: Prover | None, progress: Progress = SILENT
+) -> tuple[ir.Model, Fused]:
+    """Read a file and fuse it; return the model and what happened. Nothing is written.
+
+    Raises:
+        BadModelError: The file is no model, a hostile one, or one against ONNX's rules.
+    """
+    model = load_model(path)
+    try:
+        return model, optimize_graph(model, plan, prover, progress)
+    except PipelineError:
+        raise
+    except Exception as error:
+        refuse_invalid(path, error)
+        raise
+
+
+def _count(model: ir.Model) -> int:
+    return sum(node.op_type != "Constant" for node in model.graph.all_nodes())

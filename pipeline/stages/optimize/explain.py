@@ -1,0 +1,49 @@
+"""Explaining a graph: every site, fused by what, or why not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pipeline.artifacts import open_folder
+from pipeline.fusion.plan import lowerings_for, plan_for
+from pipeline.stages.optimize.engine import optimize_file
+from pipeline.stages.optimize.options import OptimizeOptions
+from pipeline.stages.optimize.proof import proving
+from pipeline.stages.optimize.records import part_facts
+from pipeline.types import SILENT, Progress
+
+
+def explain_model(options: OptimizeOptions, progress: Progress = SILENT) -> dict[str, Any]:
+    """Return, per graph, every candidate with its proof or its refusal; nothing is written.
+
+    A folder's exported graphs are explained; `options.output`, `require` and `precision` do not
+    matter here.
+
+    Raises:
+        BadModelError: A file is no model, or a hostile one.
+    """
+    plan = plan_for(options.target, options.disable, fuse_all=options.fuse_all)
+    parts = {}
+    for name, path in graphs_behind(options.model).items():
+        progress.step(f"{name}: reading")
+        with proving(options.proof, options.inputs) as prover:
+            parts[name] = part_facts(optimize_file(path, plan, prover, progress)[1])
+    return {"target": options.target, "parts": parts}
+
+
+def graphs_behind(path: Path) -> dict[str, Path]:
+    """Return the ONNX files of a folder's export by part, or the file itself."""
+    if not path.is_dir():
+        return {"model": path}
+    exported = open_folder(path).require("export", "pipeline export MODEL -o DIR")
+    return {name: exported.path(facts["file"]) for name, facts in exported.facts["parts"].items()}
+
+
+def list_lowerings(target: str) -> list[dict[str, str]]:
+    """Return name, construct, source and exactness of every lowering for a target."""
+    return [
+        {"name": x.name, "construct": kind, "source": x.source, "exact": x.exact}
+        for kind, found in lowerings_for(target, fuse_all=True).items()
+        for x in found
+    ]

@@ -1,0 +1,96 @@
+"""What the optimize stage says about its result: sites, counts and gates as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import onnx_ir as ir
+
+from pipeline.errors import ClaimError
+from pipeline.stages.optimize.advice import asked, remedy
+from pipeline.stages.optimize.engine import Fused
+from pipeline.stages.optimize.options import parse_gate
+from pipeline.stages.optimize.rewrite import Outcome
+
+
+def site_record(outcome: Outcome) -> dict[str, Any]:
+    """Return one candidate for the manifest."""
+    record: dict[str, Any] = {
+        "construct": outcome.construct,
+        "path": outcome.path,
+        "anchor": outcome.anchor,
+        "state": outcome.state,
+        "form": outcome.form,
+        "lowering": outcome.lowering,
+    }
+    if outcome.certificate is not None:
+        record["proof"] = outcome.certificate.json()
+    refusal = outcome.refusal
+    if refusal is not None:
+        record["refusal"] = {
+            "nearest": refusal.nearest,
+            "step": refusal.step,
+            "steps": refusal.steps,
+            "asked": asked(refusal),
+            "reason": refusal.reason,
+            "node": _node(refusal.node),
+            "remedy": remedy(refusal),
+        }
+    return record
+
+
+def _node(node: ir.Node | None) -> str:
+    """Return operator, name and what comes out of it."""
+    if node is None:
+        return ""
+    result = node.outputs[0] if node.outputs else None
+    text = f"{node.op_type} {node.name or (result.name if result is not None else '')}"
+    if result is None or result.shape is None:
+        return text
+    return (
+        f"{text} -> [{', '.join(str(d if isinstance(d, int) else d.value) for d in result.shape)}]"
+    )
+
+
+def part_facts(fused: Fused) -> dict[str, Any]:
+    """Return what the manifest says about one optimized graph, its file left out."""
+    return {
+        "counts": fused.counts,
+        "nodes": {"before": fused.nodes_before, "after": fused.nodes_after},
+        "sites": [site_record(outcome) for outcome in fused.outcomes],
+        "layers": [{"path": path, "form": form} for path, form in fused.layers],
+        "session": fused.session,
+        "typing": fused.typing,
+    }
+
+
+def check_gates(gates: Sequence[str], parts: Mapping[str, Fused]) -> list[dict[str, Any]]:
+    """Return each `--require` with what was found.
+
+    Raises:
+        ClaimError: Fewer sites are fused than required; the message names those that are not.
+    """
+    records = []
+    for gate in gates:
+        kind, least = parse_gate(gate)
+        outcomes = [o for fused in parts.values() for o in fused.outcomes if o.construct == kind]
+        found = sum(o.state == "fused" for o in outcomes)
+        wanted = len(outcomes) if least is None else least
+        if found < wanted or (least is None and not outcomes):
+            raise ClaimError(
+                f"--require {gate}: {found} of {wanted or 'any'} {kind} sites are fused",
+                where=_unfused(outcomes),
+                fix="`pipeline explain` says why each of them is not",
+            )
+        records.append({"gate": gate, "found": found, "wanted": wanted})
+    return records
+
+
+def _unfused(outcomes: Iterable[Outcome]) -> str:
+    lines = [
+        f"{o.path} ({o.anchor}): {o.refusal.reason}"
+        for o in outcomes
+        if o.state != "fused" and o.refusal is not None
+    ]
+    return "; ".join(lines[:5]) + (f"; and {len(lines) - 5} more" if len(lines) > 5 else "")

@@ -1,0 +1,193 @@
+"""The fusion engine's loop: recognise, lower, prove, commit; one site at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import onnx_ir as ir
+
+from pipeline.fusion.commit import commit
+from pipeline.fusion.construct import Pass
+from pipeline.fusion.lowering import Lowering
+from pipeline.fusion.site import Refusal, Site
+from pipeline.graph.inference.facts import Facts
+from pipeline.graph.rewriting.emit import Emitter, Shared
+from pipeline.graph.rewriting.regions import RegionError, cut
+from pipeline.graph.rewriting.relayout import LayoutError
+from pipeline.stages.optimize.proof import Certificate, Prover
+from pipeline.types import SILENT, Progress
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one candidate.
+
+    Attributes:
+        construct: attention, norm, ...
+        path: Module path, for people.
+        anchor: Name and operator of the node the recogniser started from.
+        state: `fused`, `plain` (recognised and left on purpose) or `refused`.
+        form: The recognised form.
+        lowering: What fused it.
+        certificate: The proof, None when proofs are off.
+        refusal: Why not, when not fused.
+    """
+
+    construct: str
+    path: str
+    anchor: str
+    state: str
+    form: str = ""
+    lowering: str = ""
+    certificate: Certificate | None = None
+    refusal: Refusal | None = None
+
+
+@dataclass
+class Rewriter:
+    """Applies passes to a model in place.
+
+    Args:
+        model: The model; its graph and all subgraphs are rewritten.
+        facts: What is known of its values.
+        prover: Proves each instance, None to trust the recognisers.
+    """
+
+    model: ir.Model
+    facts: Facts
+    prover: Prover | None
+    progress: Progress = SILENT
+    outcomes: list[Outcome] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Read which names are taken and which inputs sizes can be read from."""
+        self.shared = Shared(names_of(self.model.graph), self.model.graph)
+        inputs = self.model.graph.inputs
+        self.sources = [v for v in inputs if v.name not in self.model.graph.initializers]
+
+    def run(self, passes: Sequence[Pass]) -> list[Outcome]:
+        """Run the passes in order; return every candidate's outcome."""
+        for one in passes:
+            for graph in list(graphs_of(self.model.graph)):
+                with self.facts.inside(graph):
+                    for found in one.find(graph, self.facts):
+                        if found.anchor.graph is graph:
+                            self._handle(one, graph, found)
+        return self.outcomes
+
+    def _handle(self, one: Pass, graph: ir.Graph, found: Site | Refusal) -> None:
+        if isinstance(found, Refusal):
+            self._refuse(found)
+            return
+        if found.native and not one.lowerings:  # only counted; others are lowered afresh
+            self.outcomes.append(
+                Outcome(
+                    found.construct, found.path, anchor_of(found), "fused", found.form, "native"
+                )
+            )
+            return
+        self.progress.step(f"{one.name}: {found.path}")
+        last: Refusal | None = None
+        for lowering in one.lowerings:
+            result = self._try(lowering, graph, found)
+            if result is None:
+                continue
+            if isinstance(result, Outcome):
+                self.outcomes.append(result)
+                return
+            last = result if last is None or not last.plain else last
+        if last is not None:
+            self._refuse(last, found)
+
+    def _try(
+        self, lowering: Lowering[Any], graph: ir.Graph, site: Site
+    ) -> Outcome | Refusal | None:
+        emit = Emitter(self.facts, site.anchor, lowering.name, self.sources, self.shared)
+        try:
+            result = lowering.lower(site, emit)
+        except LayoutError as error:
+            return self._failed(site, lowering, 4, str(error))
+        if result is None or isinstance(result, Refusal):
+            return result
+        opset = self.model.graph.opset_imports.get("", 0)
+        if lowering.opset > opset:
+            reason = f"needs opset {lowering.opset}, the graph has {opset}"
+            return replace(self._failed(site, lowering, 4, reason), plain=True)
+        certificate = None
+        if self.prover is not None:
+            checked = self._prove(site, lowering, result, emit)
+            if isinstance(checked, Refusal):
+                return checked
+            certificate = checked
+        outcome = Outcome(
+            site.construct,
+            site.path,
+            anchor_of(site),
+            "fused",
+            site.form,
+            lowering.name,
+            certificate,
+        )
+        if not commit(graph, site, result, emit, self.facts):
+            return self._failed(site, lowering, 4, "an operand is computed from what it returns")
+        if self.prover is not None:
+            self.prover.committed(site.outputs, result)
+        return outcome
+
+    def _prove(
+        self, site: Site, lowering: Lowering[Any], result: Sequence[ir.Value], emit: Emitter
+    ) -> Certificate | Refusal:
+        assert self.prover is not None
+        try:
+            region = cut(
+                site.outputs, result, {*site.nodes, *emit.nodes}, site.operands, self.facts,
+                dict(self.model.graph.opset_imports) | {"com.microsoft": 1},
+            )  # fmt: skip
+        except RegionError as error:
+            return self._failed(site, lowering, 5, f"not provable: {error}")
+        certificate = self.prover.prove(region, zero=site.may_be_zero)
+        if certificate.ok:
+            return certificate
+        return self._failed(site, lowering, 5, f"the proof failed: {certificate.reason}")
+
+    def _failed(self, site: Site, lowering: Lowering[Any], step: int, reason: str) -> Refusal:
+        return Refusal(
+            site.construct, site.anchor, f"{lowering.name} ({site.form})", step, 5, reason
+        )
+
+    def _refuse(self, refusal: Refusal, site: Site | None = None) -> None:
+        state = "plain" if refusal.plain else "refused"
+        form = site.form if site is not None else ""
+        self.outcomes.append(
+            Outcome(
+                refusal.construct, refusal.path, anchor_of(refusal), state, form, refusal=refusal
+            )
+        )
+
+
+def anchor_of(found: Site | Refusal) -> str:
+    """Return the anchor's operator and name."""
+    return f"{found.anchor.op_type} {found.anchor.name or found.anchor.outputs[0].name}"
+
+
+def graphs_of(graph: ir.Graph) -> Iterator[ir.Graph]:
+    """Yield a graph and the graphs in its nodes' attributes, outer ones first."""
+    yield graph
+    for node in graph:
+        for attribute in node.attributes.values():
+            if attribute.type == ir.AttributeType.GRAPH:
+                yield from graphs_of(attribute.as_graph())
+            elif attribute.type == ir.AttributeType.GRAPHS:
+                for inner in attribute.as_graphs():
+                    yield from graphs_of(inner)
+
+
+def names_of(graph: ir.Graph) -> Iterator[str]:
+    """Yield the names of all values of a graph and the graphs in it."""
+    for one in graphs_of(graph):
+        yield from (value.name or "" for value in one.inputs)
+        yield from one.initializers
+        for node in one:
+            yield from (value.name or "" for value in node.outputs)

@@ -1,0 +1,160 @@
+"""The optimize stage: every graph of a model, fused for one target, in one type."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.artifacts import Artifact, StageContext, digest_file, open_folder, run_stage
+from pipeline.errors import UsageError
+from pipeline.stages.optimize.options import OptimizeOptions
+from pipeline.types import SILENT, Json, Progress
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
+
+    from pipeline.stages.optimize.engine import Fused
+
+SESSION_SUFFIX = ".session.json"
+
+
+@dataclass(frozen=True)
+class OptimizedFile:
+    """The result of optimizing one file into another.
+
+    Attributes:
+        file: The file written.
+        facts: Counts, sites with proofs, and session settings.
+    """
+
+    file: Path
+    facts: Mapping[str, Any]
+
+
+def optimize_model(
+    options: OptimizeOptions, progress: Progress = SILENT
+) -> Artifact | OptimizedFile:
+    """Return the artifact `optimize.<target>-<precision>`, or the file that was asked for.
+
+    Raises:
+        UsageError: No such model, or no place to write to.
+        BadModelError: The file is no model, or a hostile one.
+        ClaimError: A `--require` does not hold; nothing is written.
+        FolderError: The output folder is foreign, full or unwritable.
+    """
+    output = options.output or (options.model if options.model.is_dir() else None)
+    if output is None:
+        raise UsageError("an ONNX file needs a place to go", fix="-o OUT.onnx or -o DIR")
+    if output.suffix == ".onnx":
+        if options.model.is_dir():
+            raise UsageError(
+                f"{options.model} is a folder and {output.name} one file",
+                fix="name one of the folder's graphs, or write to a folder",
+            )
+        return _file_to_file(options, output, progress)
+    return _into_folder(options, output, progress)
+
+
+def _file_to_file(options: OptimizeOptions, output: Path, progress: Progress) -> OptimizedFile:
+    from pipeline.graph.files.model_file import save_model
+    from pipeline.stages.optimize.records import check_gates, part_facts
+
+    model, fused = _optimized(options.model, options, progress)
+    gates = check_gates(options.require, {"model": fused})
+    output.parent.mkdir(parents=True, exist_ok=True)
+    save_model(model, output)
+    settings = output.with_name(output.name + SESSION_SUFFIX)
+    if fused.session:
+        settings.write_text(json.dumps(fused.session, indent=2) + "\n", encoding="utf-8")
+    else:
+        settings.unlink(missing_ok=True)
+    return OptimizedFile(output, {**part_facts(fused), "gates": gates})
+
+
+def _into_folder(options: OptimizeOptions, output: Path, progress: Progress) -> Artifact:
+    folder = open_folder(output, create=True)
+    parents: dict[str, Artifact] = {}
+    recipe: dict[str, Json] = {
+        "target": options.target,
+        "precision": options.precision,
+        "disable": [*sorted(options.disable)],
+        "require": [*sorted(options.require)],
+        "proof": options.proof,
+        "fuse_all": options.fuse_all,
+        "inputs": digest_file(options.inputs) if options.inputs is not None else None,
+    }
+    if options.model.is_dir():
+        exported = open_folder(options.model).require("export", "pipeline export MODEL -o DIR")
+        parts = {
+            name: (exported.path(facts["file"]), facts)
+            for name, facts in exported.facts["parts"].items()
+        }
+        parents["export"] = exported
+    else:
+        parts = {"model": (options.model, {})}
+        if not options.model.is_file():
+            raise UsageError(f"no such file or folder: {options.model}")
+        recipe["model"] = folder.digest_of(options.model)
+    produce = partial(_produce, options, parts, progress)
+    return run_stage(folder, f"optimize.{options.variant}", recipe, parents, produce)
+
+
+def _produce(
+    options: OptimizeOptions,
+    parts: Mapping[str, tuple[Path, Mapping[str, Any]]],
+    progress: Progress,
+    context: StageContext,
+) -> dict[str, Any]:
+    """Write one graph per part, with its session settings; return the facts."""
+    from pipeline.graph.files.model_file import save_model
+    from pipeline.stages.optimize.records import check_gates, part_facts
+
+    done: dict[str, Fused] = {}
+    facts: dict[str, Any] = {}
+    for name, (path, known) in parts.items():
+        progress.step(f"{name}: reading")
+        model, fused = _optimized(path, options, progress)
+        done[name] = fused
+        file = f"onnx/{name}.{options.variant}.onnx"
+        save_model(model, context.path(file))
+        if fused.session:
+            text = json.dumps(fused.session, indent=2) + "\n"
+            context.path(file + SESSION_SUFFIX).write_text(text, encoding="utf-8")
+        facts[name] = {"file": file, **_interface(known), **part_facts(fused)}
+    gates = check_gates(options.require, done)
+    return {
+        "target": options.target,
+        "precision": options.precision or "fp32",
+        "parts": facts,
+        "gates": gates,
+        "proof": options.proof,
+    }
+
+
+def _interface(known: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: known[key] for key in ("inputs", "outputs", "dims") if key in known}
+
+
+def _optimized(path: Path, options: OptimizeOptions, progress: Progress) -> tuple[ir.Model, Fused]:
+    # Imported with the work, so that a folder that is current is reused without any framework.
+    from pipeline.fusion.plan import plan_for
+    from pipeline.stages.optimize.engine import optimize_file
+    from pipeline.stages.optimize.proof import proving
+
+    plan = plan_for(
+        options.target, options.disable, fuse_all=options.fuse_all, precision=options.precision
+    )
+    with proving(options.proof, options.inputs) as prover:
+        model, fused = optimize_file(path, plan, prover, progress)
+    if options.precision is not None:
+        from pipeline.inputs import load_inputs
+        from pipeline.precision import type_model
+
+        feeds = [load_inputs(options.inputs)] if options.inputs is not None else []
+        typing = type_model(model, options.precision, feeds, progress=progress)
+        fused = replace(fused, typing=typing.facts())
+    return model, fused

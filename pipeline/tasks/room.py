@@ -1,0 +1,59 @@
+"""How many positions prompt and answer may take, and what an answer is cut to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pipeline.errors import UsageError
+from pipeline.tasks.options import GenerateOptions
+
+UNSET = 20  # transformers' max_length where nobody set one
+
+
+@dataclass(frozen=True)
+class Room:
+    """How many positions a text may have, and what sets that limit: the model or its cache."""
+
+    positions: int
+    owner: str
+
+
+def room_of(special: Mapping[str, Any], capacity: int) -> Room | None:
+    """Return the positions there are for prompt and answer, None where nobody limits them.
+
+    Args:
+        special: Token ids and lengths from the export facts.
+        capacity: Positions of a cache of fixed size, 0 for one that grows.
+    """
+    limit = special.get("max_length")
+    own = limit if isinstance(limit, int) and limit > UNSET else None
+    if capacity and (own is None or capacity < own):
+        return Room(capacity, "cache")
+    return None if own is None else Room(own, "model")
+
+
+def fitted(
+    options: GenerateOptions, rows: Sequence[Sequence[int]], room: Room | None, *, has_encoder: bool
+) -> tuple[GenerateOptions, tuple[str, ...]]:
+    """Return the options with no more new tokens than there are positions for, and a note.
+
+    Raises:
+        UsageError: The prompt does not fit, or, after an encoder, the answer.
+    """
+    if room is None:
+        return options, ()
+    longest, new = max(len(row) for row in rows), options.max_new_tokens
+    if (max(longest, new + 1) if has_encoder else longest + 1) > room.positions:
+        too_long = longest + 1 > room.positions
+        what = f"{longest} prompt tokens" if too_long else f"{new} new tokens"
+        raise UsageError(
+            f"{what} do not fit the {room.owner}'s {room.positions} positions",
+            fix="shorten the prompt" if too_long else "lower --max-new-tokens",
+        )
+    left = room.positions - longest
+    if has_encoder or new <= left:
+        return options, ()
+    note = f"the {room.owner} has {room.positions} positions, so an answer ends after {left} tokens"
+    return replace(options, max_new_tokens=left), (note,)

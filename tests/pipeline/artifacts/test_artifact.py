@@ -1,0 +1,68 @@
+"""A manifest is read back as it was written; anything else is refused with its name."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from pipeline.artifacts.artifact import Artifact, FileRecord, read_manifest
+from pipeline.errors import FolderError
+
+
+@pytest.fixture
+def artifact(tmp_path):
+    return Artifact(
+        folder=tmp_path,
+        stage="export",
+        key="k" * 64,
+        digest="d" * 64,
+        ingredients={"option opset": 23},
+        parents={"x": "y"},
+        files=(FileRecord("onnx/a.onnx", "s" * 64, 5), FileRecord("onnx/w.data", "t", 7, True)),
+        facts={"task": "translation", "数": [1, 2.5, None]},
+        seconds=1.25,
+        peak_rss_bytes=123,
+        versions={"torch": "2.13"},
+        log=("one", "two"),
+        made="2026-01-01T00:00:00+00:00",
+    )
+
+
+def test_round_trip(artifact, tmp_path):
+    (tmp_path / "export.json").write_bytes(artifact.to_manifest())
+    assert read_manifest(tmp_path, tmp_path / "export.json") == artifact
+
+
+def test_the_manifest_does_not_say_where_it_is(artifact, tmp_path):
+    assert str(tmp_path).encode() not in artifact.to_manifest()
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "damaged"),
+        ("[]", "damaged"),
+        ('{"format": 1}', "KeyError"),
+        ('{"format": 99}', "format 99"),
+    ],
+    ids=["empty", "list", "no-fields", "newer"],
+)
+def test_junk_is_refused(tmp_path, text, says):
+    (tmp_path / "export.json").write_text(text)
+    with pytest.raises(FolderError, match=says) as caught:
+        read_manifest(tmp_path, tmp_path / "export.json")
+    assert "export.json" in caught.value.where
+
+
+def test_a_missing_manifest_is_a_folder_error(tmp_path):
+    with pytest.raises(FolderError, match="cannot be read"):
+        read_manifest(tmp_path, tmp_path / "export.json")
+
+
+def test_paths_stay_inside(artifact, tmp_path):
+    content = json.loads(artifact.to_manifest())
+    content["files"][0]["path"] = "/etc/passwd"
+    (tmp_path / "export.json").write_text(json.dumps(content))
+    with pytest.raises(FolderError, match="leaves the folder"):
+        read_manifest(tmp_path, tmp_path / "export.json")

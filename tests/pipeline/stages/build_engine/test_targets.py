@@ -1,0 +1,33 @@
+import pytest
+
+from pipeline.errors import UsageError
+from pipeline.stages.build_engine.targets import check_rtx_targets, parse_targets, sm, tag
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("8.0,8.6,8.9,12.0", ("8.0", "8.6", "8.9", "12.0")),
+        ("sm120, SM_80", ("8.0", "12.0")),
+        ("8.9,8.9", ("8.9",)),
+    ],
+)
+def test_spellings(text, wanted):
+    assert parse_targets(text) == wanted
+
+
+@pytest.mark.parametrize("text", ["", "8", "ampere", "8.0,,x", "800"])
+def test_nonsense(text):
+    with pytest.raises(UsageError, match="no compute capability"):
+        parse_targets(text)
+
+
+def test_rtx_has_no_hopper():
+    check_rtx_targets(("7.5", "12.1"))
+    with pytest.raises(UsageError, match=r"9\.0 Hopper"):
+        check_rtx_targets(("8.0", "9.0"))
+
+
+def test_tags():
+    assert sm("12.0") == "sm120"
+    assert tag(("8.0", "8.9")) == "sm80_sm89"

@@ -1,0 +1,122 @@
+"""Loading: whole checkpoints in the type asked for; unsafe, half and foreign ones refused."""
+
+import json
+import os
+import pickle
+import shutil
+
+import pytest
+import torch
+import transformers
+
+from pipeline.errors import BadModelError, UsageError
+from pipeline.stages.export.checkpoint import read_checkpoint
+from pipeline.stages.export.hf_load import load_checkpoint
+from pipeline.stages.export.options import ExportOptions
+
+
+def load(folder, **options):
+    told = ExportOptions(model=str(folder), output=folder / "out", **options)
+    return load_checkpoint(read_checkpoint(folder), told)
+
+
+@pytest.fixture
+def copied(checkpoints, tmp_path):
+    def copy(name):
+        return shutil.copytree(checkpoints(name), tmp_path / name)
+
+    return copy
+
+
+def test_task_and_type(checkpoints):
+    loaded = load(checkpoints("bert"), dtype="bfloat16")
+    assert loaded.task == "text-classification"
+    assert loaded.model.dtype == torch.bfloat16
+    assert not loaded.model.training
+
+
+def test_weights_are_mapped_from_the_file(checkpoints):
+    """A copy in memory would double what a 7B model takes."""
+    model = load(checkpoints("llama")).model
+    start = min(p.data_ptr() for p in model.parameters())
+    with open("/proc/self/maps") as maps:
+        spans = [line.split() for line in maps if "model.safetensors" in line]
+    ranges = [[int(x, 16) for x in span[0].split("-")] for span in spans]
+    assert any(low <= start < high for low, high in ranges)
+
+
+def test_a_head_the_checkpoint_lacks_is_not_invented(checkpoints):
+    with pytest.raises(BadModelError, match=r"weights are missing .*: qa_outputs\.") as caught:
+        load(checkpoints("bert"), task="question-answering")
+    assert "question-answering" in caught.value.fix
+
+
+def test_half_the_weights(copied):
+    from safetensors.torch import load_file, save_file
+
+    folder = copied("bert")
+    kept = dict(list(load_file(folder / "model.safetensors").items())[:5])
+    save_file(kept, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(BadModelError, match="weights are missing"):
+        load(folder)
+
+
+def test_a_configuration_of_other_sizes(copied):
+    folder = copied("bert")
+    config = json.loads((folder / "config.json").read_text()) | {"intermediate_size": 48}
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(BadModelError):
+        load(folder)
+
+
+class Evil:
+    def __reduce__(self):
+        return os.mkdir, ("executed",)
+
+
+def test_a_pickle_that_would_run_code_is_not_opened(copied, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    folder = copied("bert")
+    (folder / "model.safetensors").unlink()
+    torch.save({"x": Evil()}, folder / "pytorch_model.bin")
+    with pytest.raises(BadModelError, match="asks to run code") as caught:
+        load(folder)
+    assert "safetensors" in caught.value.fix
+    (folder / "pytorch_model.bin").write_bytes(pickle.dumps(Evil()))
+    with pytest.raises(BadModelError):
+        load(folder)
+    assert not (tmp_path / "executed").exists()
+
+
+def test_an_honest_pickle_loads(copied):
+    folder = copied("bert")
+    model = transformers.AutoModelForSequenceClassification.from_pretrained(folder)
+    (folder / "model.safetensors").unlink()
+    torch.save(model.state_dict(), folder / "pytorch_model.bin")
+    assert load(folder).task == "text-classification"
+
+
+@pytest.mark.parametrize(
+    ("edit", "error", "says"),
+    [
+        ({"model_type": "nonesuch"}, BadModelError, "not one that transformers"),
+        (
+            {"model_type": "nonesuch", "auto_map": {"AutoConfig": "code.Config"}},
+            UsageError,
+            r"runs Python of its own \(code\.Config\)",
+        ),
+        ({"num_attention_heads": "four"}, BadModelError, "not usable|cannot be loaded"),
+    ],
+    ids=["unknown type", "own code", "nonsense"],
+)
+def test_configurations_that_cannot_be_used(copied, edit, error, says):
+    folder = copied("bert")
+    config = json.loads((folder / "config.json").read_text()) | edit
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(error, match=says):
+        load(folder)
+
+
+def test_a_task_the_model_has_no_form_for(checkpoints):
+    with pytest.raises(UsageError, match="no form for image-classification"):
+        load(checkpoints("llama"), task="image-classification")

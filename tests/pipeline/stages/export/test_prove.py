@@ -1,0 +1,117 @@
+"""The proof: sizes covered, output axes read off, and a baked size named."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from pipeline.errors import ExportError
+from pipeline.stages.export.core import export_parts
+from pipeline.stages.export.exporters import export_torchscript
+from pipeline.stages.export.parts import ExportPart, SizeRange, example_sizes
+from pipeline.stages.export.prove import (
+    _difference,
+    compute_probe,
+    open_graph,
+    output_shapes,
+    probe_sizes,
+    to_numpy,
+)
+from pipeline.types import SILENT
+
+DIMS = {"batch": SizeRange(1, 1, 16), "seq": SizeRange(1, 1, 64), "past": SizeRange(0, 1, 63)}
+
+
+class Grow(nn.Module):
+    def forward(self, past, x):
+        both = torch.cat((past, x), 1)
+        return both, both.sum((0, 1)), x.repeat(1, 2, 1)
+
+
+class Baked(nn.Module):
+    """A Python number taken from a shape, which a trace keeps for ever."""
+
+    def forward(self, past, x):
+        return x * float(int(past.shape[1])), torch.cat((past, x), 1)
+
+
+def a_part(module: nn.Module, outputs: tuple[str, ...]) -> ExportPart:
+    inputs = {"past": torch.randn(2, 5, 3), "x": torch.randn(2, 4, 3)}
+    axes = {"past": {0: "batch", 1: "past"}, "x": {0: "batch", 1: "seq"}}
+    return ExportPart("model", module, inputs, axes, DIMS, outputs, prefix="")
+
+
+def test_every_size_takes_its_smallest_and_two_more_values():
+    part = a_part(Grow(), ("both", "sum", "twice"))
+    traced = example_sizes(part)
+    for name, limits in DIMS.items():
+        values = {sizes[name] for sizes in probe_sizes(part)}
+        assert limits.min in values
+        assert len(values - {traced[name]}) >= 2
+
+
+def test_output_shapes_are_read_off_the_shapes():
+    part = a_part(Grow(), ("both", "sum", "twice"))
+    probes = [compute_probe(part, sizes) for sizes in probe_sizes(part)]
+    assert output_shapes(part, probes) == {
+        "both": ["batch", "past + seq", 3],
+        "sum": [3],
+        "twice": ["batch", "twice_1", 3],
+    }
+
+
+def test_the_baked_size_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "pipeline.stages.export.core.EXPORTERS", {"torchscript": export_torchscript}
+    )
+    with pytest.raises(ExportError, match=r"baked in the size past \(traced at") as caught:
+        export_parts([a_part(Baked(), ("y", "both"))], tmp_path, "torchscript", 18, SILENT)
+    assert "batch" not in caught.value.what
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_that_fails_at_its_own_sizes_is_the_models_fault():
+    class Picky(nn.Module):
+        def forward(self, past, x):
+            return (past + x,)
+
+    part = a_part(Picky(), ("y",))
+    with pytest.raises(ExportError, match="PyTorch itself fails at"):
+        compute_probe(part, {"batch": 1, "seq": 2, "past": 3})
+
+
+@pytest.mark.parametrize(
+    ("got", "wanted", "difference"),
+    [
+        ([1.0, 2.0], [1.0, 2.0], 0.0),
+        ([1.0, 2.2], [1.0, 2.0], 0.1),
+        ([np.nan, 2.0], [1.0, 2.0], np.inf),
+        ([np.nan, 2.0], [np.nan, 2.0], 0.0),
+        ([np.inf], [np.inf], 0.0),
+        ([], [], 0.0),
+    ],
+)
+def test_differences_are_relative_and_nan_must_stand_where_it_stood(got, wanted, difference):
+    found = _difference(np.array(got, np.float32), torch.tensor(wanted))
+    assert found == pytest.approx(difference, rel=1e-6)  # one float32 division
+
+
+def test_bfloat16_keeps_its_bits():
+    tensor = torch.randn(5).bfloat16()
+    assert np.array_equal(to_numpy(tensor).view(np.uint16), tensor.view(torch.uint16).numpy())
+
+
+def test_an_operator_newer_than_the_runtime_is_run_by_the_judge(tmp_path, monkeypatch):
+    import onnxruntime as ort
+    from onnx import parser, save
+
+    text = '<ir_version: 10, opset_import: ["" : 20]> g (float[n] x) => (float[n] y) { y = Neg(x) }'
+    save(parser.parse_model(text), tmp_path / "m.onnx")
+    unknown = ort.capi.onnxruntime_pybind11_state.NotImplemented
+
+    def refuses(*_args, **_options):
+        raise unknown("Could not find an implementation for Neg")
+
+    monkeypatch.setattr(ort, "InferenceSession", refuses)
+    run = open_graph(tmp_path / "m.onnx", "float32")
+    assert run({"x": np.float32([1, 2])})["y"].tolist() == [-1, -2]

@@ -1,0 +1,86 @@
+"""The tokenizer is saved whole, and a broken one is refused before anything is written."""
+
+import shutil
+
+import pytest
+
+from pipeline.errors import BadModelError
+from pipeline.stages.export.checkpoint import read_checkpoint
+from pipeline.stages.export.options import ExportOptions
+from pipeline.stages.export.tokenizer import (
+    generation_facts,
+    preset_generation,
+    tokenizer_writer,
+)
+from tests.pipeline.stages.export.conftest import random_model
+
+
+@pytest.fixture
+def with_tokenizer(checkpoints, tmp_path):
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    folder = shutil.copytree(checkpoints("bert"), tmp_path / "bert")
+    words = {"[UNK]": 0, "[PAD]": 1, "good": 2, "day": 3}
+    tokenizer = Tokenizer(models.WordLevel(words, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]", padding_side="left"
+    )
+    fast.save_pretrained(folder)
+    return folder
+
+
+def writer_of(folder):
+    options = ExportOptions(model=str(folder), output=folder / "out")
+    return tokenizer_writer(read_checkpoint(folder), options)
+
+
+def test_what_is_saved_loads_and_pads_the_same(with_tokenizer, tmp_path):
+    from transformers import AutoTokenizer
+
+    (with_tokenizer / "preprocessor_config.json").write_text("{}")
+    target = tmp_path / "tokenizer"
+    target.mkdir()
+    writer_of(with_tokenizer)(target)
+    again = AutoTokenizer.from_pretrained(target)
+    assert again(["good day", "day"], padding=True)["input_ids"] == [[2, 3], [1, 3]]
+    assert (target / "preprocessor_config.json").is_file()
+
+
+def test_a_damaged_tokenizer_is_refused(with_tokenizer):
+    (with_tokenizer / "tokenizer.json").write_text("{]")
+    with pytest.raises(BadModelError, match="tokenizer cannot be read"):
+        writer_of(with_tokenizer)
+
+
+def test_a_folder_without_one_has_none(checkpoints):
+    assert writer_of(checkpoints("bert")) is None
+
+
+def test_what_a_decoding_loop_needs():
+    class Generation:
+        eos_token_id, pad_token_id, max_length = (2, 7), 1, 20
+
+    class Model:
+        generation_config = Generation()
+
+    assert generation_facts(Model()) == {"eos_token_id": [2, 7], "pad_token_id": 1,
+                                         "max_length": 20}  # fmt: skip
+    assert generation_facts(object()) is None
+
+    class Config:
+        bos_id, eos_id, pad_id, max_length, source_vocab = 1, 2, 0, 64, 97
+
+    class Own:
+        config = Config()
+
+    assert preset_generation(Own()) == {
+        "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0,
+        "decoder_start_token_id": 1, "max_length": 64,
+    }  # fmt: skip
+    assert preset_generation(object()) is None
+
+
+def test_a_decoder_says_how_many_positions_it_has():
+    assert generation_facts(random_model("llama"))["max_length"] == 64

@@ -1,0 +1,47 @@
+"""Files as other tools write them: everything fused and proven, and the same numbers."""
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+from pipeline.stages.optimize.options import OptimizeOptions
+from pipeline.stages.optimize.stage import optimize_model
+from tests.pipeline.foreign_files import FILES, plain
+
+TOLERANCE = 1e-5  # float32 through two norms, outputs of order 1
+
+
+def outputs(path, turn: bool) -> list[np.ndarray]:
+    """Return what ONNX Runtime computes."""
+    random = np.random.default_rng(0)
+    feeds = {
+        "x": random.standard_normal((2, 5, 32)).astype(np.float32),
+        "flag": np.array(turn),
+        "mask": random.standard_normal((2, 1, 1, 5)).astype(np.float32),
+    }
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    known = {value.name for value in session.get_inputs()}
+    return session.run(None, {name: value for name, value in feeds.items() if name in known})
+
+
+BODIES = ("If branches, masked", "If in a Loop", "nested functions")
+CASES = [*((name, "ort-cpu") for name in FILES), *((name, "tensorrt") for name in BODIES)]
+
+
+@pytest.mark.parametrize(("name", "target"), CASES)
+def test_all_is_fused_and_the_numbers_stay(tmp_path, name, target):
+    make, attentions, norms = FILES[name]
+    given, source, fused = (tmp_path / f"{n}.onnx" for n in ("given", "source", "fused"))
+    onnx.save(make(), given)
+    # ONNX Runtime refuses a file whose nodes share one name; they have no meaning
+    onnx.save(plain() if name == "equal node names" else make(), source)
+    made = optimize_model(OptimizeOptions(given, fused, target=target))
+    counts = made.facts["counts"]
+    assert (counts["attention"]["fused"], counts["norm"]["fused"]) == (attentions, norms)
+    proven = [site for site in made.facts["sites"] if site["state"] == "fused"]
+    assert all("proof" in site for site in proven)
+    onnx.checker.check_model(str(fused), full_check=True)
+    for turn in (True, False):
+        for want, got in zip(outputs(source, turn), outputs(fused, turn), strict=True):
+            np.testing.assert_allclose(got, want, atol=TOLERANCE, rtol=0)

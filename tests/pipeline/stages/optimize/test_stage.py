@@ -1,0 +1,67 @@
+"""Files and folders in, files and artifacts out; nothing is written when a gate breaks."""
+
+import json
+
+import onnx_ir as ir
+import pytest
+
+from pipeline.errors import BadModelError, ClaimError, UsageError
+from pipeline.stages.optimize.options import OptimizeOptions
+from pipeline.stages.optimize.stage import optimize_model
+from tests.pipeline import attention_graphs as graphs
+from tests.pipeline.text_graphs import model_of
+
+
+@pytest.fixture
+def source(tmp_path):
+    path = tmp_path / "in" / "model.onnx"
+    path.parent.mkdir()
+    ir.save(model_of(graphs.attention(), opset=18), path)
+    return path
+
+
+def test_a_file_becomes_exactly_the_file_asked_for(source, tmp_path):
+    output = tmp_path / "new" / "fused.onnx"
+    result = optimize_model(OptimizeOptions(source, output))
+    assert result.facts["counts"]["attention"]["fused"] == 1
+    assert {p.name for p in output.parent.iterdir()} == {"fused.onnx", "fused.onnx.session.json"}
+    settings = json.loads((output.parent / "fused.onnx.session.json").read_text())
+    assert settings["denormals"] == "flush"
+    assert "Attention" in {node.op_type for node in ir.load(output).graph}
+
+
+def test_a_folder_gets_an_artifact_with_its_certificates(source, tmp_path):
+    options = OptimizeOptions(source, tmp_path / "out", target="tensorrt")
+    artifact = optimize_model(options)
+    part = artifact.facts["parts"]["model"]
+    assert part["file"] == "onnx/model.tensorrt-fp32.onnx"
+    (site,) = [s for s in part["sites"] if s["construct"] == "attention"]
+    assert site["proof"]["ok"]
+    assert site["proof"]["runs"] >= 2
+    assert optimize_model(options).reused
+
+
+def test_a_broken_gate_names_the_sites_and_writes_nothing(tmp_path):
+    path = tmp_path / "model.onnx"
+    core = "qk = MatMul(qh, kh) t = Mul(qk, half) s = Relu(t) p = Softmax<axis=-1>(s)"
+    ir.save(model_of(graphs.attention(core)), path)
+    output = tmp_path / "new" / "fused.onnx"
+    with pytest.raises(ClaimError, match="0 of 1 attention") as caught:
+        optimize_model(OptimizeOptions(path, output, require=("attention=all",)))
+    assert "Relu" in caught.value.where
+    assert not output.parent.exists()
+
+
+def test_a_kept_gate_is_recorded(source, tmp_path):
+    result = optimize_model(OptimizeOptions(source, tmp_path / "o.onnx", require=("attention=1",)))
+    assert result.facts["gates"] == [{"gate": "attention=1", "found": 1, "wanted": 1}]
+
+
+def test_bad_places_and_bad_files_are_errors_of_ours(source, tmp_path):
+    with pytest.raises(UsageError):
+        optimize_model(OptimizeOptions(source))
+    junk = tmp_path / "junk.onnx"
+    junk.write_bytes(b"no model at all")
+    with pytest.raises(BadModelError):
+        optimize_model(OptimizeOptions(junk, tmp_path / "o.onnx"))
+    assert not (tmp_path / "o.onnx").exists()

@@ -1,0 +1,55 @@
+"""A text ends where the positions of the model or of its cache end."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import UsageError
+from pipeline.tasks.options import GenerateOptions
+from pipeline.tasks.room import Room, fitted, room_of
+
+OPTIONS = GenerateOptions(Path("out"), ("a",), max_new_tokens=9)
+MODEL, CACHE = Room(32, "model"), Room(24, "cache")
+
+
+@pytest.mark.parametrize(
+    ("special", "capacity", "room"),
+    [
+        ({}, 0, None),
+        ({"max_length": 20}, 0, None),  # transformers' own default, not the model's
+        ({"max_length": 32}, 0, MODEL),
+        ({"max_length": 32}, 24, CACHE),
+        ({"max_length": 32}, 64, MODEL),
+        ({}, 16, Room(16, "cache")),
+    ],
+)
+def test_the_smaller_limit_counts(special, capacity, room):
+    assert room_of(special, capacity) == room
+
+
+@pytest.mark.parametrize(
+    ("prompt", "room", "has_encoder", "message"),
+    [
+        (40, MODEL, False, "40 prompt tokens do not fit the model's 32 positions"),
+        (24, CACHE, False, "24 prompt tokens do not fit the cache's 24 positions"),
+        (3, Room(8, "model"), True, "9 new tokens do not fit the model's 8 positions"),
+    ],
+)
+def test_what_does_not_fit_is_refused(prompt, room, has_encoder, message):
+    with pytest.raises(UsageError, match=message):
+        fitted(OPTIONS, [[1] * prompt], room, has_encoder=has_encoder)
+
+
+def test_an_answer_ends_with_the_positions():
+    options, notes = fitted(OPTIONS, [[1] * 28, [1]], MODEL, has_encoder=False)
+    assert options.max_new_tokens == 4
+    assert notes == ("the model has 32 positions, so an answer ends after 4 tokens",)
+    _, notes = fitted(OPTIONS, [[1] * 20], CACHE, has_encoder=False)
+    assert notes == ("the cache has 24 positions, so an answer ends after 4 tokens",)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "room", "has_encoder"), [(28, None, False), (28, MODEL, True), (8, MODEL, False)]
+)
+def test_what_fits_stays_as_it_is(prompt, room, has_encoder):
+    assert fitted(OPTIONS, [[1] * prompt], room, has_encoder=has_encoder) == (OPTIONS, ())
