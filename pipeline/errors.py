@@ -2,6 +2,7 @@
 
     PipelineError                 exit 2 unless a subclass says otherwise
     ├── UsageError                2   a bad option value or combination
+    │   └── NoKernelsError        2   a precision that the target has no kernels for
     ├── BadModelError             2   an unreadable, hostile or inconsistent model or checkpoint
     ├── ExportError               2   the exporters could not carry the model faithfully
     ├── FolderError               2   an output folder is foreign, unwritable, full or corrupt
@@ -43,6 +44,10 @@ class PipelineError(Exception):
 
 class UsageError(PipelineError):
     """A bad option value or combination of options."""
+
+
+class NoKernelsError(UsageError):
+    """A precision that the target has no kernels for; other targets of a run may have them."""
 
 
 class BadModelError(PipelineError):

@@ -108,7 +108,7 @@ def _branches(graph: ir.Graph, facts: Facts) -> Iterator[Branch]:
         shape = facts.shape(left)
         if shape is None or len(shape) < 2 or facts.shape(right) != shape:
             continue
-        total = node.outputs[3] if node.op_type in _SKIPS else node.outputs[0]
+        total = _total(node)
         for stream, end in ((left, right), (right, left)):
             found = _branch(node, total, stream, end, sums, facts)
             if found is not None:
@@ -116,6 +116,12 @@ def _branches(graph: ir.Graph, facts: Facts) -> Iterator[Branch]:
                 sums |= {total, node.outputs[0]}
                 sums |= {n.outputs[0] for n in total.consumers() if n.op_type in _NORMS}
                 break
+
+
+def _total(node: ir.Node) -> ir.Value:
+    """Return the residual sum; a skip norm that does not return it stands for it by its result."""
+    has_sum = node.op_type in _SKIPS and len(node.outputs) > 3
+    return node.outputs[3] if has_sum else node.outputs[0]
 
 
 def _branch(

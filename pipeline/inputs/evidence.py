@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -154,7 +155,9 @@ def _note_pairing(node: ir.Node, index: int, probe: Probe, facts: Facts, found: 
     other = facts.scalar(node.inputs[1 - index])
     if node.op_type == "Equal":
         if other is not None and probe.linear and probe.slope:
-            found.compared.add(round((other - probe.zero) / probe.slope))
+            met = (other - probe.zero) / probe.slope
+            if math.isfinite(met):  # a mask times the lowest number is compared with no input
+                found.compared.add(round(met))
     elif node.op_type == "Mul":
         found.masks |= other is None and facts.dtype(node.outputs[0]) in _FLOATS
     else:

@@ -128,7 +128,13 @@ def convolution_of(value: ir.Value, depth: int = 6) -> ir.Node | None:
 
 
 def channels_of(facts: Facts, role: Role) -> Dim | None:
-    """Return how many channels the convolution behind an image or signal takes."""
+    """Return how many channels the convolution behind an image or signal takes.
+
+    None where the input's own count is fixed: there is nothing to choose, and a fixed 1 may be a
+    mask that is spread over all channels on its way.
+    """
+    if len(role.shape) > 1 and role.shape[1].const is not None:
+        return None
     node = convolution_of(role.value) if role.kind == "floats" else None
     if node is None or node.op_type != "Conv":
         return None

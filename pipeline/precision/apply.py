@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import onnx_ir as ir
 
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, UsageError
 from pipeline.inputs import InputMaker, Style
 from pipeline.precision.core import type_graph
 from pipeline.precision.policy import limits_of
@@ -36,13 +36,13 @@ def type_model(
         progress: Hears what is being done.
 
     Raises:
-        UsageError: The precision cannot be typed.
+        UsageError: The precision cannot be typed, or no inputs fit the graph and none are given.
     """
     if limits_of(precision) is None:
         if not _has_low_types(model):
             return TypingReport(precision)
         return type_graph(model, None, precision, None, keep_io)
-    runs = list(feeds) or _synthetic(model, progress)
+    runs = list(feeds) or _synthetic(model, precision)
     progress.step(f"tracing ranges for {precision} on {len(runs)} runs")
     ranges = trace_ranges(model, runs)
     progress.step(f"typing the graph as {precision}")
@@ -60,11 +60,14 @@ def _has_low_types(model: ir.Model) -> bool:
     return any(value.dtype in low for value in values)
 
 
-def _synthetic(model: ir.Model, progress: Progress) -> list[dict[str, np.ndarray]]:
-    """Return inputs made up for the graph; none, and a note, where that fails."""
+def _synthetic(model: ir.Model, precision: str) -> list[dict[str, np.ndarray]]:
+    """Return inputs made up for the graph; without any there are no ranges to type it by."""
     try:
         maker = InputMaker(model)
         return [maker.make(maker.dims(variant), variant, style) for variant, style in _RUNS]
     except PipelineError as err:
-        progress.note(f"no ranges: inputs could not be made up ({err.what}); give real ones")
-        return []
+        raise UsageError(
+            f"--precision {precision} needs ranges, and no inputs could be made up: {err.what}",
+            where=err.where,
+            fix="give real ones with --inputs FILE.npz",
+        ) from err

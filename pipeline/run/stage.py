@@ -10,7 +10,7 @@ from typing import Any
 from pipeline.artifacts import Artifact, Folder, open_folder
 from pipeline.artifacts.folder import RUN_LOCK
 from pipeline.artifacts.plan import WouldMake, is_planning, planning
-from pipeline.errors import EnvironmentMissingError
+from pipeline.errors import EnvironmentMissingError, NoKernelsError
 from pipeline.run.options import RunOptions
 from pipeline.run.result import Outcome, RunResult
 from pipeline.run.stages import function_of, options_class
@@ -83,15 +83,16 @@ def _work(steps: list[Step], folder: Folder, progress: Progress) -> Iterator[Out
         if waiting_for and step.stage != waiting_for:
             outcome = Outcome(step.name, "waits", f"for {waiting_for}")
         else:
-            outcome = _call(step, progress)
+            alone = sum(other.stage == step.stage for other in steps) == 1
+            outcome = _call(step, progress, alone=alone)
         if outcome.status == "would make" and not waiting_for:
             waiting_for = step.stage
         progress.note(told(outcome))
         yield outcome
 
 
-def _call(step: Step, progress: Progress) -> Outcome:
-    """Run one stage and say how it ended."""
+def _call(step: Step, progress: Progress, *, alone: bool) -> Outcome:
+    """Run one stage and say how it ended; `alone` where no other call of the stage remains."""
     if step.stage == "report" and is_planning():
         return Outcome(step.name, "would make", "from whatever the folder then holds")
     progress.step(step.name)
@@ -101,6 +102,10 @@ def _call(step: Step, progress: Progress) -> Outcome:
     except WouldMake as plan:
         return Outcome(step.name, "would make", "; ".join(plan.reasons))
     except EnvironmentMissingError as error:
+        return Outcome(step.name, "not run", f"{error.what}; {error.fix}".rstrip("; "))
+    except NoKernelsError as error:
+        if alone:
+            raise
         return Outcome(step.name, "not run", f"{error.what}; {error.fix}".rstrip("; "))
     artifact = made if isinstance(made, Artifact) else None
     verdict = artifact.facts.get("passed") if artifact else made.passed

@@ -6,12 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pipeline.errors import UsageError
+from pipeline.errors import NoKernelsError, UsageError
 from pipeline.types import PRECISIONS, TARGETS, Precision, Target
 
 Proof = Literal["structure", "full", "none"]
 PROOFS = ("structure", "full", "none")
 KINDS = ("attention", "norm", "activation", "rotary")
+
+# (target, precision) -> what to take instead.
+_NO_KERNELS = {
+    ("ort-cpu", "bf16"): "--precision fp32 here, or bf16 for ort-cuda, tensorrt or tensorrt-rtx",
+}
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,13 @@ class OptimizeOptions:
     def variant(self) -> str:
         """The name of the graphs made, e.g. `ort-cpu-fp32`."""
         return f"{self.target}-{self.precision or 'fp32'}"
+
+
+def refuse_without_kernels(target: str, precision: str | None) -> None:
+    """Raise NoKernelsError where nothing on the target runs a graph of this precision."""
+    fix = _NO_KERNELS.get((target, precision or ""))
+    if fix is not None:
+        raise NoKernelsError(f"{target} has no kernels for --precision {precision}", fix=fix)
 
 
 def parse_gate(text: str) -> tuple[str, int | None]:

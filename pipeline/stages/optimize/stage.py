@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.artifacts import Artifact, StageContext, digest_file, open_folder, run_stage
 from pipeline.errors import UsageError
-from pipeline.stages.optimize.options import OptimizeOptions
+from pipeline.stages.optimize.options import OptimizeOptions, refuse_without_kernels
 from pipeline.types import SILENT, Json, Progress
 
 if TYPE_CHECKING:
@@ -42,10 +42,12 @@ def optimize_model(
 
     Raises:
         UsageError: No such model, or no place to write to.
+        NoKernelsError: The target runs nothing of that precision.
         BadModelError: The file is no model, or a hostile one.
         ClaimError: A `--require` does not hold; nothing is written.
         FolderError: The output folder is foreign, full or unwritable.
     """
+    refuse_without_kernels(options.target, options.precision)
     output = options.output or (options.model if options.model.is_dir() else None)
     if output is None:
         raise UsageError("an ONNX file needs a place to go", fix="-o OUT.onnx or -o DIR")

@@ -85,3 +85,11 @@ def test_a_tanh_inside_the_attention_is_no_feed_forward():
 )
 def test_less_than_a_layer(body):
     assert found_in(graph(body), find_layers) == []
+
+
+def test_a_skip_norm_with_one_output_ends_a_branch():
+    """What ONNX Runtime's own optimizer writes: the sum itself is not returned."""
+    skip = "{y} = com.microsoft.SkipLayerNormalization({a}, {b}, w) "
+    body = attend("x") + skip.format(y="s", a="x", b="o0") + feed("s")
+    site = only_site(graph(body + skip.format(y="y", a="f0", b="s")), find_layers)
+    assert site.form == "post-norm: attention, feed-forward (GELU)"

@@ -73,3 +73,12 @@ def test_any_tensor_may_be_scattered_into(axis, shapes, size):
     )
     found = evidence_of(model.graph.inputs[2], Facts(model)).bounds
     assert [str(bound.size) for bound in found] == ([] if size is None else [size])
+
+
+def test_a_fill_compared_with_infinity_is_compared_with_no_input():
+    """A guard such as `scores == -inf` behind (1 - mask) * big: no mask makes it true."""
+    model = model_of("""(int64[B,S] mask, float none) => (bool[B,S] y) {
+        one = Constant<value_float=1.0>() low = Constant<value_float=-10000.0>()
+        zero = Constant<value_float=0.0>() below = Neg(one) inf = Div(below, zero)
+        f = Cast<to=1>(mask) m = Sub(one, f) a = Mul(m, low) y = Equal(a, inf) }""")
+    assert evidence_of(model.graph.inputs[0], Facts(model)).compared == set()

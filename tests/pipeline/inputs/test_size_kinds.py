@@ -40,3 +40,15 @@ def test_signals_and_images_go_into_convolutions():
     assert kinds["time"] == "samples"
     assert (kinds["c"], kinds["h"], kinds["w"]) == ("channels", "image", "image")
     assert [str(channels_of(facts, role)) for role in roles] == ["None", "3"]
+
+
+def test_a_mask_over_all_channels_is_no_signal_of_its_own():
+    """A mask [b, 1, t] that multiplies the signal before a convolution has its one channel."""
+    facts, roles = analysed("""
+    g (float[b, 16, t] x, float[b, 1, t] mask, float[b, c, t] z) => (float[b, 4, t] out)
+    <float[4, 16, 1] f> { y = Mul (x, mask)  out = Conv (y, f)  other = Conv (z, f) }
+    """)
+    signal, mask, other = roles
+    assert channels_of(facts, signal) is None
+    assert channels_of(facts, mask) is None
+    assert str(channels_of(facts, other)) == "16"

@@ -6,6 +6,7 @@ import numpy as np
 import onnx_ir as ir
 import pytest
 
+from pipeline.errors import PipelineError, UsageError
 from pipeline.graph.files.model_file import save_model
 from pipeline.precision import type_model
 from pipeline.precision.assign import owners
@@ -51,6 +52,20 @@ def test_ranges_are_traced_on_made_up_inputs():
     assert report.ranged
     assert any("tracing ranges" in step for step in screen.steps)
     assert screen.notes == []
+
+
+def test_a_precision_without_ranges_is_an_error(monkeypatch):
+    made = block()
+    before = ir.to_proto(made).SerializeToString()
+
+    def fail(model):
+        raise PipelineError("sizes disagree", where="x=1")
+
+    monkeypatch.setattr("pipeline.precision.apply.InputMaker", fail)
+    with pytest.raises(UsageError, match=r"fp16 needs ranges.*sizes disagree") as caught:
+        type_model(made, "fp16")
+    assert "--inputs" in caught.value.fix
+    assert ir.to_proto(made).SerializeToString() == before
 
 
 def test_fp32_is_left_alone_unless_something_is_low():

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from pipeline.artifacts import open_folder, run_stage
-from pipeline.errors import BadModelError, EnvironmentMissingError, UsageError
+from pipeline.errors import BadModelError, EnvironmentMissingError, NoKernelsError, UsageError
 from pipeline.run import stage as subject
 from pipeline.run.options import RunOptions
 from pipeline.run.stage import run_pipeline, steps_of, told
@@ -100,6 +100,15 @@ def test_what_the_machine_lacks_is_said_and_does_not_fail(stages, stage):
     assert outcome.detail == "no bindings; pip install them"
     assert result.passed
     assert result.outcomes[-1].status == "made"
+
+
+def test_a_target_without_kernels_is_left_out_where_others_remain(stages):
+    stages.errors["optimize"] = NoKernelsError("ort-cpu has none", fix="take fp32")
+    result = run(stages, targets=("ort-cpu", "tensorrt"))
+    details = {o.name: (o.status, o.detail) for o in result.outcomes}
+    assert details["optimize ort-cpu"] == ("not run", "ort-cpu has none; take fp32")
+    with pytest.raises(NoKernelsError):
+        run(stages, targets=("ort-cpu",))
 
 
 def test_other_errors_end_the_run_and_keep_what_was_made(stages):

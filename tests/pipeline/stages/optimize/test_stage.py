@@ -5,7 +5,7 @@ import json
 import onnx_ir as ir
 import pytest
 
-from pipeline.errors import BadModelError, ClaimError, UsageError
+from pipeline.errors import BadModelError, ClaimError, NoKernelsError, UsageError
 from pipeline.stages.optimize.options import OptimizeOptions
 from pipeline.stages.optimize.stage import optimize_model
 from tests.pipeline import attention_graphs as graphs
@@ -65,3 +65,13 @@ def test_bad_places_and_bad_files_are_errors_of_ours(source, tmp_path):
     with pytest.raises(BadModelError):
         optimize_model(OptimizeOptions(junk, tmp_path / "o.onnx"))
     assert not (tmp_path / "o.onnx").exists()
+
+
+def test_a_type_without_kernels_is_refused_before_any_work(source, tmp_path):
+    output = tmp_path / "o.onnx"
+    with pytest.raises(NoKernelsError, match="ort-cpu has no kernels for --precision bf16") as err:
+        optimize_model(OptimizeOptions(source, output, precision="bf16"))
+    assert err.value.exit_code == 2
+    assert not output.exists()
+    optimize_model(OptimizeOptions(source, output, target="tensorrt", precision="bf16"))
+    assert output.exists()
