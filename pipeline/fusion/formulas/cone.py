@@ -120,8 +120,42 @@ class Cone:
         lost = {f.lost for f in known if f.expr.const is None}
         if len(known) < len(forms) or len(lost) > 1:
             return None
-        result = _elementwise(node, [f.expr for f in known])
+        result = self._elementwise(node, [f.expr for f in known])
         return None if result is None else Form(result, lost.pop() if lost else ())
+
+    def _elementwise(self, node: ir.Node, args: list[al.Expr]) -> al.Expr | None:
+        op = node.op_type
+        if op == "Relu":
+            return args[0] if self._never_negative(args[0]) else None
+        if op == "Clip":
+            bounded = len(args) == 2 and node.inputs[1] is not None  # below, and not above
+            return self._floor(args[0], args[1]) if bounded else None
+        if op == "Max" and len(args) == 2:
+            return self._floor(*args) or self._floor(*reversed(args))
+        return _elementwise(node, args)
+
+    def _floor(self, arg: al.Expr, bound: al.Expr) -> al.Expr | None:
+        if bound.const is None or arg.const is not None:
+            return None
+        if bound.const <= 0 and self._never_negative(arg):
+            return arg
+        return al.atom(al.Func("floor", arg, bound=bound.const))
+
+    def _never_negative(self, arg: al.Expr) -> bool:
+        """Return whether the formula is a variance: mean(x^2) - mean(x)^2, which rounding alone
+        takes below zero, since n sum(x^2) >= sum(x)^2 (Cauchy and Schwarz).
+        """
+        for monomial, a in arg.terms.items():
+            square = _only(monomial, 1.0)
+            if square is None or square.name != "sum" or len(arg.terms) != 2 or a <= 0:
+                continue
+            if square.arg != al.atom(self.leaf).power(2):
+                continue
+            total = frozenset(((al.Func("sum", al.atom(self.leaf), square.axes), 2.0),))
+            count = self.count(square.axes)
+            if count and total in arg.terms:
+                return -arg.terms[total] * count <= a * (1 + 1e-6)
+        return False
 
     def _reduce(self, node: ir.Node) -> Form | None:
         form, axes = self._form(node.inputs[0]), reduced_axes(node, self.facts)
@@ -192,7 +226,7 @@ def _understood(node: ir.Node) -> bool:
     if node.domain not in ("", "ai.onnx") or len(node.outputs) != 1:
         return False
     return node.op_type in _REDUCTIONS | _LAYOUT | _UNARY.keys() | _BINARY or (
-        node.op_type in {"Expand", "Cast", "Clip", "Sum"}
+        node.op_type in {"Expand", "Cast", "Clip", "Relu", "Sum"}
     )
 
 
@@ -210,15 +244,20 @@ _UNARY: dict[str, Callable[[al.Expr], al.Expr]] = {
 }
 
 
+def _only(monomial: al.Monomial, exponent: float) -> al.Func | None:
+    """Return the function that is the monomial's only factor, to that power."""
+    pairs = [*monomial]
+    if len(pairs) != 1 or pairs[0][1] != exponent or not isinstance(pairs[0][0], al.Func):
+        return None
+    return pairs[0][0]
+
+
 def _elementwise(node: ir.Node, args: list[al.Expr]) -> al.Expr | None:
     op = node.op_type
     if op in _UNARY:
         return _UNARY[op](args[0])
     if op == "Sum":
         return sum(args[1:], start=args[0])
-    if op == "Clip":
-        bounded = len(args) == 2 and node.inputs[1] is not None  # below, and not above
-        return _floor(args[0], args[1]) if bounded else None
     if len(args) != 2:
         return None
     left, right = args
@@ -231,13 +270,5 @@ def _elementwise(node: ir.Node, args: list[al.Expr]) -> al.Expr | None:
             return left * right
         case "Div":
             return left * right.power(-1.0)
-        case "Max":
-            return _floor(left, right) or _floor(right, left)
         case _:
             return left.power(right.const) if right.const is not None else None
-
-
-def _floor(arg: al.Expr, bound: al.Expr) -> al.Expr | None:
-    if bound.const is None or arg.const is not None:
-        return None
-    return al.atom(al.Func("floor", arg, bound=bound.const))

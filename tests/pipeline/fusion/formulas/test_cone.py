@@ -93,3 +93,23 @@ def test_sizes_that_vary_are_not_counted():
     cone, _ = cone_of("y = Neg(x)")
     assert cone.count([-1]) == 4
     assert cone.count([-1, -2]) is None
+
+
+VARIANCE = """a = Constant<value_ints=[-1]>() c = Constant<value_float={bound}>()
+    f = Constant<value_float={factor}>() m = ReduceMean(x, a) p = Mul(x, x) q = ReduceMean(p, a)
+    s = Mul(m, m) fs = Mul(f, s) v = Sub(q, fs) y = Max(v, c)"""
+
+
+@pytest.mark.parametrize(
+    ("bound", "factor", "is_bound_dropped"),
+    [(0.0, 1.0, True), (-1.0, 0.5, True), (0.1, 1.0, False), (0.0, 1.1, False)],
+)
+def test_a_lower_bound_goes_where_the_formula_cannot_reach_it(bound, factor, is_bound_dropped):
+    """A variance is never negative; more than the squared mean subtracted may well be."""
+    found, _x = formula(VARIANCE.format(bound=bound, factor=factor))
+    kinds = {a.name for a in al.atoms(found) if isinstance(a, al.Func)}
+    assert ("floor" not in kinds) is is_bound_dropped
+
+
+def test_relu_of_what_may_be_negative_has_no_formula():
+    assert formula("y = Relu(x)")[0] is None

@@ -42,6 +42,19 @@ LAYER_NORMS = {
         m = ReduceMean(x, axes) m2 = ReduceMean(x, axes) d = Sub(x, m) d2 = Sub(x, m2)
         q = Mul(d2, d2) v = ReduceMean(q, axes) ve = Add(v, eps) r = Sqrt(ve) z = Div(d, r)
         s = Mul(z, w) y = Add(s, b)""",
+    **{
+        f"difference of means, never below zero by {name}": f"""
+        zero = Constant<value_float=0.0>() none = Constant<value_float=-1.0>()
+        m = ReduceMean(x, axes) p = Mul(x, x) pm = ReduceMean(p, axes) mm = Mul(m, m)
+        u = Sub(pm, mm) v = {clamp} ve = Add(v, eps) r = Sqrt(ve) d = Sub(x, m) z = Div(d, r)
+        s = Mul(z, w) y = Add(s, b)"""
+        for name, clamp in {
+            "Max": "Max(zero, u)",
+            "a lower bound": "Max(u, none)",
+            "Relu": "Relu(u)",
+            "Clip": "Clip(u, zero)",
+        }.items()
+    },
     "shift and scale folded": CENTRED
     + """ve = Add(v, eps) r = Sqrt(ve) i = Reciprocal(r) g = Mul(i, w) xg = Mul(x, g)
         mg = Mul(m, g) c = Sub(b, mg) y = Add(xg, c)""",
