@@ -142,19 +142,138 @@ class Cone:
         return al.atom(al.Func("floor", arg, bound=bound.const))
 
     def _never_negative(self, arg: al.Expr) -> bool:
-        """Return whether the formula is a variance: mean(x^2) - mean(x)^2, which rounding alone
-        takes below zero, since n sum(x^2) >= sum(x)^2 (Cauchy and Schwarz).
+        """Return whether the formula is a variance, which rounding alone takes below zero.
+
+        It is `a sum(x^2) - b sum(x)^2` with `b n <= a`: n sum(x^2) >= sum(x)^2 (Cauchy, Schwarz).
         """
-        for monomial, a in arg.terms.items():
-            square = _only(monomial, 1.0)
-            if square is None or square.name != "sum" or len(arg.terms) != 2 or a <= 0:
+        x = al.atom(self.leaf)
+        functions = (a for m in arg.terms for a, _ in m if isinstance(a, al.Func))
+        for axes in {each.axes for each in functions if each.name == "sum"}:
+            squares = arg.terms.get(frozenset(((al.Func("sum", x.power(2), axes), 1.0),)), 0.0)
+            total = arg.terms.get(frozenset(((al.Func("sum", x, axes), 2.0),)), 0.0)
+            count = self.count(axes)
+            if count and len(arg.terms) == 2 and squares > 0:
+                return -total * count <= squares * (1 + 1e-6)
+        return False
+
+    def _reduce(self, node: ir.Node) -> Form | None:
+        form, axes = self._form(node.inputs[0]), reduced_axes(node, self.facts)
+        if form is None or form.lost or not axes or not self._has(axes):
+            return None
+        expr = self._reduced(node.op_type, form.expr, axes)
+        keep = node.attributes.get_int("keepdims", 1)
+        return Form(expr, () if keep else axes)
+
+    def _reduced(self, op: str, arg: al.Expr, axes: tuple[int, ...]) -> al.Expr:
+        if op == "ReduceMax":
+            return al.atom(al.Func("max", arg, axes))
+        if op == "ReduceLogSumExp":
+            return al.logarithm(self._sum(al.exponential(arg), axes))
+        if op in ("ReduceSumSquare", "ReduceL2"):
+            total = self._sum(arg.power(2), axes)
+            return total.power(0.5) if op == "ReduceL2" else total
+        total = self._sum(arg, axes)
+        if op == "ReduceSum":
+            return total
+        count = self.count(axes)
+        if count:
+            return total.scaled(1.0 / count)
+        return total * al.atom(al.Func("count", al.number(1.0), axes)).power(-1)
+
+    def _sum(self, arg: al.Expr, axes: tuple[int, ...]) -> al.Expr:
+        return al.summed(arg, axes, self.count(axes), lambda a: self.constant_along(a, axes))
+
+    def _relaid(self, node: ir.Node, form: Form) -> Form | None:
+        """Accept a reshape that changes nothing, or that puts dropped axes back as ones."""
+        before, after = self.facts.shape(node.inputs[0]), self.facts.shape(node.outputs[0])
+        if before is None or after is None:
+            return None
+        if form.lost:
+            whole = len(after) == len(self.shape) and all(after[a] == ONE for a in form.lost)
+            return Form(form.expr) if whole else None
+        return form if before == after else None
+
+
+def reduced_axes(node: ir.Node, facts: Facts) -> tuple[int, ...]:
+    """Return the axes a reduction runs over, counted from the end; empty when unknown."""
+    shape = facts.shape(node.inputs[0])
+    attribute = node.attributes.get("axes")
+    axes: Sequence[int] = attribute.as_ints() if attribute is not None else ()
+    if not axes and len(node.inputs) > 1 and node.inputs[1] is not None:
+        array = facts.const(node.inputs[1])
+        axes = [] if array is None else [int(a) for a in array.reshape(-1)]
+    if shape is None or not axes:
+        return ()
+    return tuple(sorted(a if a < 0 else a - len(shape) for a in axes))
+
+
+def _reach(x: ir.Value) -> dict[ir.Node, None]:
+    """Return the nodes with algebra downstream of x, nearest first."""
+    found: dict[ir.Node, None] = {}
+    todo = deque([(x, 0)])
+    while todo and len(found) < MAX_NODES:
+        value, depth = todo.popleft()
+        for node in value.consumers():
+            if node in found or depth >= MAX_DEPTH or not _understood(node):
                 continue
-            if square.arg != al.atom(self.leaf).power(2):
-                continue
-            total = frozenset(((al.Func("sum", al.atom(self.leaf), square.axes), 2.0),))
-            count = self.count(square.axes)
-            if count and total in arg.terms:
-                return -arg.terms[total] * count <= a * (1 + 1e-6)
+            found[node] = None
+            todo.append((node.outputs[0], depth + 1))
+    return found
+
+
+def _understood(node: ir.Node) -> bool:
+    if node.domain not in ("", "ai.onnx") or len(node.outputs) != 1:
+        return False
+    return node.op_type in _REDUCTIONS | _LAYOUT | _UNARY.keys() | _BINARY or (
+        node.op_type in {"Expand", "Cast", "Clip", "Relu", "Sum"}
+    )
+
+
+_BINARY = frozenset({"Add", "Sub", "Mul", "Div", "Pow", "Max"})
+_UNARY: dict[str, Callable[[al.Expr], al.Expr]] = {
+    "Identity": lambda a: a,
+    "Neg": lambda a: a.scaled(-1.0),
+    "Sqrt": lambda a: a.power(0.5),
+    "Reciprocal": lambda a: a.power(-1.0),
+    "Exp": al.exponential,
+    "Log": al.logarithm,
+    "Tanh": lambda a: al.odd("tanh", a),
+    "Erf": lambda a: al.odd("erf", a),
+    "Sigmoid": al.sigmoid,
+}
+
+
+def _elementwise(self, node: ir.Node, args: list[al.Expr]) -> al.Expr | None:
+        op = node.op_type
+        if op == "Relu":
+            return args[0] if self._never_negative(args[0]) else None
+        if op == "Clip":
+            bounded = len(args) == 2 and node.inputs[1] is not None  # below, and not above
+            return self._floor(args[0], args[1]) if bounded else None
+        if op == "Max" and len(args) == 2:
+            return self._floor(*args) or self._floor(*reversed(args))
+        return _elementwise(node, args)
+
+    def _floor(self, arg: al.Expr, bound: al.Expr) -> al.Expr | None:
+        if bound.const is None or arg.const is not None:
+            return None
+        if bound.const <= 0 and self._never_negative(arg):
+            return arg
+        return al.atom(al.Func("floor", arg, bound=bound.const))
+
+    def _never_negative(self, arg: al.Expr) -> bool:
+        """Return whether the formula is a variance, which rounding alone takes below zero.
+
+        It is `a sum(x^2) - b sum(x)^2` with `b n <= a`: n sum(x^2) >= sum(x)^2 (Cauchy, Schwarz).
+        """
+        x = al.atom(self.leaf)
+        functions = (a for m in arg.terms for a, _ in m if isinstance(a, al.Func))
+        for axes in {each.axes for each in functions if each.name == "sum"}:
+            squares = arg.terms.get(frozenset(((al.Func("sum", x.power(2), axes), 1.0),)), 0.0)
+            total = arg.terms.get(frozenset(((al.Func("sum", x, axes), 2.0),)), 0.0)
+            count = self.count(axes)
+            if count and len(arg.terms) == 2 and squares > 0:
+                return -total * count <= squares * (1 + 1e-6)
         return False
 
     def _reduce(self, node: ir.Node) -> Form | None:
