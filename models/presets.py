@@ -13,6 +13,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from models import zh_en
+
 if TYPE_CHECKING:
     from torch import nn
 
@@ -82,6 +84,13 @@ class Preset:
             shutil.copyfile(file, target / file.name)
         return bool(files)
 
+    def unseen_texts(self) -> tuple[str, ...]:
+        """Return texts that its training never saw, none where it was not trained here."""
+        file = self.folder and self.folder / "unseen.txt"
+        if not file or not file.is_file():
+            return ()
+        return tuple(file.read_text(encoding="utf-8").splitlines())
+
     def build(
         self,
         seed: int = 0,
@@ -132,7 +141,7 @@ _TINY: dict[str, Any] = {
 }
 _BIG: dict[str, Any] = {"width": 1024, "heads": 16}
 _ALL = (
-    _preset("zh-en", "transformer", "translation", Path(__file__).parent / "zh_en"),
+    _preset("zh-en", "transformer", "translation", zh_en.FOLDER),
     _preset("transformer-base", "transformer", "translation"),
     _preset("transformer-big", "transformer", "translation", hidden=4096, **_BIG),
     _preset(

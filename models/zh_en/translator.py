@@ -9,7 +9,7 @@ import torch
 
 from models.presets import PRESETS
 from models.transformer import Transformer, beam_search
-from models.zh_en.lexicon import FOLDER
+from models.zh_en import FOLDER
 from models.zh_en.tokenizer import SentenceTokenizer
 
 

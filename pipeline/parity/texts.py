@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from models.presets import PRESETS
 from pipeline.errors import UsageError
-
-HELD_OUT_SEED = 2017
 
 DEFAULT_TEXTS = (
     "The cat sat on the mat.",
@@ -90,8 +89,5 @@ def unseen_texts(facts: Mapping[str, Any], count: int) -> list[str]:
         count: Most texts to return.
     """
     model = facts["model"]
-    if model["kind"] == "preset" and model["source"] == "zh-en":
-        from models.zh_en.corpus import distinct
-
-        return [pair.zh for pair in distinct(HELD_OUT_SEED, "test", count)]
-    return list(DEFAULT_TEXTS[:count])
+    own = PRESETS[model["source"]].unseen_texts() if model["kind"] == "preset" else ()
+    return list((own or DEFAULT_TEXTS)[:count])

@@ -87,6 +87,12 @@ def test_zh_en_brings_its_weights_and_tokenizer():
     assert next(preset.build().parameters()).dtype == torch.float32
 
 
+def test_unseen_texts_come_with_what_was_trained_here():
+    assert len(PRESETS["zh-en"].unseen_texts()) == 200
+    assert PRESETS["zh-en"].unseen_texts()[0] == "香港的夏天不潮湿。"
+    assert PRESETS["transformer-tiny"].unseen_texts() == ()
+
+
 def test_the_checkpoints_tokenizer_replaces_the_presets(tmp_path):
     (tmp_path / "tokenizer.model").write_bytes(b"x")
     files = PRESETS["llama2-7b"].tokenizer_files(tmp_path)

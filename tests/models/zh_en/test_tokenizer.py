@@ -3,17 +3,13 @@
 import pytest
 
 from models.errors import ModelError
-from models.zh_en import corpus
-from models.zh_en.lexicon import FOLDER
+from models.zh_en import FOLDER
 from models.zh_en.tokenizer import (
     BOS,
     EOS,
     MAX_LENGTH,
     PAD,
     SentenceTokenizer,
-    neighbours,
-    save_tokenizer,
-    train_tokenizer,
 )
 
 
@@ -22,13 +18,11 @@ def tokenizer():
     return SentenceTokenizer.from_folder(FOLDER)
 
 
-def test_every_english_sentence_comes_back(tokenizer):
-    for pair in corpus.distinct(11, "test", 500):
-        ids = tokenizer.encode_target(pair.en)
-        assert ids[0] == BOS
-        assert ids[-1] == EOS
-        assert tokenizer.decode(ids) == pair.en
-        assert max(ids) < tokenizer.words.first_chinese_id
+def test_a_target_lies_between_its_marks_and_comes_back(tokenizer):
+    ids = tokenizer.encode_target("I'm happy today.")
+    assert (ids[0], ids[-1], PAD in ids) == (BOS, EOS, False)
+    assert max(ids) < tokenizer.words.first_chinese_id
+    assert tokenizer.decode(ids) == "I'm happy today."
 
 
 def test_rows_are_padded_to_the_longest(tokenizer):
@@ -70,26 +64,6 @@ def test_unknown_words_are_named(tokenizer, text, unknown):
 def test_known_characters_side_by_side_can_be_an_unknown_word(tokenizer):
     """大 and 人 are known, 大人 (an adult) never stood in the corpus."""
     assert tokenizer.unknown_words("他是大人") == ["大人"]
-
-
-def test_nothing_of_the_corpus_or_the_everyday_set_is_unknown(tokenizer):
-    texts = [pair.zh for pair in corpus.distinct(12, "test", 1000)]
-    texts += [sentence.zh for sentence in corpus.everyday()]
-    named = {text: words for text in texts if (words := tokenizer.unknown_words(text))}
-    # Two one-character words can meet for the first time; that must stay rare.
-    assert len(named) <= 3, named
-    assert not named.keys() & {sentence.zh for sentence in corpus.everyday()}
-
-
-def test_a_trained_tokenizer_survives_saving(tmp_path):
-    clauses = list(corpus.phrases())
-    english = [corpus.punctuate(clause, "full").en for clause in clauses]
-    made = train_tokenizer(clauses, english, 120, neighbours(clauses))
-    save_tokenizer(made, tmp_path)
-    again = SentenceTokenizer.from_folder(tmp_path)
-    assert again.words == made.words
-    assert again.encode(["谢谢你。"]) == made.encode(["谢谢你。"])
-    assert again.decode(again.encode_target("Thank you.")) == "Thank you."
 
 
 @pytest.mark.parametrize("content", [None, "", "{}"], ids=["absent", "empty", "hollow"])

@@ -3,7 +3,7 @@ import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from pipeline.errors import UsageError
-from pipeline.parity.texts import DEFAULT_TEXTS, Texts, read_texts
+from pipeline.parity.texts import DEFAULT_TEXTS, Texts, read_texts, unseen_texts
 
 
 @pytest.fixture
@@ -40,3 +40,16 @@ def test_no_tokenizer_and_no_texts_are_usage_errors(tmp_path):
     (tmp_path / "two.txt").write_text("一\n\n two \n", encoding="utf-8")
     assert read_texts(tmp_path / "two.txt") == ["一", "two"]
     assert len(set(DEFAULT_TEXTS)) == len(DEFAULT_TEXTS)
+
+
+@pytest.mark.parametrize(
+    ("kind", "source", "first"),
+    [
+        ("preset", "zh-en", "香港的夏天不潮湿。"),
+        ("preset", "bert-tiny", DEFAULT_TEXTS[0]),
+        ("checkpoint", "folder", DEFAULT_TEXTS[0]),
+    ],
+)
+def test_texts_suit_the_model(kind, source, first):
+    found = unseen_texts({"model": {"kind": kind, "source": source}}, 3)
+    assert (len(found), found[0]) == (3, first)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from models.zh_en import clauses, nouns, people, predicates, times, verbs
-from models.zh_en.clauses import Clause
-from models.zh_en.english import Subject, gerund, past
-from models.zh_en.lexicon import Chooser
-from models.zh_en.predicates import Tense
+from training.zh_en import clauses, nouns, people, predicates, times, verbs
+from training.zh_en.clauses import Clause
+from training.zh_en.english import Subject, gerund, past
+from training.zh_en.lexicon import Chooser
+from training.zh_en.predicates import Tense
 
 
 def _fact(c: Chooser, tense: Tense) -> Clause:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from models.zh_en.english import Subject, article, plural
-from models.zh_en.lexicon import Chooser, Entry
+from training.zh_en.english import Subject, article, plural
+from training.zh_en.lexicon import Chooser, Entry
 
 _OBJECT_CASE = {"I": "me", "he": "him", "she": "her", "we": "us", "they": "them"}
 _OUNCES = ("u", "m", "c", "p", "n")  # uncountable, meal, plural only, plural food, no plural

@@ -2,8 +2,8 @@
 
 import pytest
 
-from models.zh_en import english
-from models.zh_en.english import Subject
+from training.zh_en import english
+from training.zh_en.english import Subject
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from models.zh_en import clauses, nouns, predicates, verbs
-from models.zh_en.clauses import Clause
-from models.zh_en.english import Subject, gerund, participle, plural
-from models.zh_en.lexicon import Chooser
-from models.zh_en.predicates import Predicate, Tense
+from training.zh_en import clauses, nouns, predicates, verbs
+from training.zh_en.clauses import Clause
+from training.zh_en.english import Subject, gerund, participle, plural
+from training.zh_en.lexicon import Chooser
+from training.zh_en.predicates import Predicate, Tense
 
 _WHAT = (
     ("吃", "eat"),

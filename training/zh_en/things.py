@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from models.zh_en import clauses, nouns, predicates
-from models.zh_en.clauses import Clause
-from models.zh_en.english import Subject, article, comparative
-from models.zh_en.lexicon import Chooser, Entry
+from training.zh_en import clauses, nouns, predicates
+from training.zh_en.clauses import Clause
+from training.zh_en.english import Subject, article, comparative
+from training.zh_en.lexicon import Chooser, Entry
 
 
 def introducing(c: Chooser) -> Clause:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from models.zh_en import nouns
-from models.zh_en.english import Subject, article, past, plural
-from models.zh_en.lexicon import Chooser
+from training.zh_en import nouns
+from training.zh_en.english import Subject, article, past, plural
+from training.zh_en.lexicon import Chooser
 
 Tense = Literal["present", "past", "future"]
 

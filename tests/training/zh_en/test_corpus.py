@@ -6,7 +6,8 @@ from collections import defaultdict
 
 import pytest
 
-from models.zh_en import (
+from models.zh_en import FOLDER
+from training.zh_en import (
     clauses,
     complex,
     corpus,
@@ -122,3 +123,9 @@ def test_verb_phrases_agree_with_fixed_ones():
         phrase = verbs.consuming(chooser)
         fixed = chooser.fixed.get(phrase.zh.replace(" ", ""))
         assert fixed is None or phrase.en == fixed.en
+
+
+def test_the_unseen_sentences_are_unseen():
+    texts = (FOLDER / "unseen.txt").read_text(encoding="utf-8").splitlines()
+    assert len(texts) == len(set(texts)) == 200
+    assert all(corpus.held_out(text) for text in texts)

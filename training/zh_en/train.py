@@ -1,4 +1,4 @@
-"""Trains zh-en from nothing: `python -m models.zh_en.train [FOLDER] [--pairs N]`.
+"""Trains zh-en from nothing: `python -m training.zh_en.train [FOLDER] [--pairs N]`.
 
 Writes tokenizer.json, words.json, config.json and weights.safetensors into FOLDER. The defaults
 are those of the published weights; every run with the same seed sees the same pairs in the same
@@ -23,16 +23,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from models.transformer import Transformer, TransformerConfig
-from models.zh_en import corpus
-from models.zh_en.lexicon import FOLDER
-from models.zh_en.tokenizer import (
-    MAX_LENGTH,
-    PAD,
-    SentenceTokenizer,
-    neighbours,
-    save_tokenizer,
-    train_tokenizer,
-)
+from models.zh_en import FOLDER
+from models.zh_en.tokenizer import MAX_LENGTH, PAD, SentenceTokenizer
+from training.zh_en import corpus
+from training.zh_en.tokenizer import neighbours, save_tokenizer, train_tokenizer
 
 LOG = logging.getLogger(__name__)
 

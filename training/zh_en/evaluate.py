@@ -1,4 +1,4 @@
-"""Scores zh-en: `python -m models.zh_en.evaluate [FOLDER]` writes scores.json into FOLDER.
+"""Scores zh-en: `python -m training.zh_en.evaluate [FOLDER]` writes scores.json into FOLDER.
 
 Two questions, two numbers. Held out: combinations of known words that training never saw.
 Everyday: 100 sentences a person wrote before the templates existed; those that phrases.tsv has
@@ -13,9 +13,9 @@ import logging
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from models.zh_en import corpus
-from models.zh_en.lexicon import FOLDER
+from models.zh_en import FOLDER
 from models.zh_en.translator import Translator
+from training.zh_en import corpus
 
 LOG = logging.getLogger(__name__)
 HELD_OUT = 4000

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from models.zh_en import people, things, times
-from models.zh_en.clauses import Clause
-from models.zh_en.lexicon import Chooser
+from training.zh_en import people, things, times
+from training.zh_en.clauses import Clause
+from training.zh_en.lexicon import Chooser
 
 EVERYDAY = (
     (16, times.weather),

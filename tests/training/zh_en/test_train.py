@@ -1,11 +1,15 @@
 """Training: a handful of steps lowers the loss, and the folder it writes can be used."""
 
+import subprocess
+import sys
+
+import pytest
 import torch
 
 from models.transformer import Transformer
 from models.zh_en.tokenizer import SentenceTokenizer
-from models.zh_en.train import TrainOptions, batches, loss_of, make_model, save, train
 from models.zh_en.translator import Translator
+from training.zh_en.train import TrainOptions, batches, loss_of, make_model, save, train
 
 
 def test_a_short_run_learns_and_its_folder_loads(tmp_path):
@@ -40,3 +44,11 @@ def test_saving_keeps_every_parameter(tmp_path):
     save(model, tmp_path)
     assert isinstance(model, Transformer)
     assert (tmp_path / "weights.safetensors").stat().st_size < 6_000_000
+
+
+@pytest.mark.slow
+def test_the_command_line_trains_a_few_steps(tmp_path):
+    command = [sys.executable, "-m", "training.zh_en.train", str(tmp_path), "--pairs", "640"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "step 0 of 10" in ended.stderr
+    assert Translator.from_folder(tmp_path).model.config.source_vocab > 1900

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from models.zh_en import nouns
-from models.zh_en.english import gerund, participle
-from models.zh_en.lexicon import Chooser
-from models.zh_en.predicates import Predicate, Tense
+from training.zh_en import nouns
+from training.zh_en.english import gerund, participle
+from training.zh_en.lexicon import Chooser
+from training.zh_en.predicates import Predicate, Tense
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeVar
 
+from training.zh_en import DATA
+
 T = TypeVar("T")
-FOLDER = Path(__file__).parent
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Entry:
 def load_lexicon() -> dict[str, tuple[Entry, ...]]:
     """Return the entries of lexicon.tsv by class."""
     rows: dict[str, list[Entry]] = {}
-    for line in (FOLDER / "lexicon.tsv").read_text(encoding="utf-8").splitlines():
+    for line in (DATA / "lexicon.tsv").read_text(encoding="utf-8").splitlines():
         name, zh, en, *notes = line.split("\t")
         rows.setdefault(name, []).append(Entry(zh, en, tuple(notes)))
     return {name: tuple(entries) for name, entries in rows.items()}

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from models.zh_en import clauses, nouns, predicates, verbs
-from models.zh_en.clauses import Clause
-from models.zh_en.english import article, past, plural
-from models.zh_en.lexicon import Chooser, Entry
+from training.zh_en import clauses, nouns, predicates, verbs
+from training.zh_en.clauses import Clause
+from training.zh_en.english import article, past, plural
+from training.zh_en.lexicon import Chooser, Entry
 
 _LIKES = (
     (70, ("喜欢", "like")), (10, ("爱", "love")), (10, ("不 太 喜欢", "really like")),

@@ -1,6 +1,8 @@
 """Why a transformer normalises layers, not batches: padding and neighbours must not leak.
 
-`python -m models.padding_invariance FOLDER` writes data.json and report.md into FOLDER.
+    python -m reports.layernorm-vs-batchnorm.measure [FOLDER]
+
+Writes data.json and report.md beside this script, or into FOLDER.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from torch import Tensor, nn
 from models.transformer import BatchNorm, Transformer, TransformerConfig
 from models.weights import fill_seeded
 
+HERE = Path(__file__).parent
 Kind = Literal["layer", "batch", "batch-running"]
 KINDS: tuple[Kind, ...] = ("layer", "batch", "batch-running")
 PADDING = (1, 4, 16, 48)
@@ -159,7 +162,7 @@ enter the statistics of every sentence. Gathering the statistics beforehand, as 
 hides that within one batch, but moves it into the statistics: the same weights give another answer
 when the batches they were gathered on held more padding.
 
-Reproduce: `python -m models.padding_invariance reports/layernorm-vs-batchnorm`
+Reproduce: `python -m reports.layernorm-vs-batchnorm.measure`
 """
 
 
@@ -173,4 +176,4 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]) if sys.argv[1:] else HERE)

@@ -3,7 +3,7 @@
 A pair's place is decided by a hash of its Chinese alone, so it can never be in both sets.
 The hand-written everyday sentences are in neither, unless phrases.tsv has them as fixed phrases.
 
-    python -m models.zh_en.corpus 20       shows twenty pairs
+    python -m training.zh_en.corpus 20       shows twenty pairs
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, TypeAlias
 
-from models.zh_en import clauses, complex, patterns, questions
-from models.zh_en.clauses import Clause
-from models.zh_en.lexicon import FOLDER, Chooser
+from training.zh_en import DATA, clauses, complex, patterns, questions
+from training.zh_en.clauses import Clause
+from training.zh_en.lexicon import Chooser
 
 PUNCTUATION = "。？！，.?!,、；：“”‘’（）()…~"
 _KINDS = (
@@ -57,14 +57,14 @@ def held_out(zh: str) -> bool:
 @lru_cache(maxsize=1)
 def everyday() -> tuple[Everyday, ...]:
     """Return the 100 hand-written everyday sentences."""
-    rows = (FOLDER / "everyday.tsv").read_text(encoding="utf-8").splitlines()
+    rows = (DATA / "everyday.tsv").read_text(encoding="utf-8").splitlines()
     return tuple(Everyday(zh, tuple(en.split("|"))) for zh, en in (r.split("\t") for r in rows))
 
 
 @lru_cache(maxsize=1)
 def phrases() -> tuple[Clause, ...]:
     """Return the fixed phrases of everyday talk, which are always learnt."""
-    rows = (FOLDER / "phrases.tsv").read_text(encoding="utf-8").splitlines()
+    rows = (DATA / "phrases.tsv").read_text(encoding="utf-8").splitlines()
     parts = (row.split("\t") for row in rows)
     return tuple(Clause(zh, en.rstrip("?"), en.endswith("?")) for zh, en in parts)
 

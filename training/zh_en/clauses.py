@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from models.zh_en import nouns, predicates, verbs
-from models.zh_en.english import Subject, plural
-from models.zh_en.lexicon import Chooser
-from models.zh_en.numbers import HOURS, HOURS_ZH
-from models.zh_en.predicates import Form, Predicate, Tense
+from training.zh_en import nouns, predicates, verbs
+from training.zh_en.english import Subject, plural
+from training.zh_en.lexicon import Chooser
+from training.zh_en.numbers import HOURS, HOURS_ZH
+from training.zh_en.predicates import Form, Predicate, Tense
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from models.zh_en import clauses, nouns, predicates
-from models.zh_en.clauses import Clause
-from models.zh_en.english import Subject, gerund
-from models.zh_en.lexicon import Chooser
-from models.zh_en.numbers import number, ordinal
+from training.zh_en import clauses, nouns, predicates
+from training.zh_en.clauses import Clause
+from training.zh_en.english import Subject, gerund
+from training.zh_en.lexicon import Chooser
+from training.zh_en.numbers import number, ordinal
 
 
 def weather(c: Chooser) -> Clause:
