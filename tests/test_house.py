@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("models",),
     ("errors", "types"),
-    ("toolchain",),
+    ("options", "toolchain"),
     ("tensorrt_api", "artifacts"),
     ("graph",),
     ("judge",),
@@ -30,6 +30,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("pack",),
     ("report",),
     ("run", "doctor"),
+    ("api",),
     ("cli",),
     ("training",),
 )
@@ -200,12 +201,13 @@ def _loaded_by(code: str) -> set[str]:
     "code",
     [
         "import pipeline",
+        "from pipeline import OptimizeOptions, RunOptions; RunOptions('bert-tiny', 'out')",
         "from pipeline.cli.app import run; run(['--help'])",
         "from pipeline.cli.app import run; run(['run', '--help'])",
         "from pipeline.cli.app import run; run(['optimize', '--help'])",
         "import pipeline.artifacts",
     ],
-    ids=["package", "help", "run-help", "optimize-help", "artifacts"],
+    ids=["package", "options", "help", "run-help", "optimize-help", "artifacts"],
 )
 def test_no_framework_is_imported_before_it_is_needed(code):
     assert _loaded_by(code) & FRAMEWORKS == set()

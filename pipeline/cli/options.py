@@ -1,7 +1,8 @@
 """Command-line options read off the options dataclasses, so that each is written down once.
 
 A field's name gives the flag, its annotation the type, its default the default, and the
-dataclass's `Attributes:` the help. A command only says where it differs.
+dataclass's `Attributes:` the help. A command only says where it differs; a flag of another name
+never replaces the field's own.
 """
 
 from __future__ import annotations
@@ -16,10 +17,7 @@ from typing import Any, Literal, TypeVar
 
 import click
 
-if typing.TYPE_CHECKING:
-    _ParamType = click.ParamType[Any, Any]
-else:
-    _ParamType = click.ParamType  # generic since click 8.4 only
+from pipeline.cli.values import CommaList, Pairs, ParamType, Whole, joined
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -29,15 +27,16 @@ class Flag:
     """Where a field's command-line option differs from what the dataclass says.
 
     Attributes:
-        names: All spellings, such as ("--disable",); empty derives one from the field.
+        names: Further spellings, shown before the one derived from the field.
         help: Text; empty takes it from the dataclass's docstring.
-        type: A click type; None derives it from the annotation.
+        type: A click type of one value, of which a field may hold several or named ones; None
+            derives it from the annotation.
         split: False if a repeated option's values hold commas of their own.
     """
 
     names: tuple[str, ...] = ()
     help: str = ""
-    type: _ParamType | None = None
+    type: ParamType | None = None
     split: bool = True
 
 
@@ -110,78 +109,23 @@ def attributes_of(cls: type[Any]) -> dict[str, str]:
     return found
 
 
-class CommaList(_ParamType):
-    """Values separated by commas, each of one type."""
-
-    def __init__(self, item: _ParamType) -> None:
-        self._item = item
-        self.name = f"{item.name},..."
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[Any, ...]:
-        """Return the values as a tuple."""
-        if isinstance(value, (list, tuple)):
-            return tuple(self._item.convert(item, param, ctx) for item in value)
-        words = [word.strip() for word in str(value).split(",")]
-        return tuple(self._item.convert(word, param, ctx) for word in words if word)
-
-
-class Whole(_ParamType):
-    """One text, commas included, as a tuple of one: for options that are repeated instead."""
-
-    name = "text"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, ...]:
-        """Return the text in a tuple."""
-        return tuple(value) if isinstance(value, (list, tuple)) else (str(value),)
-
-
-class Pairs(_ParamType):
-    """`name=value` pairs separated by commas, as a mapping."""
-
-    name = "name=value"
-
-    def __init__(self, item: _ParamType) -> None:
-        self._item = item
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> dict[str, Any]:
-        """Return the mapping."""
-        if isinstance(value, Mapping):
-            return {str(k): self._item.convert(v, param, ctx) for k, v in value.items()}
-        found = {}
-        for word in str(value).split(","):
-            name, sign, text = word.partition("=")
-            if not sign or not name.strip():
-                self.fail(f"{word!r} is not name=value", param, ctx)
-            found[name.strip()] = self._item.convert(text.strip(), param, ctx)
-        return found
-
-
 def _option(field: dataclasses.Field[Any], hint: Any, told: str, flag: Flag | None) -> click.Option:
     """Return the option of one field."""
     flag = flag or Flag()
-    names = flag.names or (f"--{field.name.replace('_', '-')}",)
+    own = f"--{field.name.replace('_', '-')}"
+    names = flag.names if own in flag.names else (*flag.names, own)
     text = flag.help or re.sub(r"\bNone\b", "left out:", told).replace(": takes", ", it takes")
     default = _default(field)
     if hint is bool and flag.type is None:
         spelled = names[0] if not default else f"{names[0]}/--no-{names[0].removeprefix('--')}"
         flags = [spelled, *names[1:], field.name]
         return click.Option(flags, is_flag=True, default=default, help=text, show_default=default)
-    kind, several = (flag.type, _is_several(hint)) if flag.type else _click_type(hint)
-    if not flag.split:
-        kind = Whole()
-    elif flag.type and several:
-        kind = CommaList(flag.type)
+    kind, several = _click_type(hint, flag)
     return click.Option(
         [*names, field.name],
         type=kind,
         multiple=several,
-        callback=_merge_into(default) if several else (_empty if default == "" else None),
+        callback=_merge_into(default) if several else None,
         default=_click_default(default, several),
         show_default=_shown(default),
         required=default is dataclasses.MISSING,
@@ -198,11 +142,11 @@ def _default(field: dataclasses.Field[Any]) -> Any:
 def _click_default(default: Any, several: bool) -> Any:
     if several:
         return (default,) if default else ()
-    return None if default is dataclasses.MISSING or default == "" else default
+    return None if default is dataclasses.MISSING else default
 
 
 def _shown(default: Any) -> bool | str:
-    if default is dataclasses.MISSING or default is None or default in ((), {}, ""):
+    if default is dataclasses.MISSING or default is None or default in ((), {}):
         return False
     if isinstance(default, Mapping):
         return ",".join(f"{name}={value}" for name, value in default.items())
@@ -211,34 +155,28 @@ def _shown(default: Any) -> bool | str:
     return True
 
 
-def _click_type(hint: Any) -> tuple[_ParamType, bool]:
+def _click_type(hint: Any, flag: Flag) -> tuple[ParamType, bool]:
     """Return the click type of an annotation and whether the option may be repeated."""
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
-    if origin in (typing.Union, types.UnionType):
-        return _click_type(next(item for item in inner if item is not type(None)))
-    if origin is Literal:
-        return click.Choice([str(item) for item in inner]), False
+    if origin in (typing.Union, types.UnionType) and type(None) in inner:
+        return _click_type(next(item for item in inner if item is not type(None)), flag)
     if origin is tuple:
-        return CommaList(_click_type(inner[0])[0]), True
-    if origin is not None and issubclass(origin, Mapping):
-        return Pairs(_click_type(inner[1])[0]), True
+        item = flag.type or _single_type(inner[0])
+        return (CommaList(item) if flag.split else Whole(item)), True
+    if origin is not None and origin is not Literal and issubclass(origin, Mapping):
+        return Pairs(flag.type or _single_type(inner[1])), True
+    return flag.type or _single_type(hint), False
+
+
+def _single_type(hint: Any) -> ParamType:
+    """Return the click type of one value."""
+    if typing.get_origin(hint) is Literal:
+        return click.Choice([str(item) for item in typing.get_args(hint)])
     if hint is Path:
-        return click.Path(path_type=Path), False
-    simple: dict[Any, _ParamType] = {int: click.INT, float: click.FLOAT, str: click.STRING}
+        return click.Path(path_type=Path)
+    simple: dict[Any, ParamType] = {int: click.INT, float: click.FLOAT, str: click.STRING}
     assert hint in simple, f"no command-line type for {hint!r}"
-    return simple[hint], False
-
-
-def _is_several(hint: Any) -> bool:
-    origin = typing.get_origin(hint)
-    if origin in (typing.Union, types.UnionType):
-        return any(_is_several(item) for item in typing.get_args(hint))
-    return origin is tuple or (origin is not None and origin is not Literal)
-
-
-def _empty(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
-    """Return an empty text for an option left out: a choice would refuse it as a default."""
-    return "" if value is None else value
+    return simple[hint]
 
 
 def _merge_into(default: Any) -> Callable[[click.Context, click.Parameter, Any], Any]:
@@ -248,7 +186,7 @@ def _merge_into(default: Any) -> Callable[[click.Context, click.Parameter, Any],
         if not values:
             return default
         if isinstance(values[0], Mapping):
-            return {name: item for value in values for name, item in value.items()}
+            return joined(values, param, ctx)
         return tuple(item for value in values for item in value)
 
     return merge

@@ -99,16 +99,25 @@ def settle(ctx: click.Context, config: Path | None, given: Mapping[str, Any]) ->
 
 
 def _cast(ctx: click.Context, stage: str, section: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a stage's section with its values as the command line would have given them."""
-    options = {str(option.name): option for option in _OPTIONS[stage]}
+    """Return a stage's section with its values as the command line would have given them.
+
+    A name may be spelled as any of the option's flags.
+    """
+    options = {spelling: option for option in _OPTIONS[stage] for spelling in _spellings(option)}
     found = {}
     for name, value in section.items():
         option = options.get(name)
         if option is None or value is None:
             found[name] = value
         else:
-            found[name] = option.process_value(ctx, [value] if option.multiple else value)
+            several = [value] if option.multiple else value
+            found[str(option.name)] = option.process_value(ctx, several)
     return found
+
+
+def _spellings(option: click.Option) -> set[str]:
+    """Return the names of an option in a file, where `-` and `_` are the same."""
+    return {str(option.name), *(flag.lstrip("-").replace("-", "_") for flag in option.opts)}
 
 
 def spread(typed: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

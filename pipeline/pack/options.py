@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import UsageError
+from pipeline.options import settle
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class PackOptions:
 
     def __post_init__(self) -> None:
         """Raise UsageError for a value outside its range."""
+        settle(self)
         if self.cases < 1:
             raise UsageError(f"--cases is {self.cases}", fix="1 or more")
         if self.output.suffix != ".tar":

@@ -42,9 +42,7 @@ def compare_files(options: ParityOptions, progress: Progress) -> dict[str, Any]:
     for candidate in candidates:
         _same_names(model, candidate)
     precisions = {candidate.precision for candidate in candidates}
-    cases = make_file_cases(
-        model, seeds=options.seeds, pinned=options.pinned(), precisions=precisions
-    )
+    cases = make_file_cases(model, seeds=options.seeds, pinned=options.dims, precisions=precisions)
     if options.inputs is not None:
         extra = file_case(options.inputs, input_names(model), precisions)
         cases = [extra] if extra is not None else cases

@@ -123,7 +123,7 @@ def _cases(
         load_model(folder / about["file"]),
         ranges_of(about["dims"]),
         seeds=options.seeds,
-        pinned=options.pinned(),
+        pinned=options.dims,
         precisions=precisions,
     )
     names = [str(entry["name"]) for entry in about["inputs"]]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.errors import UsageError
+from pipeline.options import settle
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,7 @@ class ParityOptions:
             named, every variant in the folder.
         output: Where a comparison of files writes its JSON; a folder keeps its own result.
         seeds: Sets of random inputs at each shape.
-        dims: `NAME=SIZE` pins a dynamic size.
+        dims: Pins dynamic sizes by name, such as batch=4.
         inputs: An .npz with inputs to compare on, besides the synthetic ones.
         text: A UTF-8 file with one text per line, run through the folder's own tokenizer.
         sentences: Most texts to generate for, token by token.
@@ -34,7 +36,7 @@ class ParityOptions:
     candidates: tuple[Path, ...] = ()
     output: Path | None = None
     seeds: int = 2
-    dims: tuple[str, ...] = ()
+    dims: Mapping[str, int] = field(default_factory=dict)
     inputs: Path | None = None
     text: Path | None = None
     sentences: int = 200
@@ -46,6 +48,7 @@ class ParityOptions:
 
     def __post_init__(self) -> None:
         """Raise UsageError for a value outside its range."""
+        settle(self)
         for name, least in (("seeds", 1), ("sentences", 0), ("max_new_tokens", 1), ("threads", 0)):
             if getattr(self, name) < least:
                 raise UsageError(
@@ -56,18 +59,6 @@ class ParityOptions:
             value = getattr(self, name)
             if value is not None and not 0 <= value < float("inf"):
                 raise UsageError(f"{name} is {value}, it must not be negative", where=f"--{name}")
-        self.pinned()
-
-    def pinned(self) -> dict[str, int]:
-        """Return the pinned sizes by name.
-
-        Raises:
-            UsageError: an entry is not NAME=SIZE.
-        """
-        found = {}
-        for text in self.dims:
-            name, equals, size = text.partition("=")
-            if not equals or not name or not size.strip().isdigit():
-                raise UsageError(f"{text!r} is not NAME=SIZE", where="--dim", fix="e.g. batch=4")
-            found[name.strip()] = int(size)
-        return found
+        for name, size in self.dims.items():
+            if size < 0:
+                raise UsageError(f"{name} cannot have the size {size}", where="--dim")

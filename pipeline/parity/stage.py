@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from pipeline.artifacts import (
     run_stage,
 )
 from pipeline.errors import UsageError
+from pipeline.options import plain
 from pipeline.parity.options import ParityOptions
 from pipeline.types import SILENT, Json, Progress
 
@@ -122,8 +122,7 @@ def _parents(folder: Folder) -> dict[str, Artifact]:
 
 
 def _recipe(options: ParityOptions) -> dict[str, Json]:
-    plain = {k: v for k, v in asdict(options).items() if k not in ELSEWHERE}
-    recipe: dict[str, Json] = {k: list(v) if isinstance(v, tuple) else v for k, v in plain.items()}
+    recipe = plain(options, without=ELSEWHERE)
     for name in ("inputs", "text"):
         path: Path | None = getattr(options, name)
         recipe[name] = digest_file(path) if path is not None and path.is_file() else None

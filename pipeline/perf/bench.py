@@ -119,7 +119,8 @@ def measure_contenders(
     """
     load = load_average()
     skipped = dict(left)
-    plan = Plan(options.sessions, options.rounds, options.turn_ms / 1e3, limit_s=options.time_limit)
+    turn_s, limit_s = options.turn_ms / 1e3, options.time_limit_s
+    plan = Plan(options.sessions, options.rounds, turn_s, limit_s=limit_s)
     with ExitStack() as stack:
         workers = _start(contenders, jobs, skipped, stack, progress)
         if not workers:

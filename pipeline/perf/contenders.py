@@ -36,7 +36,7 @@ def folder_contenders(
         folder: The artifact folder.
         exported: Facts of the export artifact.
         others: Stage name -> facts of the optimize and build-engine artifacts.
-        against: Names from `options.AGAINST`.
+        against: Names from `options.Against`.
         threads: Threads of every contender.
         torch_gpu: Whether PyTorch can run on a GPU here; then it is also measured there, in each
             precision that something else runs in on the GPU.

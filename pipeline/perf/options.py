@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from pipeline.errors import UsageError
+from pipeline.options import settle
 
-AGAINST = ("eager", "compile", "ort", "ort-optimizer", "openvino")
+Against = Literal["eager", "compile", "ort", "ort-optimizer", "openvino"]
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class PerfOptions:
         sessions: Fresh openings of every contender; intervals are resampled over them.
         rounds: Interleaved turns of each contender inside a session.
         turn_ms: Milliseconds one contender runs one job in one turn.
-        time_limit: Seconds after which no further session begins (three are always made).
+        time_limit_s: Seconds after which no further session begins (three are always made).
         tokens: New tokens of the timed generation, 0 for none.
         threads: Threads inside one operator, 0 for the number of physical cores.
         min_speedup: Gate: each optimized variant must be this many times as fast as the
@@ -36,11 +38,11 @@ class PerfOptions:
     output: Path | None = None
     batch: tuple[int, ...] = (1, 8)
     seq: tuple[int, ...] = ()
-    against: tuple[str, ...] = ("eager", "ort")
+    against: tuple[Against, ...] = ("eager", "ort")
     sessions: int = 6
     rounds: int = 5
     turn_ms: float = 40.0
-    time_limit: float = 90.0
+    time_limit_s: float = 90.0
     tokens: int = 16
     threads: int = 0
     min_speedup: float | None = None
@@ -48,15 +50,9 @@ class PerfOptions:
 
     def __post_init__(self) -> None:
         """Raise UsageError for a value outside its range."""
+        settle(self)
         if not self.models:
             raise UsageError("there is nothing to measure", fix="name a folder, or two files")
-        unknown = [name for name in self.against if name not in AGAINST]
-        if unknown:
-            raise UsageError(
-                f"{', '.join(unknown)}: no such contender",
-                where="--against",
-                fix=f"choose among {', '.join(AGAINST)}",
-            )
         for name, least in (("sessions", 1), ("rounds", 1), ("tokens", 0), ("threads", 0)):
             if getattr(self, name) < least:
                 raise UsageError(

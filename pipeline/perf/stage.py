@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 from pipeline.artifacts import Artifact, StageContext, digest_json, open_folder, run_stage
 from pipeline.errors import UsageError
+from pipeline.options import plain
 from pipeline.perf.options import PerfOptions
 from pipeline.tensorrt_api import find_gpu
 from pipeline.toolchain import machine
@@ -83,8 +83,7 @@ def _files(options: PerfOptions, progress: Progress) -> Artifact:
 
 def _recipe(options: PerfOptions) -> dict[str, Json]:
     """Return the options and the machine: a folder that moved is measured anew."""
-    plain = {k: v for k, v in asdict(options).items() if k not in ELSEWHERE}
-    recipe: dict[str, Json] = {k: list(v) if isinstance(v, tuple) else v for k, v in plain.items()}
+    recipe = plain(options, without=ELSEWHERE)
     about, gpu = machine(), find_gpu()
     recipe["machine"] = {"cpu": about["cpu"], "cores": about["cores"]}
     return {**recipe, "gpu": f"{gpu.name} {gpu.driver}" if gpu else "none"}

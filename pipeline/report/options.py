@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.options import settle
+
 
 @dataclass(frozen=True)
 class ReportOptions:
@@ -20,3 +22,7 @@ class ReportOptions:
     folder: Path
     with_results: tuple[Path, ...] = ()
     output: Path | None = None
+
+    def __post_init__(self) -> None:
+        """Raise UsageError for a value that is no path."""
+        settle(self)

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import UsageError
+from pipeline.options import settle
 from pipeline.run.stages import STAGES, options_class
-from pipeline.types import TARGETS
+from pipeline.types import Target
 
 
 @dataclass(frozen=True)
@@ -28,15 +29,14 @@ class RunOptions:
 
     model: str
     output: Path
-    targets: tuple[str, ...] = ("ort-cpu", "tensorrt")
+    targets: tuple[Target, ...] = ("ort-cpu", "tensorrt")
     skip: tuple[str, ...] = ()
     verify: bool = False
     stages: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Raise UsageError for a name that does not exist."""
-        for target in self.targets:
-            _known(target, TARGETS, "--targets")
+        settle(self)
         for stage in self.skip:
             _known(stage, STAGES[1:], "--skip")
         for stage, values in self.stages.items():

@@ -63,7 +63,7 @@ def steps_of(options: RunOptions) -> list[Step]:
         for target in options.targets
     ]
     if any(target.startswith("tensorrt") for target in options.targets):
-        steps.append(_step("build-engine", options, source=place, output=place))
+        steps.append(_step("build-engine", options, model=place, output=place))
     steps += [
         _step("parity", options, reference=place),
         _step("perf", options, models=(place,)),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import UsageError
+from pipeline.options import settle
 from pipeline.types import RunnerName
 
 
@@ -28,6 +29,7 @@ class TextOptions:
 
     def __post_init__(self) -> None:
         """Raise UsageError where there is nothing to work on."""
+        settle(self)
         if not any(text.strip() for text in self.texts):
             raise UsageError("no text was given", fix="put it after the folder, in quotes")
 

@@ -62,7 +62,7 @@ class Generation:
         }
 
 
-def generate_text(
+def generate_texts(
     options: GenerateOptions, progress: Progress = SILENT, stream: Sink | None = None
 ) -> Generation:
     """Return an answer to every prompt, from transformers' generation over the chosen runner.

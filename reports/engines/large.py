@@ -21,7 +21,7 @@ from pipeline.stages.build_engine.stage import build_engines
 
 LAYERS, HIDDEN, HEADS, KV_HEADS, INNER, VOCAB = 30, 2048, 16, 4, 5632, 32000
 HEAD = HIDDEN // HEADS
-TARGETS = "8.0,8.6,8.9,12.0"
+TARGETS = ("8.0", "8.6", "8.9", "12.0")
 
 
 class Weights:
@@ -109,13 +109,13 @@ def llama(folder: Path) -> Path:
 def report(name: str, source: Path, weights_bytes: int, plan: Path, length: str = "seq") -> None:
     made = build_engines(
         BuildEngineOptions(source, plan, compute_capabilities=TARGETS,
-                           dims=("batch=1:1:8", f"{length}=1:128:512"))
+                           dims={"batch": (1, 1, 8), length: (1, 128, 512)})
     )  # fmt: skip
     part = made.facts["parts"]["model"]
     kernels = [a["dedicated"] for a in part["attention"]]
     peak = part["build_peak_rss_bytes"]
     print(json.dumps({
-        "model": name, "targets": TARGETS, "version": part["version"],
+        "model": name, "targets": ",".join(TARGETS), "version": part["version"],
         "weights_bytes": weights_bytes, "plan_bytes": part["plan_bytes"],
         "seconds": round(part["build_seconds"], 1), "peak_rss_bytes": peak,
         "peak_over_weights": round(peak / weights_bytes, 2),

@@ -31,7 +31,7 @@ from pipeline.stages.build_engine.stage import build_engines
 from pipeline.stages.optimize.options import OptimizeOptions
 from pipeline.stages.optimize.stage import optimize_model
 
-TARGETS = "8.0,8.9,12.0"
+TARGETS = ("8.0", "8.9", "12.0")
 PRECISIONS = ("fp32", "fp16", "bf16")
 JUDGES = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
 LOW = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
@@ -78,7 +78,7 @@ def chosen(models: Path, dialects: list[str]) -> dict[str, Path]:
 
 
 def build(path: Path, name: str, form: str, precision: str) -> dict:
-    row = {"model": name, "form": form, "precision": precision, "targets": TARGETS}
+    row = {"model": name, "form": form, "precision": precision, "targets": ",".join(TARGETS)}
     with tempfile.TemporaryDirectory() as folder:
         graph = Path(folder, "model.onnx")
         try:
@@ -127,12 +127,12 @@ def prepare(path: Path, graph: Path, form: str, precision: str) -> dict:
     return found | {"graph_seconds": round(time.perf_counter() - start, 2)}
 
 
-def dims(info) -> tuple[str, ...]:
+def dims(info) -> dict[str, tuple[int, int, int]]:
     """Sizes that fit the small position tables of the zoo."""
     names = {d for spec in info.inputs for d in spec.dims if isinstance(d, str)}
-    sizes = {"batch": "1:2:4", "seq": "1:8:16", "past": "0:8:16", "enc": "1:8:16", "dec": "1:8:16",
-             "source": "1:8:16", "target": "1:8:16"}  # fmt: skip
-    return tuple(f"{n}={sizes[n]}" for n in sorted(names) if n in sizes)
+    lengths = dict.fromkeys(("seq", "enc", "dec", "source", "target"), (1, 8, 16))
+    sizes = {"batch": (1, 2, 4), "past": (0, 8, 16), **lengths}
+    return {n: sizes[n] for n in sorted(names) if n in sizes}
 
 
 def judged(path: Path, graph: Path, precision: str) -> dict:

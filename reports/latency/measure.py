@@ -113,7 +113,7 @@ def measured(name: str, arguments: argparse.Namespace) -> dict:
     shapes = [tuple(map(int, text.split("x"))) for text in arguments.shapes.split(",")]
     options = PerfOptions(
         (folder,), sessions=arguments.sessions, rounds=arguments.rounds,
-        time_limit=arguments.limit, roofline=False,
+        time_limit_s=arguments.limit, roofline=False,
     )  # fmt: skip
     with tempfile.TemporaryDirectory(dir=arguments.work) as temp:
         made, left = contenders_of(folder, Path(temp))

@@ -15,7 +15,7 @@ def command(as_json: bool, verbose: int) -> None:
 
     Each ability is tried, not guessed: libraries are loaded and the GPU's driver is asked.
     """
-    from pipeline.doctor import examine
+    from pipeline.api import examine
 
     with Console(as_json=as_json, verbose=verbose) as console:
         found = examine(console)

@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
+from pipeline.api import ExplainOptions
 from pipeline.cli.console import Console
 from pipeline.cli.fusion import explain_lines
 from pipeline.cli.options import common, options_of, with_options
-from pipeline.stages.optimize.options import OptimizeOptions
 
-OPTIONS = options_of(OptimizeOptions, skip=("model", "output", "require", "precision"))
+OPTIONS = options_of(ExplainOptions, skip=("model",))
 
 
 @click.command("explain")
@@ -25,8 +25,8 @@ def command(model: Path, as_json: bool, verbose: int, **values: Any) -> None:
     MODEL is an ONNX file or an artifact folder, of which the exported graphs are explained.
     Nothing is written.
     """
-    from pipeline.stages.optimize.explain import explain_model
+    from pipeline.api import explain_model
 
     with Console(as_json=as_json, verbose=verbose) as console:
-        found = explain_model(OptimizeOptions(model=model, **values), console)
+        found = explain_model(ExplainOptions(model=model, **values), console)
         console.result(explain_lines(found), found)

@@ -7,15 +7,12 @@ from typing import Any
 
 import click
 
+from pipeline.api import ExportOptions
 from pipeline.cli.console import Console
 from pipeline.cli.options import Flag, common, options_of, output_option, with_options
 from pipeline.cli.summary import artifact_data, artifact_lines
-from pipeline.stages.export.options import TASKS, ExportOptions
 
-FLAGS = {
-    "task": Flag(type=click.Choice(("auto", *TASKS))),
-    "opset": Flag(type=click.IntRange(18, 24)),
-}
+FLAGS = {"opset": Flag(type=click.IntRange(18, 24))}
 OPTIONS = options_of(ExportOptions, skip=("model", "output"), flags=FLAGS)
 
 
@@ -30,7 +27,7 @@ def command(model: str, output: Path, as_json: bool, verbose: int, **values: Any
     MODEL is, in this order: an existing path (a Hugging Face folder, file.py:function),
     hf:ORG/NAME, a preset such as zh-en or bert-base, or package.module:function.
     """
-    from pipeline.stages.export.stage import export_model
+    from pipeline.api import export_model
 
     with Console(as_json=as_json, verbose=verbose) as console:
         artifact = export_model(ExportOptions(model=model, output=output, **values), console)

@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
+from pipeline.api import TextOptions
 from pipeline.cli.console import Console
 from pipeline.cli.options import common, options_of, with_options
 from pipeline.cli.text import folder_and_texts, ranked, texts_given
-from pipeline.tasks.options import TextOptions
 
 OPTIONS = options_of(TextOptions, skip=("folder", "texts"))
 
@@ -23,7 +23,7 @@ def command(
     folder: Path, texts: tuple[str, ...], as_json: bool, verbose: int, **values: Any
 ) -> None:
     """Fill in the masked words of each TEXT with the artifact in FOLDER; `-` reads lines."""
-    from pipeline.tasks.encode import fill_masks
+    from pipeline.api import fill_masks
 
     with Console(as_json=as_json, verbose=verbose) as console:
         options = TextOptions(folder=folder, texts=texts_given(texts), **values)

@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
+from pipeline.api import GenerateOptions
 from pipeline.cli.console import Console
 from pipeline.cli.options import Flag, common, options_of, with_options
 from pipeline.cli.text import folder_and_texts, show_generation, texts_given
-from pipeline.tasks.options import GenerateOptions
 
 FLAGS = {"stop": Flag(("--stop",), split=False)}
 OPTIONS = options_of(GenerateOptions, skip=("folder", "texts"), flags=FLAGS)
@@ -27,12 +27,12 @@ def command(
 
     A single answer appears as it is made, and its speed at the end.
     """
-    from pipeline.tasks.text import generate_text
+    from pipeline.api import generate_texts
 
     with Console(as_json=as_json, verbose=verbose) as console:
         options = GenerateOptions(folder=folder, texts=texts_given(texts), **values)
         streams = len(options.texts) == 1 and options.num_beams == 1 and not as_json
-        made = generate_text(options, console, console.stream if streams else None)
+        made = generate_texts(options, console, console.stream if streams else None)
         if streams:
             console.stream("\n")
         show_generation(console, made, shown=streams)

@@ -7,15 +7,17 @@ from typing import Any
 
 import click
 
+from pipeline.api import OptimizeOptions
 from pipeline.cli.console import Console
 from pipeline.cli.fusion import count_lines, lowering_lines
 from pipeline.cli.options import Flag, common, options_of, with_options
 from pipeline.cli.summary import artifact_data, artifact_lines
-from pipeline.stages.optimize.options import OptimizeOptions
+from pipeline.cli.values import Gate
 
 FLAGS = {
     "output": Flag(("-o", "--output")),
     "target": Flag(("--target", "-t")),
+    "require": Flag(type=Gate()),
 }
 OPTIONS = options_of(OptimizeOptions, skip=("model",), flags=FLAGS)
 
@@ -33,12 +35,11 @@ def command(
     `-o OUT.onnx` writes exactly that file, new weights beside it; `-o DIR` an artifact folder.
     Every rewrite is compared with what it replaces before it is kept.
     """
-    from pipeline.errors import UsageError
-    from pipeline.stages.optimize.stage import OptimizedFile, optimize_model
+    from pipeline.api import OptimizedFile, UsageError, optimize_model
 
     with Console(as_json=as_json, verbose=verbose) as console:
         if list_them:
-            from pipeline.stages.optimize.explain import list_lowerings  # loads the graph libraries
+            from pipeline.api import list_lowerings  # loads the graph libraries
 
             found = list_lowerings(values["target"])
             return console.result(lowering_lines(found), {"lowerings": found})

@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
+from pipeline.api import PackOptions
 from pipeline.cli.console import Console
 from pipeline.cli.options import common, options_of, output_option, with_options
 from pipeline.cli.summary import size_text
-from pipeline.pack.options import PackOptions
 
 OPTIONS = options_of(PackOptions, skip=("folder", "output"))
 
@@ -26,7 +26,7 @@ def command(folder: Path, output: Path, as_json: bool, verbose: int, **values: A
     On the other machine: unpack it and `python run.py`, which needs numpy and onnxruntime,
     tensorrt or tensorrt_rtx. Bring results.json back for `pipeline report FOLDER --with`.
     """
-    from pipeline.pack.stage import pack_folder
+    from pipeline.api import pack_folder
 
     with Console(as_json=as_json, verbose=verbose) as console:
         made = pack_folder(PackOptions(folder=folder, output=output, **values), console)

@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
+from pipeline.api import ParityOptions
 from pipeline.cli.console import Console
 from pipeline.cli.options import Flag, common, options_of, with_options
 from pipeline.cli.verdicts import finish, parity_lines
-from pipeline.parity.options import ParityOptions
 
 FLAGS = {"output": Flag(("-o", "--output")), "dims": Flag(("--dim",))}
 OPTIONS = options_of(ParityOptions, skip=("reference", "candidates"), flags=FLAGS)
@@ -29,7 +29,7 @@ def command(
     REFERENCE is an artifact folder (its PyTorch model in float64) or an ONNX file (what the graph
     means in float64). The budget is the error PyTorch itself makes in the candidate's precision.
     """
-    from pipeline.parity.stage import compare_parity
+    from pipeline.api import compare_parity
 
     with Console(as_json=as_json, verbose=verbose) as console:
         options = ParityOptions(reference=reference, candidates=candidates, **values)

@@ -7,12 +7,13 @@ from typing import Any
 
 import click
 
+from pipeline.api import PerfOptions
 from pipeline.cli.console import Console
 from pipeline.cli.options import Flag, common, options_of, with_options
 from pipeline.cli.verdicts import finish, perf_lines
-from pipeline.perf.options import PerfOptions
 
-OPTIONS = options_of(PerfOptions, skip=("models",), flags={"output": Flag(("-o", "--output"))})
+FLAGS = {"output": Flag(("-o",)), "time_limit_s": Flag(("--time-limit",))}
+OPTIONS = options_of(PerfOptions, skip=("models",), flags=FLAGS)
 
 
 @click.command("perf")
@@ -25,7 +26,7 @@ def command(models: tuple[Path, ...], as_json: bool, verbose: int, **values: Any
     Each ratio comes with a 99 % interval; within 1 % the verdict is `no difference`. Of files, the
     first is the baseline. Exit 1 if --min-speedup does not hold.
     """
-    from pipeline.perf.stage import measure_perf
+    from pipeline.api import measure_perf
 
     with Console(as_json=as_json, verbose=verbose) as console:
         artifact = measure_perf(PerfOptions(models=models, **values), console)

@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
+from pipeline.api import ReportOptions
 from pipeline.cli.console import Console
 from pipeline.cli.options import Flag, common, options_of, with_options
-from pipeline.report.options import ReportOptions
 
 FLAGS = {
     "with_results": Flag(("--with",), type=click.Path(path_type=Path)),
@@ -27,7 +27,7 @@ def command(folder: Path, as_json: bool, verbose: int, **values: Any) -> None:
 
     The page loads nothing from the network; the same content is written as markdown and JSON.
     """
-    from pipeline.report.stage import write_report
+    from pipeline.api import write_report
 
     with Console(as_json=as_json, verbose=verbose) as console:
         made = write_report(ReportOptions(folder=folder, **values), console)

@@ -8,8 +8,9 @@ from typing import Any
 import click
 
 from pipeline.cli.console import Console
-from pipeline.cli.options import CommaList, common, with_options
+from pipeline.cli.options import common, with_options
 from pipeline.cli.run_options import GROUPS, StagedCommand, settle
+from pipeline.cli.values import CommaList
 from pipeline.types import TARGETS
 
 _STAGE_OPTIONS = [option for mine in GROUPS.values() for option in mine]
@@ -45,7 +46,7 @@ def command(
     code is 1 if parity or a gate failed. In --config, options of a stage stand in a section of
     its name; the command line wins over the file.
     """
-    from pipeline.run.stage import run_pipeline
+    from pipeline.api import run_pipeline
 
     with Console(as_json=as_json, verbose=verbose) as console:
         result = run_pipeline(settle(ctx, config, given), console, dry_run=dry_run)

@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
+from pipeline.api import GenerateOptions
 from pipeline.cli.console import Console
 from pipeline.cli.options import Flag, common, options_of, with_options
 from pipeline.cli.text import folder_and_texts, show_generation, texts_given
-from pipeline.tasks.options import GenerateOptions
 
 FLAGS = {"stop": Flag(("--stop",), split=False)}
 OPTIONS = options_of(GenerateOptions, skip=("folder", "texts", "chat", "huge_pages"), flags=FLAGS)
@@ -27,7 +27,7 @@ def command(
 
     A word the model does not know is named in a warning: what stands for it is a guess.
     """
-    from pipeline.tasks.translate import translate_texts
+    from pipeline.api import translate_texts
 
     with Console(as_json=as_json, verbose=verbose) as console:
         options = GenerateOptions(folder=folder, texts=texts_given(texts), **values)

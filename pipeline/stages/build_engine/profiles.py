@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 from pipeline.errors import UsageError
 from pipeline.stages.build_engine.shapes import (
@@ -13,8 +14,9 @@ from pipeline.stages.build_engine.shapes import (
     ShapeRange,
     evaluate,
     names_in,
-    parse_shapes,
 )
+
+Shapes: TypeAlias = Mapping[str, Shape]
 
 BATCH_DEFAULT = DimRange(1, 4, 8)
 LENGTH_DEFAULT = DimRange(1, 128, 512)
@@ -22,7 +24,7 @@ PAST_DEFAULT = DimRange(0, 128, 511)
 
 
 def profiles_from_flags(
-    mins: Sequence[str], opts: Sequence[str], maxs: Sequence[str]
+    mins: Sequence[Shapes], opts: Sequence[Shapes], maxs: Sequence[Shapes]
 ) -> tuple[Profile, ...]:
     """Return one profile per repetition of --minShapes / --optShapes / --maxShapes.
 
@@ -33,15 +35,15 @@ def profiles_from_flags(
     """
     count = max(len(mins), len(opts), len(maxs))
     given = {"--minShapes": mins, "--optShapes": opts, "--maxShapes": maxs}
-    for flag, texts in given.items():
-        if texts and len(texts) != count:
+    for flag, shapes in given.items():
+        if shapes and len(shapes) != count:
             raise UsageError(
-                f"{flag} occurs {len(texts)} times, others {count} times",
+                f"{flag} occurs {len(shapes)} times, others {count} times",
                 fix="repeat the three flags equally often: one set per profile",
             )
     profiles = []
     for i in range(count):
-        low, mid, high = (parse_shapes(t[i]) if t else {} for t in (mins, opts, maxs))
+        low, mid, high = (s[i] if s else {} for s in (mins, opts, maxs))
         names = list(dict.fromkeys([*low, *mid, *high]))
         profiles.append({n: _triple(n, low.get(n), mid.get(n), high.get(n)) for n in names})
     return tuple(profiles)

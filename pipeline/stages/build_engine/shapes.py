@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -47,48 +47,27 @@ class ShapeRange:
 Profile: TypeAlias = dict[str, ShapeRange]
 
 
-def parse_shapes(text: str) -> dict[str, Shape]:
-    """Return shapes by input from trtexec's spelling `ids:1x8,mask:1x8`.
+def check_shape(name: str, shape: Shape) -> None:
+    """Raise UsageError if a shape has a size below 0."""
+    if any(size < 0 for size in shape):
+        raise UsageError(f"input {name!r} cannot have the shape {'x'.join(map(str, shape))}")
+
+
+def dim_range(name: str, values: int | Sequence[int]) -> DimRange:
+    """Return the range of a named dim from its value, from two ends, or from all three numbers.
 
     Raises:
-        UsageError: A part is not `NAME:DxDx...`, or an input is named twice.
+        UsageError: The numbers do not ascend from 0 or above.
     """
-    shapes: dict[str, Shape] = {}
-    for part in filter(None, (p.strip() for p in text.split(","))):
-        name, colon, dims = part.rpartition(":")
-        name = name.strip("'\"")
-        try:
-            shape = tuple(int(d) for d in dims.lower().split("x")) if dims else ()
-        except ValueError:
-            shape, colon = (), ""
-        if not colon or not name or any(d < 0 for d in shape):
-            raise UsageError(f"{part!r} is no input shape", fix="write NAME:1x128,OTHER:1x128")
-        if name in shapes:
-            raise UsageError(f"input {name!r} occurs twice in {text!r}")
-        shapes[name] = shape
-    return shapes
-
-
-def parse_dim_range(text: str) -> tuple[str, DimRange]:
-    """Return a named dim and its range from `batch=1:8:16`, `batch=1:16` or `batch=4`.
-
-    Raises:
-        UsageError: The text is malformed or the numbers do not ascend.
-    """
-    name, equals, numbers = text.partition("=")
-    try:
-        values = [int(n) for n in numbers.split(":")]
-    except ValueError:
-        values = []
-    if not equals or not name or not 1 <= len(values) <= 3:
-        raise UsageError(
-            f"{text!r} is no dim range", fix="write NAME=MIN:OPT:MAX, e.g. batch=1:8:16"
-        )
-    low, high = values[0], values[-1]
-    middle = values[1] if len(values) == 3 else high
+    numbers = (values,) if isinstance(values, int) else tuple(values)
+    low, high = numbers[0], numbers[-1]
+    middle = numbers[1] if len(numbers) == 3 else high
     if not 0 <= low <= middle <= high:
-        raise UsageError(f"{text!r} does not ascend", fix="0 <= MIN <= OPT <= MAX")
-    return name.strip(), DimRange(low, middle, high)
+        told = ":".join(str(number) for number in numbers)
+        raise UsageError(
+            f"the range {told} of {name} does not ascend", fix="0 <= MIN <= OPT <= MAX"
+        )
+    return DimRange(low, middle, high)
 
 
 def evaluate(dim: int | str, sizes: Mapping[str, int]) -> int | None:

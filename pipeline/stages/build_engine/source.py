@@ -10,6 +10,7 @@ from typing import Any
 from pipeline.artifacts import Artifact, Folder, open_folder
 from pipeline.errors import FolderError, UsageError
 from pipeline.stages.build_engine.shapes import DimRange
+from pipeline.types import Precision
 
 _PREFIX = "optimize."
 _ENGINE_TARGETS = ("tensorrt-rtx", "tensorrt")
@@ -39,7 +40,7 @@ class Source:
     parent: Artifact | None = None
 
 
-def find_source(path: Path, precision: str) -> Source:
+def find_source(path: Path, precision: Precision | None) -> Source:
     """Return the graphs behind a path.
 
     Raises:
@@ -55,7 +56,7 @@ def find_source(path: Path, precision: str) -> Source:
     return Source("", (Part("model", path),))
 
 
-def _from_folder(folder: Folder, precision: str) -> Source:
+def _from_folder(folder: Folder, precision: Precision | None) -> Source:
     variants = [s.removeprefix(_PREFIX) for s in folder.stages() if s.startswith(_PREFIX)]
     wanted = [v for v in variants if v.startswith(_ENGINE_TARGETS)]
     fix = "pipeline optimize DIR --target tensorrt --precision fp16"

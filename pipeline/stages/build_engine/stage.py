@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +20,7 @@ from pipeline.errors import (
     PipelineError,
     UsageError,
 )
+from pipeline.options import plain
 from pipeline.stages.build_engine.lengths import ranges_from_lengths, read_lengths
 from pipeline.stages.build_engine.options import BuildEngineOptions
 from pipeline.stages.build_engine.plan import PlanReport, build_plan
@@ -31,9 +31,9 @@ from pipeline.stages.build_engine.profiles import (
     profiles_from_flags,
 )
 from pipeline.stages.build_engine.request import PlanRequest
-from pipeline.stages.build_engine.shapes import DimRange, Profile, parse_dim_range
+from pipeline.stages.build_engine.shapes import DimRange, Profile
 from pipeline.stages.build_engine.source import Part, Source, find_source
-from pipeline.stages.build_engine.targets import check_rtx_targets, parse_targets, tag
+from pipeline.stages.build_engine.targets import check_rtx_targets, tag
 from pipeline.tensorrt_api import Flavour
 from pipeline.types import SILENT, Json, Progress
 
@@ -55,7 +55,7 @@ def build_engines(options: BuildEngineOptions, progress: Progress = SILENT) -> A
     """
     flavour = tensorrt_api.choose(options.backend)
     targets = _targets(options, flavour)
-    source = find_source(options.source, options.precision)
+    source = find_source(options.model, options.precision)
     if options.output.suffix == ".plan":
         return _one_file(options, source, flavour, targets, progress)
     variant = source.variant or f"tensorrt-{_precision_of(source.parts[0].file)}"
@@ -204,7 +204,7 @@ def make_profiles(
     defaults = default_ranges(graph.inputs)
     ranges = {**defaults, **{n: r for n, r in known.items() if n in defaults}}
     given = set(known)
-    for name, values in (parse_dim_range(text) for text in options.dims):
+    for name, values in options.ranges().items():
         if name not in ranges:
             raise UsageError(
                 f"--dim {name}: no input has such a dim", fix=f"one of {', '.join(ranges)}"
@@ -240,7 +240,7 @@ def _length_dim(graph: Graph) -> str:
 
 
 def _targets(options: BuildEngineOptions, flavour: Flavour) -> tuple[str, ...]:
-    targets = parse_targets(options.compute_capabilities)
+    targets = options.compute_capabilities
     if flavour == "tensorrt-rtx":
         check_rtx_targets(targets)
         return targets
@@ -257,13 +257,10 @@ def _recipe(
     options: BuildEngineOptions, source: Source, flavour: Flavour, targets: tuple[str, ...]
 ) -> dict[str, Json]:
     """Return what a plan depends on; where things lie and time limits are left out."""
-    left_out = {"source", "output", "timeout_s", "reduce", "timing_cache_file", "backend",
-                "compute_capabilities", "profile_from"}  # fmt: skip
-    recipe: dict[str, Json] = {
-        k: list(v) if isinstance(v, tuple) else v
-        for k, v in asdict(options).items()
-        if k not in left_out
-    }
+    left_out = ("model", "output", "timeout_s", "reduce", "timing_cache_file", "backend",
+                "compute_capabilities", "profile_from")  # fmt: skip
+    recipe = plain(options, without=left_out)
+    recipe["dims"] = {name: [r.min, r.opt, r.max] for name, r in options.ranges().items()}
     gpu = tensorrt_api.find_gpu() if flavour == "tensorrt" else None
     recipe |= {
         "flavour": flavour,

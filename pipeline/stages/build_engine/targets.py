@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from pipeline.errors import UsageError
 
@@ -10,14 +11,19 @@ RTX_TARGETS = ("7.5", "8.0", "8.6", "8.9", "12.0", "12.1")
 _NAMES = {"9.0": "Hopper (H100, H200)", "10.0": "Blackwell data centre", "10.3": "Blackwell Ultra"}
 
 
-def parse_targets(text: str) -> tuple[str, ...]:
-    """Return compute capabilities in ascending order from `8.0,sm86,12.0`.
+def ordered_targets(names: Sequence[str]) -> tuple[str, ...]:
+    """Return compute capabilities in ascending order, each once, written `8.0`.
+
+    Args:
+        names: Such as `8.0`, `sm86` or `sm_120`.
 
     Raises:
-        UsageError: A part is no compute capability, or none is given.
+        UsageError: One is no compute capability, or none is given.
     """
+    if not names:
+        raise UsageError("no compute capability is named", where="--computeCapabilities")
     found: set[tuple[int, int]] = set()
-    for part in re.split(r"[,\s]+", text.strip()):
+    for part in names:
         match = re.fullmatch(r"(\d{1,2})\.(\d)|(?:sm_?)(\d{1,2})(\d)", part, re.IGNORECASE)
         if not match:
             raise UsageError(

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from pipeline.errors import UsageError
+from pipeline.options import settle
 
 Exporter = Literal["auto", "dynamo", "torchscript"]
 KvCache = Literal["concat", "static", "none"]
 Logits = Literal["all", "last"]
 Dtype = Literal["auto", "float32", "float16", "bfloat16"]
-
-TASKS = (
+Task = Literal[
+    "auto",
     "text-generation",
     "text2text-generation",
     "translation",
@@ -26,7 +27,8 @@ TASKS = (
     "multiple-choice",
     "image-classification",
     "audio-classification",
-)
+]
+TASKS: tuple[str, ...] = get_args(Task)[1:]
 
 LEAST_CAPACITY = 16  # positions: room for the sizes an export is proven at
 STATIC_OPSET = 24  # the first with TensorScatter
@@ -57,7 +59,7 @@ class ExportOptions:
 
     model: str
     output: Path
-    task: str = "auto"
+    task: Task = "auto"
     dtype: Dtype = "auto"
     opset: int | None = None
     exporter: Exporter = "auto"
@@ -70,22 +72,7 @@ class ExportOptions:
 
     def __post_init__(self) -> None:
         """Raise UsageError for a value outside its range."""
-        for name, allowed in (
-            ("task", ("auto", *TASKS)),
-            ("dtype", get_args(Dtype)),
-            ("exporter", get_args(Exporter)),
-            ("kv_cache", get_args(KvCache)),
-            ("logits", get_args(Logits)),
-        ):
-            if getattr(self, name) not in allowed:
-                raise UsageError(
-                    f"{name} is {getattr(self, name)!r}",
-                    where=f"--{name.replace('_', '-')}",
-                    fix=f"choose one of {', '.join(allowed)}",
-                )
-        self._check_numbers()
-
-    def _check_numbers(self) -> None:
+        settle(self)
         low = STATIC_OPSET if self.kv_cache == "static" else 18
         if self.opset is not None and not low <= self.opset <= 24:
             raise UsageError(

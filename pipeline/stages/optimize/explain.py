@@ -8,17 +8,14 @@ from typing import Any
 from pipeline.artifacts import open_folder
 from pipeline.fusion.plan import lowerings_for, plan_for
 from pipeline.stages.optimize.engine import optimize_file
-from pipeline.stages.optimize.options import OptimizeOptions
+from pipeline.stages.optimize.options import ExplainOptions
 from pipeline.stages.optimize.proof import proving
 from pipeline.stages.optimize.records import part_facts
 from pipeline.types import SILENT, Progress
 
 
-def explain_model(options: OptimizeOptions, progress: Progress = SILENT) -> dict[str, Any]:
+def explain_model(options: ExplainOptions, progress: Progress = SILENT) -> dict[str, Any]:
     """Return, per graph, every candidate with its proof or its refusal; nothing is written.
-
-    A folder's exported graphs are explained; `options.output`, `require` and `precision` do not
-    matter here.
 
     Raises:
         BadModelError: A file is no model, or a hostile one.

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from pipeline.errors import NoKernelsError, UsageError
-from pipeline.types import PRECISIONS, TARGETS, Precision, Target
+from pipeline.options import settle
+from pipeline.types import Precision, Target
 
 Proof = Literal["structure", "full", "none"]
-PROOFS = ("structure", "full", "none")
 KINDS = ("attention", "norm", "activation", "rotary")
+Gate: TypeAlias = int | Literal["all"]
 
 # (target, precision) -> what to take instead.
 _NO_KERNELS = {
@@ -43,19 +45,16 @@ class OptimizeOptions:
     target: Target = "ort-cpu"
     precision: Precision | None = None
     disable: tuple[str, ...] = ()
-    require: tuple[str, ...] = ()
+    require: Mapping[str, Gate] = field(default_factory=dict)
     proof: Proof = "structure"
     fuse_all: bool = False
     inputs: Path | None = None
 
     def __post_init__(self) -> None:
         """Raise UsageError for a value outside its range."""
-        _one_of("--target", self.target, TARGETS)
-        _one_of("--proof", self.proof, PROOFS)
-        if self.precision is not None:
-            _one_of("--precision", self.precision, PRECISIONS)
-        for gate in self.require:
-            parse_gate(gate)
+        settle(self)
+        for kind, least in self.require.items():
+            check_gate(kind, least)
 
     @property
     def variant(self) -> str:
@@ -63,30 +62,45 @@ class OptimizeOptions:
         return f"{self.target}-{self.precision or 'fp32'}"
 
 
-def refuse_without_kernels(target: str, precision: str | None) -> None:
+@dataclass(frozen=True)
+class ExplainOptions:
+    """What a graph is explained for.
+
+    Attributes:
+        model: An ONNX file from anywhere, or an artifact folder, of which the exported graphs are
+            explained.
+        target: What would run the graph.
+        disable: Names of lowerings to leave out; `pipeline optimize --list` shows them.
+        proof: `structure` proves each structure once, on made-up ranges; `full` every instance
+            by itself, also on the values it has in the whole graph; `none` trusts the recognisers.
+        fuse_all: Also fuse forms that measure slower fused on the target.
+        inputs: Real inputs (.npz) that `--proof full` proves on. Without them it makes up inputs
+            that fit the graph.
+    """
+
+    model: Path
+    target: Target = "ort-cpu"
+    disable: tuple[str, ...] = ()
+    proof: Proof = "structure"
+    fuse_all: bool = False
+    inputs: Path | None = None
+
+    def __post_init__(self) -> None:
+        """Raise UsageError for a value that does not exist."""
+        settle(self)
+
+
+def refuse_without_kernels(target: Target, precision: Precision | None) -> None:
     """Raise NoKernelsError where nothing on the target runs a graph of this precision."""
     fix = _NO_KERNELS.get((target, precision or ""))
     if fix is not None:
         raise NoKernelsError(f"{target} has no kernels for --precision {precision}", fix=fix)
 
 
-def parse_gate(text: str) -> tuple[str, int | None]:
-    """Return (construct, least number fused), None meaning all of them.
-
-    Raises:
-        UsageError: The text is not `construct=number` or `construct=all`.
-    """
-    kind, _, number = text.partition("=")
-    if kind not in KINDS or not (number == "all" or number.isdigit()):
+def check_gate(kind: str, least: Gate) -> None:
+    """Raise UsageError unless a gate asks for a number of a construct there is."""
+    if kind not in KINDS or (least != "all" and least < 0):
         raise UsageError(
-            f"--require {text!r} is not understood",
+            f"--require {kind}={least} is not understood",
             fix=f"write attention=12 or attention=all; constructs: {', '.join(KINDS)}",
-        )
-    return kind, None if number == "all" else int(number)
-
-
-def _one_of(flag: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise UsageError(
-            f"{flag} {value!r} does not exist", fix=f"choose one of {', '.join(allowed)}"
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import onnx_ir as ir
@@ -10,7 +10,7 @@ import onnx_ir as ir
 from pipeline.errors import ClaimError
 from pipeline.stages.optimize.advice import asked, remedy
 from pipeline.stages.optimize.engine import Fused
-from pipeline.stages.optimize.options import parse_gate
+from pipeline.stages.optimize.options import Gate
 from pipeline.stages.optimize.rewrite import Outcome
 
 
@@ -65,19 +65,19 @@ def part_facts(fused: Fused) -> dict[str, Any]:
     }
 
 
-def check_gates(gates: Sequence[str], parts: Mapping[str, Fused]) -> list[dict[str, Any]]:
+def check_gates(gates: Mapping[str, Gate], parts: Mapping[str, Fused]) -> list[dict[str, Any]]:
     """Return each `--require` with what was found.
 
     Raises:
         ClaimError: Fewer sites are fused than required; the message names those that are not.
     """
     records = []
-    for gate in gates:
-        kind, least = parse_gate(gate)
+    for kind, least in gates.items():
+        gate = f"{kind}={least}"
         outcomes = [o for fused in parts.values() for o in fused.outcomes if o.construct == kind]
         found = sum(o.state == "fused" for o in outcomes)
-        wanted = len(outcomes) if least is None else least
-        if found < wanted or (least is None and not outcomes):
+        wanted = len(outcomes) if least == "all" else least
+        if found < wanted or (least == "all" and not outcomes):
             raise ClaimError(
                 f"--require {gate}: {found} of {wanted or 'any'} {kind} sites are fused",
                 where=_unfused(outcomes),

@@ -84,7 +84,7 @@ def _into_folder(options: OptimizeOptions, output: Path, progress: Progress) -> 
         "target": options.target,
         "precision": options.precision,
         "disable": [*sorted(options.disable)],
-        "require": [*sorted(options.require)],
+        "require": dict(options.require),
         "proof": options.proof,
         "fuse_all": options.fuse_all,
         "inputs": digest_file(options.inputs) if options.inputs is not None else None,

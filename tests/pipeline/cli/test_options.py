@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from pipeline.cli.options import Flag, attributes_of, options_of, with_options
+from pipeline.cli.values import Shapes
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,8 @@ class Sample:
         deep: On by default.
         raw: Off by default.
         names: Repeated.
-        shapes: Repeated, commas inside.
+        words: Repeated, commas inside.
+        shapes: Repeated, commas inside, parsed.
         dims: Pinned.
         where: A path.
         sizes: In elements.
@@ -38,7 +40,8 @@ class Sample:
     deep: bool = True
     raw: bool = False
     names: tuple[str, ...] = ()
-    shapes: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+    shapes: tuple[Mapping[str, tuple[int, ...]], ...] = ()
     dims: Mapping[str, int] = field(default_factory=dict)
     where: Path | None = None
     sizes: tuple[int, ...] = (1, 8)
@@ -46,9 +49,13 @@ class Sample:
 
 def call(*words):
     got = {}
+    flags = {
+        "words": Flag(split=False),
+        "shapes": Flag(("--minShapes",), type=Shapes(), split=False),
+    }
 
     @click.command()
-    @with_options(options_of(Sample, flags={"shapes": Flag(("--minShapes",), split=False)}))
+    @with_options(options_of(Sample, flags=flags))
     def command(**values):
         got.update(values)
 
@@ -70,7 +77,12 @@ def test_without_words_the_defaults_stand():
         (["--no-deep"], {"deep": False}),
         (["--raw"], {"raw": True}),
         (["--names", "a,b", "--names", "c"], {"names": ("a", "b", "c")}),
-        (["--minShapes=x:1,y:2", "--minShapes=x:3"], {"shapes": ("x:1,y:2", "x:3")}),
+        (["--words", "a,b", "--words", "c"], {"words": ("a,b", "c")}),
+        (
+            ["--minShapes=x:1,y:2x3", "--minShapes=x:3"],
+            {"shapes": ({"x": (1,), "y": (2, 3)}, {"x": (3,)})},
+        ),
+        (["--shapes=x:1"], {"shapes": ({"x": (1,)},)}),
         (["--dims", "batch=2,seq=7", "--dims", "k=1"], {"dims": {"batch": 2, "seq": 7, "k": 1}}),
         (["--where", "a/b"], {"where": Path("a/b")}),
         (["--sizes", "2,4"], {"sizes": (2, 4)}),
@@ -85,7 +97,13 @@ def test_words_become_values(words, expected):
 
 @pytest.mark.parametrize(
     "words",
-    [["--kind", "three"], ["--count", "x"], ["--sizes", "1,x"], ["--dims", "batch"]],
+    [
+        ["--kind", "three"],
+        ["--count", "x"],
+        ["--sizes", "1,x"],
+        ["--dims", "batch"],
+        ["--dims", "b=1,b=2"],
+    ],
     ids=lambda words: words[1],
 )
 def test_bad_values_are_usage_errors(words):

@@ -119,5 +119,5 @@ def test_huge_pages_are_asked_for_where_the_user_does(folders, monkeypatch, aske
 
     monkeypatch.setattr(TextSource, "tokenizer", lambda self: lambda text: {"input_ids": [5]})
     monkeypatch.setattr(text, "generate_rows", look)
-    text.generate_text(GenerateOptions(folders["concat"], ("-",), huge_pages=asked))
+    text.generate_texts(GenerateOptions(folders["concat"], ("-",), huge_pages=asked))
     assert opened == [asked]

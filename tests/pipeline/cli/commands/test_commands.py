@@ -45,18 +45,19 @@ CASES = {
     "optimize": (
         ["optimize", "m.onnx", "-o", "o", "-t", "onnx", "--require", "attention=12,norm=all"],
         "pipeline.stages.optimize.stage.optimize_model",
-        {"model": Path("m.onnx"), "target": "onnx", "require": ("attention=12", "norm=all")},
+        {"model": Path("m.onnx"), "target": "onnx", "require": {"attention": 12, "norm": "all"}},
     ),
     "build-engine": (
         ["build-engine", "m.onnx", "-o", "m.plan", "--minShapes=x:1x2,y:1", "--noTF32"],
         "pipeline.stages.build_engine.stage.build_engines",
-        {"source": Path("m.onnx"), "min_shapes": ("x:1x2,y:1",), "tf32": False, "precision": ""},
+        {"model": Path("m.onnx"), "min_shapes": ({"x": (1, 2), "y": (1,)},), "tf32": False,
+         "precision": None},
     ),
     "parity": (
         ["parity", "a.onnx", "b.onnx", "c.onnx", "--no-bisect", "--dim", "batch=3"],
         "pipeline.parity.stage.compare_parity",
         {"reference": Path("a.onnx"), "candidates": (Path("b.onnx"), Path("c.onnx")),
-         "bisect": False, "dims": ("batch=3",)},
+         "bisect": False, "dims": {"batch": 3}},
     ),
     "perf": (
         ["perf", "a.onnx", "b.onnx", "--batch", "1,8", "--batch", "16"],

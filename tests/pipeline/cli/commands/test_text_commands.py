@@ -67,20 +67,20 @@ def test_lines_of_standard_input_are_texts(stage, monkeypatch):
 
 
 def test_a_single_prompt_is_streamed(stage, capsys):
-    stage("pipeline.tasks.text.generate_text", Generation(("streamed",)))
+    stage("pipeline.tasks.text.generate_texts", Generation(("streamed",)))
     assert run(["generate", "out", "Once"]) == 0
     assert capsys.readouterr().out == "streamed\n"
 
 
 @pytest.mark.parametrize("words", [["a", "b"], ["a", "--num-beams", "2"], ["a", "--json"]])
 def test_other_prompts_are_not(stage, capsys, words):
-    stage("pipeline.tasks.text.generate_text", Generation(("x",)))
+    stage("pipeline.tasks.text.generate_texts", Generation(("x",)))
     assert run(["generate", "out", *words]) == 0
     assert "streamed" not in capsys.readouterr().out
 
 
 def test_stop_strings_keep_their_commas(stage):
-    got = stage("pipeline.tasks.text.generate_text", Generation(("x",)))
+    got = stage("pipeline.tasks.text.generate_texts", Generation(("x",)))
     assert run(["generate", "out", "a", "--stop", "a,b", "--stop", ";"]) == 0
     assert got[0].stop == ("a,b", ";")
 

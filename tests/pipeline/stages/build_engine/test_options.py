@@ -3,16 +3,26 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import UsageError
-from pipeline.stages.build_engine.options import BuildEngineOptions, parse_pool
+from pipeline.stages.build_engine.options import BuildEngineOptions
+from pipeline.stages.build_engine.shapes import DimRange
 
-HERE = {"source": Path("m.onnx"), "output": Path("out")}
+HERE = {"model": Path("m.onnx"), "output": Path("out")}
 
 
-def test_pool_sizes():
-    assert parse_pool("") is None
-    assert parse_pool("workspace:4096") == 4096 << 20
-    assert parse_pool("workspace:1.5G") == 3 << 29
-    assert BuildEngineOptions(**HERE, mem_pool_size="workspace:64KiB").workspace_bytes == 64 << 10
+def test_fields_have_python_types():
+    made = BuildEngineOptions(
+        "m.onnx",
+        "out",
+        compute_capabilities=["sm120", "8.0", "sm80"],
+        max_shapes={"ids": [8, 64]},
+        dims={"batch": 4, "seq": (1, 16), "past": (0, 7, 9)},
+    )
+    assert (made.model, made.output) == (Path("m.onnx"), Path("out"))
+    assert made.compute_capabilities == ("8.0", "12.0")
+    assert made.max_shapes == ({"ids": (8, 64)},)
+    assert made.ranges() == {
+        "batch": DimRange(4, 4, 4), "seq": DimRange(1, 16, 16), "past": DimRange(0, 7, 9),
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -24,10 +34,17 @@ def test_pool_sizes():
         {"builder_optimization_level": 6},
         {"timeout_s": 0},
         {"profile_count": 0},
-        {"mem_pool_size": "dla:1"},
-        {"profile_from": Path("x"), "opt_shapes": ("x:1",)},
+        {"workspace_bytes": 4096},
+        {"compute_capabilities": ()},
+        {"compute_capabilities": "8.0,8.9"},
+        {"opt_shapes": ("x:1",)},
+        {"min_shapes": {"x": (1, -1)}},
+        {"dims": ("batch=1:2:3",)},
+        {"dims": {"batch": (3, 2, 1)}},
+        {"dims": {"batch": (1, 2, 3, 4)}},
+        {"profile_from": Path("x"), "opt_shapes": {"x": (1,)}},
     ],
-    ids=lambda b: next(iter(b)),
+    ids=str,
 )
 def test_values_out_of_range(bad):
     with pytest.raises(UsageError):

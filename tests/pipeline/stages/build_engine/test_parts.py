@@ -19,7 +19,6 @@ from pipeline.stages.build_engine.request import PlanRequest
 from pipeline.stages.build_engine.seen import Seen, constant, dtype_word
 from pipeline.stages.build_engine.shapes import DimRange
 from pipeline.stages.build_engine.source import find_source
-from pipeline.stages.build_engine.targets import parse_targets
 from pipeline.stages.build_engine.worker import configure
 from tests.pipeline.stages.build_engine import small
 
@@ -127,7 +126,7 @@ def test_seen_infers_what_torchscript_files_lack(tmp_path):
     assert dtype_word(seen.dtype(node.inputs[0])) == "float16"
     assert precision_of(seen) == "fp16"
     assert constant(node.inputs[0]) is None
-    assert [f.what for f in check_types(seen, parse_targets(DEFAULT_TARGETS))] == []
+    assert [f.what for f in check_types(seen, DEFAULT_TARGETS)] == []
     graph = read_graph(path)
     assert (graph.attention_count, graph.softmax_count, external_files(seen.model)) == (1, 0, set())
 

@@ -15,7 +15,11 @@ PAST = InputSpec("past.0", "float32", ("batch", 2, "past", 16))
 
 
 def test_flags_make_one_profile_per_repetition():
-    made = profiles_from_flags(["x:1x2", "x:1x8"], ["x:2x2", "x:2x8"], ["x:4x2", "x:4x8"])
+    made = profiles_from_flags(
+        [{"x": (1, 2)}, {"x": (1, 8)}],
+        [{"x": (2, 2)}, {"x": (2, 8)}],
+        [{"x": (4, 2)}, {"x": (4, 8)}],
+    )
     assert [p["x"] for p in made] == [
         ShapeRange((1, 2), (2, 2), (4, 2)),
         ShapeRange((1, 8), (2, 8), (4, 8)),
@@ -23,13 +27,14 @@ def test_flags_make_one_profile_per_repetition():
 
 
 def test_a_missing_flag_takes_its_neighbours_shapes():
-    assert profiles_from_flags([], ["x:4"], [])[0]["x"] == ShapeRange((4,), (4,), (4,))
-    assert profiles_from_flags(["x:1"], [], ["x:8"])[0]["x"] == ShapeRange((1,), (8,), (8,))
+    assert profiles_from_flags([], [{"x": (4,)}], [])[0]["x"] == ShapeRange((4,), (4,), (4,))
+    made = profiles_from_flags([{"x": (1,)}], [], [{"x": (8,)}])
+    assert made[0]["x"] == ShapeRange((1,), (8,), (8,))
 
 
 def test_flags_repeated_unevenly():
     with pytest.raises(UsageError, match="--maxShapes occurs 1 times"):
-        profiles_from_flags(["x:1", "x:2"], ["x:1", "x:2"], ["x:3"])
+        profiles_from_flags([{}, {}], [{}, {}], [{}])
 
 
 def test_defaults_and_expressions_agree():

@@ -56,7 +56,7 @@ def test_the_smaller_graph_still_holds_the_culprit(tmp_path, monkeypatch):
     monkeypatch.setattr(preflight, "refuse", lambda findings, where: None)
     path = long_graph(tmp_path / "m.onnx")
     options = BuildEngineOptions(
-        path, tmp_path / "m.plan", compute_capabilities="8.0", reduce=tmp_path / "small.onnx"
+        path, tmp_path / "m.plan", compute_capabilities=("8.0",), reduce=tmp_path / "small.onnx"
     )
     with pytest.raises(BadModelError) as caught:
         build_engines(options)

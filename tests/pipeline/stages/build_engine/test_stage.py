@@ -32,7 +32,7 @@ def own_history(tmp_path, monkeypatch):
 
 
 def options(source, output, **more):
-    more.setdefault("compute_capabilities", "8.0,12.0")
+    more.setdefault("compute_capabilities", ("8.0", "12.0"))
     return BuildEngineOptions(Path(source), Path(output), **more)
 
 
@@ -49,9 +49,9 @@ def test_a_foreign_file_becomes_an_artifact(tmp_path):
 
 CHANGES = {
     "nothing": ({}, True),
-    "targets": ({"compute_capabilities": "8.0"}, False),
-    "targets in another spelling": ({"compute_capabilities": "sm120,sm80"}, True),
-    "dims": ({"dims": ("batch=1:2:3",)}, False),
+    "targets": ({"compute_capabilities": ("8.0",)}, False),
+    "targets in another spelling": ({"compute_capabilities": ("sm120", "sm80")}, True),
+    "dims": ({"dims": {"batch": (1, 2, 3)}}, False),
     "tf32": ({"tf32": True}, False),
     "time limit": ({"timeout_s": 99.0}, True),
     "backend by name": ({"backend": "tensorrt-rtx"}, True),
@@ -150,16 +150,16 @@ def test_bad_profiles_never_reach_the_builder(tmp_path, monkeypatch):
     monkeypatch.setattr(stage, "build_plan", None)
     path = small.matmul(tmp_path / "m.onnx", "fp16", ("batch", 16))
     bad = [
-        ({"opt_shapes": ("x:2x17",)}, "axis 1 the value 17"),
-        ({"opt_shapes": ("y:2x16",)}, "names the input 'y'"),
-        ({"min_shapes": ("x:4x16",), "max_shapes": ("x:2x16",)}, "must ascend|axis 0"),
-        ({"dims": ("btach=1:2:3",)}, "no input has such a dim"),
+        ({"opt_shapes": {"x": (2, 17)}}, "axis 1 the value 17"),
+        ({"opt_shapes": {"y": (2, 16)}}, "names the input 'y'"),
+        ({"min_shapes": {"x": (4, 16)}, "max_shapes": {"x": (2, 16)}}, "must ascend|axis 0"),
+        ({"dims": {"btach": (1, 2, 3)}}, "no input has such a dim"),
     ]
     for change, words in bad:
         with pytest.raises(UsageError, match=words):
             build_engines(options(path, tmp_path / "out", **change))
     with pytest.raises(UsageError, match=r"9\.0 Hopper"):
-        build_engines(options(path, tmp_path / "out", compute_capabilities="9.0"))
+        build_engines(options(path, tmp_path / "out", compute_capabilities=("9.0",)))
     with pytest.raises(UsageError, match="no such file"):
         build_engines(options(tmp_path / "none.onnx", tmp_path / "out"))
     assert not (tmp_path / "out").exists()
@@ -217,7 +217,8 @@ def kv(path: Path) -> Path:
 
 def test_tied_dims_follow_and_lengths_decide(tmp_path):
     graph = read_graph(kv(tmp_path / "kv.onnx"))
-    (profile,) = make_profiles(options("a", "b", dims=("past=0:7:9", "seq=1:2:3")), graph, {})
+    dims = {"past": (0, 7, 9), "seq": (1, 2, 3)}
+    (profile,) = make_profiles(options("a", "b", dims=dims), graph, {})
     assert profile["mask"] == ShapeRange((1, 1, 1, 1), (4, 1, 2, 9), (8, 1, 3, 12))
     file = tmp_path / "lengths.json"
     file.write_text('{"seq": [1, 2, 2, 40], "b": [1, 2]}')

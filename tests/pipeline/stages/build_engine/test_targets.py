@@ -1,25 +1,25 @@
 import pytest
 
 from pipeline.errors import UsageError
-from pipeline.stages.build_engine.targets import check_rtx_targets, parse_targets, sm, tag
+from pipeline.stages.build_engine.targets import check_rtx_targets, ordered_targets, sm, tag
 
 
 @pytest.mark.parametrize(
-    ("text", "wanted"),
+    ("names", "wanted"),
     [
-        ("8.0,8.6,8.9,12.0", ("8.0", "8.6", "8.9", "12.0")),
-        ("sm120, SM_80", ("8.0", "12.0")),
-        ("8.9,8.9", ("8.9",)),
+        (("8.0", "8.6", "8.9", "12.0"), ("8.0", "8.6", "8.9", "12.0")),
+        (("sm120", "SM_80"), ("8.0", "12.0")),
+        (("8.9", "sm89"), ("8.9",)),
     ],
 )
-def test_spellings(text, wanted):
-    assert parse_targets(text) == wanted
+def test_spellings(names, wanted):
+    assert ordered_targets(names) == wanted
 
 
-@pytest.mark.parametrize("text", ["", "8", "ampere", "8.0,,x", "800"])
-def test_nonsense(text):
+@pytest.mark.parametrize("names", [(), ("",), ("8",), ("ampere",), ("8.0", "x"), ("800",)])
+def test_nonsense(names):
     with pytest.raises(UsageError, match="no compute capability"):
-        parse_targets(text)
+        ordered_targets(names)
 
 
 def test_rtx_has_no_hopper():

@@ -12,7 +12,7 @@ from pipeline.errors import BadModelError
 from pipeline.stages.export.options import ExportOptions
 from pipeline.stages.export.stage import as_preset, export_model
 from pipeline.tasks.options import GenerateOptions
-from pipeline.tasks.text import generate_text
+from pipeline.tasks.text import generate_texts
 from tests.models.test_baichuan import ROTARY, as_llama
 from tests.models.test_baichuan import write as write_baichuan
 from tests.models.test_llama_checkpoints import interleaved_attention, meta_weights, write_meta
@@ -49,7 +49,7 @@ def test_the_folder_itself_is_a_model_that_talks(kind, tmp_path):
     assert artifact.facts["tokenizer"] == "tokenizer"
     assert export_model(options).reused
     said = [
-        generate_text(
+        generate_texts(
             GenerateOptions(folder=out, texts=("the cat",), max_new_tokens=4, runner=runner)
         )
         for runner in ("torch", "ort")

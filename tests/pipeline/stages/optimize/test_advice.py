@@ -6,7 +6,7 @@ import pytest
 from pipeline.fusion.site import Refusal
 from pipeline.stages.optimize.advice import asked, remedy
 from pipeline.stages.optimize.explain import explain_model
-from pipeline.stages.optimize.options import OptimizeOptions
+from pipeline.stages.optimize.options import ExplainOptions
 from tests.pipeline import attention_graphs as graphs
 from tests.pipeline.text_graphs import model_of
 
@@ -42,7 +42,7 @@ def test_an_unfusable_model_reads_as_a_person_would_want(tmp_path):
     core = "qk = MatMul(qh, kh) t = Mul(qk, half) s = Relu(t) p = Softmax<axis=-1>(s)"
     path = tmp_path / "model.onnx"
     ir.save(model_of(graphs.attention(core)), path)
-    sites = explain_model(OptimizeOptions(path))["parts"]["model"]["sites"]
+    sites = explain_model(ExplainOptions(path))["parts"]["model"]["sites"]
     (found,) = [s["refusal"] for s in sites if s["construct"] == "attention"]
     assert found["asked"] == "the way from queries and keys to the softmax"
     assert found["reason"] == "Relu between queries*keys and the softmax is not understood"

@@ -3,7 +3,7 @@
 import onnx_ir as ir
 
 from pipeline.stages.optimize.explain import explain_model, list_lowerings
-from pipeline.stages.optimize.options import OptimizeOptions
+from pipeline.stages.optimize.options import ExplainOptions
 from tests.pipeline import attention_graphs as graphs
 from tests.pipeline.text_graphs import model_of
 
@@ -12,7 +12,7 @@ def explained(tmp_path, text):
     path = tmp_path / "model.onnx"
     ir.save(model_of(text), path)
     before = sorted(p.name for p in tmp_path.iterdir())
-    facts = explain_model(OptimizeOptions(path))["parts"]["model"]
+    facts = explain_model(ExplainOptions(path))["parts"]["model"]
     assert sorted(p.name for p in tmp_path.iterdir()) == before
     (site,) = [s for s in facts["sites"] if s["construct"] == "attention"]
     return site

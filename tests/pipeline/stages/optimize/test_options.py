@@ -1,16 +1,17 @@
 """Optimize options refuse what does not exist."""
 
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from pipeline.errors import UsageError
-from pipeline.stages.optimize.options import OptimizeOptions, parse_gate
+from pipeline.stages.optimize.options import ExplainOptions, OptimizeOptions, check_gate
 
 
 @pytest.mark.parametrize(
     "changes",
-    [{"target": "tpu"}, {"precision": "fp12"}, {"proof": "some"}, {"require": ("heads=3",)}],
+    [{"target": "tpu"}, {"precision": "fp12"}, {"proof": "some"}, {"require": {"heads": 3}}],
     ids=["target", "precision", "proof", "gate"],
 )
 def test_unknown_values_name_the_choices(changes):
@@ -19,11 +20,22 @@ def test_unknown_values_name_the_choices(changes):
     assert caught.value.fix
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"), [("attention=12", ("attention", 12)), ("norm=all", ("norm", None))]
-)
-def test_gates_are_numbers_or_all(text, expected):
-    assert parse_gate(text) == expected
+def test_gates_are_numbers_or_all():
+    gates = {"attention": 12, "norm": "all"}
+    assert OptimizeOptions("m.onnx", require=gates).require == gates
+
+
+@pytest.mark.parametrize(("kind", "least"), [("heads", 1), ("attention", -1)])
+def test_a_gate_that_no_graph_can_pass_or_fail(kind, least):
+    with pytest.raises(UsageError, match=f"--require {kind}={least}"):
+        check_gate(kind, least)
+
+
+def test_explaining_takes_what_optimizing_takes_but_for_what_it_writes():
+    explain = {item.name: item.type for item in fields(ExplainOptions)}
+    optimize = {item.name: item.type for item in fields(OptimizeOptions)}
+    assert optimize.items() >= explain.items()
+    assert optimize.keys() - explain.keys() == {"output", "precision", "require"}
 
 
 def test_the_variant_names_target_and_precision():

@@ -23,7 +23,7 @@ def recogniser(tmp_path_factory):
 @pytest.mark.parametrize("target", ["ort-cpu", "tensorrt"])
 def test_all_is_fused_and_the_same_line_is_read(recogniser, tmp_path, target):
     fused = tmp_path / "fused.onnx"
-    gates = ("attention=2", "norm=5")
+    gates = {"attention": 2, "norm": 5}
     optimize_model(OptimizeOptions(recogniser, fused, target=target, require=gates))
     image = paddle.picture(LINE)
     before, after = paddle.read(recogniser, image), paddle.read(fused, image)

@@ -16,18 +16,17 @@ def part(*states, construct="attention"):
 
 def test_parts_are_added_up():
     parts = {"encoder": part("fused"), "decoder": part("fused", "fused")}
-    assert check_gates(["attention=3"], parts)[0]["found"] == 3
+    assert check_gates({"attention": 3}, parts)[0]["found"] == 3
 
 
 @pytest.mark.parametrize(
-    ("gate", "states"),
-    [("attention=2", ["fused", "refused"]), ("attention=all", ["fused", "plain"]),
-     ("attention=all", [])],
+    ("least", "states"),
+    [(2, ["fused", "refused"]), ("all", ["fused", "plain"]), ("all", [])],
     ids=["too few", "one left plain", "none at all"],
-)  # fmt: skip
-def test_a_gate_breaks(gate, states):
-    with pytest.raises(ClaimError, match="--require"):
-        check_gates([gate], {"model": part(*states)})
+)
+def test_a_gate_breaks(least, states):
+    with pytest.raises(ClaimError, match=f"--require attention={least}"):
+        check_gates({"attention": least}, {"model": part(*states)})
 
 
 def test_a_record_is_plain_data():

@@ -47,13 +47,13 @@ def test_a_broken_gate_names_the_sites_and_writes_nothing(tmp_path):
     ir.save(model_of(graphs.attention(core)), path)
     output = tmp_path / "new" / "fused.onnx"
     with pytest.raises(ClaimError, match="0 of 1 attention") as caught:
-        optimize_model(OptimizeOptions(path, output, require=("attention=all",)))
+        optimize_model(OptimizeOptions(path, output, require={"attention": "all"}))
     assert "Relu" in caught.value.where
     assert not output.parent.exists()
 
 
 def test_a_kept_gate_is_recorded(source, tmp_path):
-    result = optimize_model(OptimizeOptions(source, tmp_path / "o.onnx", require=("attention=1",)))
+    result = optimize_model(OptimizeOptions(source, tmp_path / "o.onnx", require={"attention": 1}))
     assert result.facts["gates"] == [{"gate": "attention=1", "found": 1, "wanted": 1}]
 
 

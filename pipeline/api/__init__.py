@@ -1,0 +1,150 @@
+"""The front door: every command of the command line as a function.
+
+A command takes one frozen options dataclass and returns a typed result; the command line parses
+its words into the same dataclass and calls the same function:
+
+    from pipeline import OptimizeOptions, optimize_model
+    optimize_model(OptimizeOptions(model=Path("model.onnx"), output=Path("fused.onnx")))
+
+Each name loads its module when it is first used, so importing this loads no framework. `pipeline`
+itself has the same names.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pipeline.artifacts import Artifact, Folder, open_folder
+    from pipeline.doctor import Diagnosis, examine
+    from pipeline.errors import (
+        BadModelError,
+        BuildError,
+        ClaimError,
+        EnvironmentMissingError,
+        ExportError,
+        FolderError,
+        PipelineError,
+        UsageError,
+    )
+    from pipeline.pack.options import PackOptions
+    from pipeline.pack.stage import Bundle, pack_folder
+    from pipeline.parity.options import ParityOptions
+    from pipeline.parity.stage import compare_parity
+    from pipeline.perf.options import PerfOptions
+    from pipeline.perf.stage import measure_perf
+    from pipeline.report.options import ReportOptions
+    from pipeline.report.stage import Report, write_report
+    from pipeline.run.options import RunOptions
+    from pipeline.run.result import RunResult
+    from pipeline.run.stage import run_pipeline
+    from pipeline.stages.build_engine.options import BuildEngineOptions
+    from pipeline.stages.build_engine.stage import build_engines
+    from pipeline.stages.export.options import ExportOptions
+    from pipeline.stages.export.stage import export_model
+    from pipeline.stages.optimize.explain import explain_model, list_lowerings
+    from pipeline.stages.optimize.options import ExplainOptions, OptimizeOptions
+    from pipeline.stages.optimize.stage import OptimizedFile, optimize_model
+    from pipeline.tasks.encode import Answers, classify_texts, embed_texts, fill_masks
+    from pipeline.tasks.options import GenerateOptions, TextOptions
+    from pipeline.tasks.text import Generation, generate_texts
+    from pipeline.tasks.translate import translate_texts
+    from pipeline.types import Progress
+
+# module below `pipeline` -> the names taken from it, in the order of work
+_HOMES = {
+    "doctor": ("Diagnosis", "examine"),
+    "stages.export.options": ("ExportOptions",),
+    "stages.export.stage": ("export_model",),
+    "stages.optimize.options": ("ExplainOptions", "OptimizeOptions"),
+    "stages.optimize.stage": ("OptimizedFile", "optimize_model"),
+    "stages.optimize.explain": ("explain_model", "list_lowerings"),
+    "stages.build_engine.options": ("BuildEngineOptions",),
+    "stages.build_engine.stage": ("build_engines",),
+    "parity.options": ("ParityOptions",),
+    "parity.stage": ("compare_parity",),
+    "perf.options": ("PerfOptions",),
+    "perf.stage": ("measure_perf",),
+    "report.options": ("ReportOptions",),
+    "report.stage": ("Report", "write_report"),
+    "pack.options": ("PackOptions",),
+    "pack.stage": ("Bundle", "pack_folder"),
+    "run.options": ("RunOptions",),
+    "run.result": ("RunResult",),
+    "run.stage": ("run_pipeline",),
+    "tasks.options": ("GenerateOptions", "TextOptions"),
+    "tasks.text": ("Generation", "generate_texts"),
+    "tasks.translate": ("translate_texts",),
+    "tasks.encode": ("Answers", "classify_texts", "embed_texts", "fill_masks"),
+    "artifacts": ("Artifact", "Folder", "open_folder"),
+    "types": ("Progress",),
+    "errors": (
+        "BadModelError", "BuildError", "ClaimError", "EnvironmentMissingError", "ExportError",
+        "FolderError", "PipelineError", "UsageError",
+    ),
+}  # fmt: skip
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [  # written out, since that is what editors and type checkers read
+    "Answers",
+    "Artifact",
+    "BadModelError",
+    "BuildEngineOptions",
+    "BuildError",
+    "Bundle",
+    "ClaimError",
+    "Diagnosis",
+    "EnvironmentMissingError",
+    "ExplainOptions",
+    "ExportError",
+    "ExportOptions",
+    "Folder",
+    "FolderError",
+    "GenerateOptions",
+    "Generation",
+    "OptimizeOptions",
+    "OptimizedFile",
+    "PackOptions",
+    "ParityOptions",
+    "PerfOptions",
+    "PipelineError",
+    "Progress",
+    "Report",
+    "ReportOptions",
+    "RunOptions",
+    "RunResult",
+    "TextOptions",
+    "UsageError",
+    "build_engines",
+    "classify_texts",
+    "compare_parity",
+    "embed_texts",
+    "examine",
+    "explain_model",
+    "export_model",
+    "fill_masks",
+    "generate_texts",
+    "list_lowerings",
+    "measure_perf",
+    "open_folder",
+    "optimize_model",
+    "pack_folder",
+    "run_pipeline",
+    "translate_texts",
+    "write_report",
+]
+
+
+if not TYPE_CHECKING:  # or a type checker would believe in any name
+
+    def __getattr__(name: str) -> object:
+        """Return one of the names in `__all__`, loading the module it lives in."""
+        if name not in _HOME:
+            raise AttributeError(f"module 'pipeline' has no attribute {name!r}")
+        return getattr(importlib.import_module(f"pipeline.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    """Return the names, for completion in a notebook."""
+    return __all__
