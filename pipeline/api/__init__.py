@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         EnvironmentMissingError,
         ExportError,
         FolderError,
+        NoKernelsError,
         PipelineError,
         UsageError,
     )
@@ -81,7 +82,7 @@ _HOMES = {
     "types": ("Progress",),
     "errors": (
         "BadModelError", "BuildError", "ClaimError", "EnvironmentMissingError", "ExportError",
-        "FolderError", "PipelineError", "UsageError",
+        "FolderError", "NoKernelsError", "PipelineError", "UsageError",
     ),
 }  # fmt: skip
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
@@ -103,6 +104,7 @@ __all__ = [  # written out, since that is what editors and type checkers read
     "FolderError",
     "GenerateOptions",
     "Generation",
+    "NoKernelsError",
     "OptimizeOptions",
     "OptimizedFile",
     "PackOptions",
