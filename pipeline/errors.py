@@ -5,6 +5,7 @@
     │   └── NoKernelsError        2   a precision that the target has no kernels for
     ├── BadModelError             2   an unreadable, hostile or inconsistent model or checkpoint
     ├── ExportError               2   the exporters could not carry the model faithfully
+    │   └── ValueBranchError      2   forward() decides by the contents of a tensor
     ├── FolderError               2   an output folder is foreign, unwritable, full or corrupt
     ├── EnvironmentMissingError   3   an extra, a GPU or a driver is absent
     ├── BuildError                4   the TensorRT builder failed, crashed or ran out of time
@@ -56,6 +57,10 @@ class BadModelError(PipelineError):
 
 class ExportError(PipelineError):
     """The exporters could not carry the model faithfully."""
+
+
+class ValueBranchError(ExportError):
+    """The model decides by the contents of a tensor, of which a graph holds one way alone."""
 
 
 class FolderError(PipelineError):

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.errors import ExportError, first_line
+from pipeline.errors import ExportError, ValueBranchError
+from pipeline.stages.export.boundaries import boundaries_of
 from pipeline.stages.export.clean import clean_model, name_sizes, transpose_by_reference
+from pipeline.stages.export.coverage import beyond, compute_coverage
 from pipeline.stages.export.exporters import export_dynamo, export_torchscript
+from pipeline.stages.export.messages import export_error
 from pipeline.stages.export.parts import ExportPart
 from pipeline.stages.export.prove import (
     Probe,
@@ -65,34 +67,44 @@ def export_parts(
     Raises:
         ExportError: No exporter carried the model faithfully; says why for each.
     """
-    probes = {}
+    probes: dict[str, list[Probe]] = {}
+    further: dict[str, list[Probe]] = {}
     for part in parts:
         progress.step(f"computing PyTorch's own outputs of {part.name}")
         probes[part.name] = [compute_probe(part, sizes) for sizes in probe_sizes(part)]
-    rejected: dict[str, str] = {}
-    last: ExportError | None = None
+        further[part.name], missed = compute_coverage(part)
+        for sentence in missed:
+            progress.note(f"{part.name}: {sentence}")
+    failed: dict[str, ExportError] = {}
     for name in EXPORTERS if exporter == "auto" else (exporter,):
         try:
-            return _attempt(name, parts, probes, folder, opset, progress, rejected)
+            rejected = {earlier: error.what for earlier, error in failed.items()}
+            return _attempt(name, parts, probes, further, folder, opset, progress, rejected)
         except ExportError as err:
-            rejected[name], last = str(err.what), err
+            failed[name] = err
             progress.note(f"the {name} exporter did not hold: {err.what}")
             for file in folder.iterdir():
                 file.unlink()
-    assert last is not None
-    if len(rejected) == 1:
-        raise last
-    raise ExportError(
-        "; ".join(f"{name}: {why}" for name, why in rejected.items()),
-        where=last.where,
-        fix=last.fix,
-    ) from last
+    raise _final(failed)
+
+
+def _final(failed: dict[str, ExportError]) -> ExportError:
+    """Return one error for all exporters that failed; a decision by values explains the rest."""
+    errors = [*failed.values()]
+    for error in errors:
+        if isinstance(error, ValueBranchError):
+            return error
+    if len({error.what for error in errors}) == 1:
+        return errors[-1]
+    whats = "; ".join(f"{name}: {error.what}" for name, error in failed.items())
+    return ExportError(whats, where=errors[-1].where, fix=errors[-1].fix)
 
 
 def _attempt(
     exporter: str,
     parts: Sequence[ExportPart],
     probes: dict[str, list[Probe]],
+    further: dict[str, list[Probe]],
     folder: Path,
     opset: int,
     progress: Progress,
@@ -102,6 +114,7 @@ def _attempt(
     for part in parts:
         progress.step(f"exporting {part.name} ({exporter})")
         models[part.name] = _trace(exporter, part, opset)
+    boundaries = {name: boundaries_of(model) for name, model in models.items()}
     transpose_by_reference(models.values())
     for part in parts:
         name_sizes(models[part.name], part.axes, output_shapes(part, probes[part.name]))
@@ -113,9 +126,13 @@ def _attempt(
         path = folder / f"{part.name}.exported.onnx"
         _save(models[part.name], path)
         progress.step(f"proving {part.name} at sizes it was not traced with")
-        differences[part.name] = prove_part(path, part, probes[part.name])
+        known = {probe.rule for probe in further[part.name]}
+        new = [found for found in boundaries[part.name] if found.rule not in known]
+        further[part.name] += beyond(part, new)
+        every = sorted(probes[part.name] + further[part.name], key=lambda probe: not probe.rule)
+        differences[part.name] = prove_part(path, part, every)
     facts: dict[str, Json] = {p.name: part_facts(models[p.name], p) for p in parts}
-    return Exported(exporter, facts, written, differences, dict(rejected))
+    return Exported(exporter, facts, written, differences, rejected)
 
 
 def _trace(exporter: str, part: ExportPart, opset: int) -> ir.Model:
@@ -123,14 +140,7 @@ def _trace(exporter: str, part: ExportPart, opset: int) -> ir.Model:
     try:
         model = EXPORTERS[exporter](part, opset)
     except Exception as err:
-        root: BaseException = err
-        while root.__cause__ is not None:
-            root = root.__cause__
-        raise ExportError(
-            f"{type(root).__name__}: {in_our_words(first_line(root), part)}",
-            where=f"part {part.name}, {exporter} exporter",
-            fix="see the exporter's message; --exporter picks another one",
-        ) from err
+        raise export_error(err, part, exporter) from err
     missing = set(part.inputs) - {str(value.name) for value in model.graph.inputs}
     if missing:
         raise ExportError(
@@ -138,17 +148,6 @@ def _trace(exporter: str, part: ExportPart, opset: int) -> ir.Model:
             where=f"part {part.name}, {exporter} exporter",
         )
     return clean_model(model, part.prefix)
-
-
-def in_our_words(text: str, part: ExportPart) -> str:
-    """Return an exporter's message with inputs and sizes by name instead of by position."""
-    names = list(part.inputs)
-
-    def named(match: re.Match[str]) -> str:
-        name, axis = names[int(match[1])], int(match[2])
-        return part.axes.get(name, {}).get(axis, f"{name} axis {axis}")
-
-    return re.sub(r"L\['tensors'\]\[(\d+)\]\.size\(\)\[(\d+)\]", named, text)
 
 
 def _save(model: ir.Model, path: Path) -> None:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from typing import TYPE_CHECKING, Any
 
+from pipeline.stages.export.boundaries import find_boundaries, note_boundaries
 from pipeline.stages.export.parts import ExportPart, example_sizes, resized
 
 if TYPE_CHECKING:
@@ -21,13 +22,16 @@ if TYPE_CHECKING:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Silence what the exporters say about themselves; their failures still raise."""
+    """Silence what the exporters say about themselves; their failures still raise.
+
+    torch writes whole programs to stderr beside a failure, which says all that is of use.
+    """
     import logging
 
     previous = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), redirect_stderr(io.StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:
@@ -73,6 +77,7 @@ def export_dynamo(part: ExportPart, opset: int) -> ir.Model:
             verbose=False,
         )
     model: ir.Model = exported.model
+    note_boundaries(model, find_boundaries(program, part))
     return model
 
 

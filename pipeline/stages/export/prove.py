@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.errors import ExportError, first_line
+from pipeline.errors import ExportError, ValueBranchError, first_line
 from pipeline.stages.export.exporters import plain_kernels
 from pipeline.stages.export.parts import ExportPart, evaluate, example_sizes, resized
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 Run = Callable[[Mapping[str, "np.ndarray"]], "dict[str, np.ndarray]"]
 
+Change = Callable[[Mapping[str, "Tensor"]], "dict[str, Tensor]"]
+
 # Largest difference allowed, as a share of the largest reference value. A wrong size, mask or
 # position gives differences near 1; rounding over some tens of layers stays below these. The
 # parity stage measures precision, this only catches a graph that computes something else.
@@ -30,11 +32,23 @@ TOLERANCE = {"float64": 1e-3, "float32": 1e-3, "float16": 3e-2, "bfloat16": 1e-1
 
 @dataclass(frozen=True)
 class Probe:
-    """What PyTorch computes at one choice of sizes."""
+    """What PyTorch computes at one choice of sizes.
+
+    Attributes:
+        sizes: By name.
+        inputs: What it is given.
+        outputs: What it returns.
+        of: What the probe is about: `sizes`, or `values` where those differ from the example's.
+        rule: For sizes beyond a boundary: what holds for every size up to there.
+        proven: Likewise, the range that holds.
+    """
 
     sizes: dict[str, int]
     inputs: dict[str, Tensor]
     outputs: dict[str, Tensor]
+    of: str = "sizes"
+    rule: str = ""
+    proven: str = ""
 
 
 def probe_sizes(part: ExportPart) -> list[dict[str, int]]:
@@ -52,13 +66,17 @@ def probe_sizes(part: ExportPart) -> list[dict[str, int]]:
     return [larger, even, odd] if traced else [{}]
 
 
-def compute_probe(part: ExportPart, sizes: Mapping[str, int]) -> Probe:
-    """Return the module's own outputs at these sizes.
+def compute_probe(
+    part: ExportPart, sizes: Mapping[str, int], change: Change | None = None
+) -> Probe:
+    """Return the module's own outputs at these sizes, on the example's values or changed ones.
 
     Raises:
         ExportError: The module itself fails there.
     """
     inputs = resized(part, sizes)
+    if change is not None:
+        inputs = change(inputs)
     try:
         with plain_kernels():
             outputs = part.module(*inputs.values())
@@ -147,6 +165,18 @@ def _explain(run: Run, part: ExportPart, probe: Probe, problem: str) -> ExportEr
     """Return the error that names the size at fault, found by changing one at a time."""
     base = example_sizes(part)
     where = f"part {part.name}, at {show(probe.sizes)}"
+    if probe.rule:
+        return ExportError(
+            f"the graph holds where {probe.rule}, and not beyond: {problem}",
+            where=where,
+            fix=f"declare {probe.proven}, which is proven; or make forward() do one thing there",
+        )
+    if probe.of == "values":
+        return ValueBranchError(
+            f"forward() decides by values, and the graph holds one way alone: {problem}",
+            where=where,
+            fix="write the decision with torch.where or torch.cond, so that both ways are exported",
+        )
     if _check(run, compute_probe(part, base), part)[1]:
         return ExportError(
             f"the exported graph does not compute what PyTorch does: {problem}",

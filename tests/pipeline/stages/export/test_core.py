@@ -58,15 +58,10 @@ def test_auto_takes_the_second_exporter_and_says_why(tmp_path, told, monkeypatch
     assert any("dynamo" in note and "data-dependent" in note for note in told.notes)
 
 
-def test_sizes_are_called_by_their_names():
-    text = "Constraints violated (L['tensors'][0].size()[1], L['tensors'][0].size()[2])!"
-    assert core.in_our_words(text, a_part()) == "Constraints violated (seq, x axis 2)!"
-
-
 def test_when_none_holds_each_reason_is_given_and_nothing_stays(tmp_path, told, monkeypatch):
     monkeypatch.setitem(core.EXPORTERS, "dynamo", fails)
     monkeypatch.setitem(core.EXPORTERS, "torchscript", fails)
-    with pytest.raises(ExportError, match=r"dynamo: .*; torchscript: ") as caught:
+    with pytest.raises(ExportError, match="ValueError: data-dependent shape") as caught:
         export_parts([a_part()], tmp_path, "auto", 18, told)
     assert "part model" in caught.value.where
     assert list(tmp_path.iterdir()) == []
