@@ -1,4 +1,4 @@
-"""How a preset becomes a model and its parts: one small builder per family."""
+"""How a family, sizes and a folder become a model and its parts: one small builder per family."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from models.errors import ModelError
 from models.gpt2 import Gpt2, Gpt2Config
 from models.llama import Llama, LlamaConfig
 from models.parts import Part, bert_parts, causal_parts, transformer_parts
-from models.presets import Preset
 from models.transformer import Transformer, TransformerConfig
 from models.weights import build_empty, fill, fill_seeded
 
@@ -31,25 +30,34 @@ Config = TypeVar("Config")
 
 
 def build(
-    preset: Preset,
-    seed: int,
-    checkpoint: Path | None,
+    family: str,
+    sizes: Mapping[str, Any],
+    folder: Path | None,
     task: str,
-    dtype: str,
+    *,
+    seed: int = 0,
+    dtype: str = "float32",
     spool: Path | None = None,
 ) -> nn.Module:
-    """Return the preset's model in eval mode; see Preset.build."""
-    if task not in preset.tasks:
-        raise ModelError(
-            f"{preset.name} cannot do {task!r}", fix=f"choose one of: {', '.join(preset.tasks)}"
-        )
+    """Return a family's model in eval mode, without gradients.
+
+    Args:
+        family: The file of this folder that defines it.
+        sizes: What differs from the family's default configuration; a folder's own count instead.
+        folder: Weights and configuration; None gives seeded random weights.
+        task: Which head, where the family has several.
+        seed: Decides random weights.
+        dtype: Of the weights: float32, float16, bfloat16 or float64.
+        spool: Where big random weights lie, mapped, instead of in memory.
+
+    Raises:
+        ModelError: The folder is incomplete, unsafe or of another family.
+    """
     if dtype not in _DTYPES:
         raise ModelError(f"dtype {dtype!r} is unknown", fix=f"choose one of: {', '.join(_DTYPES)}")
-    folder = checkpoint or preset.folder
     if folder is not None and not folder.is_dir():
         raise ModelError("there is no such folder", where=str(folder), fix="check the path")
-    make = _FAMILIES[preset.family]
-    model, tensors = make(preset.sizes, folder, task)
+    model, tensors = _FAMILIES[family](sizes, folder, task)
     if tensors is None:
         model = fill_seeded(model, seed, _DTYPES[dtype], spool)
     else:

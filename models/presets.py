@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from models import zh_en
+from models.errors import ModelError
 
 if TYPE_CHECKING:
     from torch import nn
@@ -115,7 +116,13 @@ class Preset:
         """
         from models.families import build
 
-        return build(self, seed, checkpoint, task or self.task, dtype, spool)
+        task = task or self.task
+        if task not in self.tasks:
+            raise ModelError(
+                f"{self.name} cannot do {task!r}", fix=f"choose one of: {', '.join(self.tasks)}"
+            )
+        folder = checkpoint or self.folder
+        return build(self.family, self.sizes, folder, task, seed=seed, dtype=dtype, spool=spool)
 
     def parts(self, model: nn.Module) -> dict[str, Part]:
         """Return what is exported of `model`, by part: `model`, or `encoder` and `decoder`."""

@@ -1,6 +1,6 @@
 """What optimizing costs: BERT-base beside other optimizers, a 7B Llama, and 6 to 48 layers.
 
-    python reports/cost/measure.py WORK [NAME=FILE.onnx ...] [--only NAME,NAME] [--repeat 3]
+    python -m reports.cost.measure WORK [NAME=FILE.onnx ...] [--only NAME,NAME] [--repeat 3]
 
 Each run is a process of its own: seconds after the imports, private memory at its highest. The
 fastest of the repeats is kept. Graphs are made once and stay in WORK: BERT-base and a Llama of 32
@@ -17,7 +17,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from graphs import make_bert, make_llama_7b
+from reports.common import publish, table
+from reports.cost.graphs import make_bert, make_llama_7b
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -111,20 +112,20 @@ def report(rows: list[dict]) -> str:
         "private memory (RssAnon) at its highest, and what imports alone take of it. The fastest "
         "of the repeats. ONNX Runtime's optimizer is told that it is a `bert`; ours nothing.",
         "",
-        "| model | nodes | by | wall s | processor s | RssAnon MB | of it imports | fused |",
-        "|---|---|---|---|---|---|---|---|",
     ]  # fmt: skip
+    head = ["model", "nodes", "by", "wall s", "processor s", "RssAnon MB", "of it imports", "fused"]
+    cells: list[list[object]] = []
     for row in rows:
         if "failed" in row:
-            lines.append(f"| {row['model']} | | {row['by']} | failed: {row['failed']} | | | | |")
+            failed = f"failed: {row['failed']}"
+            cells.append([row["model"], "", row["by"], failed, "", "", "", ""])
             continue
         nodes = row["nodes"]["before"] if "nodes" in row else ""
         fused = sum(kind["fused"] for kind in row["counts"].values()) if "counts" in row else ""
-        lines.append(
-            f"| {row['model']} | {nodes} | {row['by']} | {row['wall_s']:.2f} | {row['cpu_s']:.2f} "
-            f"| {row['anon_mb']} | {row['imports_mb']} | {fused} |"
-        )
-    return "\n".join(lines) + "\n"
+        taken = [f"{row[name]:.2f}" for name in ("wall_s", "cpu_s")]
+        memory = [row["anon_mb"], row["imports_mb"]]
+        cells.append([row["model"], nodes, row["by"], *taken, *memory, fused])
+    return "\n".join([*lines, *table(head, cells)]) + "\n"
 
 
 def main() -> None:
@@ -147,8 +148,7 @@ def main() -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             makers[name](path)
         rows += measured(name, path, name == "BERT-base", arguments.repeat)
-    (HERE / "data.json").write_text(json.dumps(rows, indent=1) + "\n")
-    (HERE / "report.md").write_text(report(rows))
+    publish(HERE, rows, report(rows))
 
 
 if __name__ == "__main__":

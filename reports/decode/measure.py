@@ -1,6 +1,6 @@
 """Decode speed on CPU: our optimized SmolLM2-135M, transformers eager, onnxruntime-genai.
 
-    python reports/decode/measure.py WORK --genai-python VENV/bin/python [--sessions 10 --rounds 5]
+    python -m reports.decode.measure WORK --genai-python VENV/bin/python [--sessions 10 --rounds 5]
 
 WORK keeps the checkpoint (dequantized once to float32, so that all have the same weights), our
 artifacts and genai's models; what is there is reused. In a session every contender is loaded in its
@@ -8,7 +8,7 @@ own process, in an order that is another one each time; then they answer in turn
 each after a quiet moment. Turns are short because machines change speed: this one by 1.4 times,
 for seconds at a time. Ratios are theirs / ours within a round, for ours in ordinary and in huge
 pages; their intervals draw whole sessions.
-Writes data.json and report.md.
+Writes data.json and report.md; every sample is in raw.json.
 """
 
 from __future__ import annotations
@@ -22,12 +22,13 @@ import statistics
 import subprocess
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from prepare import HERE, OFFLINE, ROOT, prepare
+from reports.common import keep_raw, publish, table
+from reports.decode.prepare import HERE, OFFLINE, ROOT, prepare
 
 TEXT = (
     "The lighthouse stood at the end of the long stone pier, and every evening the old keeper "
@@ -175,8 +176,6 @@ def summarise(found: dict[str, list[Session]]) -> list[dict[str, Any]]:
             "same_tokens": all(
                 one.same and one.tokens == found[mine][0].tokens for one in sessions
             ),
-            "samples_ms_per_token": [[round(1e3 * x, 3) for x in one] for one in steps[name]],
-            "samples_first_token_ms": [[round(1e3 * x, 2) for x in one] for one in first[name]],
         })  # fmt: skip
     return rows
 
@@ -208,19 +207,18 @@ def render(data: dict[str, Any]) -> str:
     ]  # fmt: skip
     for length in data["lengths"]:
         lines += ["", f"## {length['prompt']} prompt tokens, a fixed cache of {length['capacity']}",
-                  "", *table(length["rows"])]  # fmt: skip
+                  "", *compared(length["rows"])]  # fmt: skip
     versions = ", ".join(f"{name} {value}" for name, value in data["versions"].items())
     lines += ["", f"{versions}; load before: {data['load_before']}."]
     return "\n".join(lines) + "\n"
 
 
-def table(rows: list[dict[str, Any]]) -> list[str]:
+def compared(rows: list[dict[str, Any]]) -> list[str]:
     """Return the lines of one table."""
-    lines = [
-        "| | tokens/s | ms per token | first token, ms | peak private MB | fixed cache, tokens/s |"
-        " --huge-pages, tokens/s | fixed cache, first token | same tokens |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
+    head = ["", "tokens/s", "ms per token", "first token, ms", "peak private MB",
+            "fixed cache, tokens/s", "--huge-pages, tokens/s", "fixed cache, first token",
+            "same tokens"]  # fmt: skip
+    lines = []
     for row in rows:
         ratios = [f"{r[0]:.3f} × [{r[1]:.3f}, {r[2]:.3f}]" for r in
                   (row["speed_ratio"], row["huge_ratio"], row["first_ratio"])]  # fmt: skip
@@ -228,11 +226,10 @@ def table(rows: list[dict[str, Any]]) -> list[str]:
             ratios = ["", ratios[1], ""]
         elif row is rows[1]:
             ratios[1] = ""
-        cells = [row["name"], row["tokens_per_s"], row["ms_per_token"], row["first_token_ms"],
-                 row["peak_private_mb"], *ratios,
-                 "yes" if row["same_tokens"] else "no"]  # fmt: skip
-        lines.append("| " + " | ".join(str(cell) for cell in cells) + " |")
-    return lines
+        lines.append([row["name"], row["tokens_per_s"], row["ms_per_token"], row["first_token_ms"],
+                      row["peak_private_mb"], *ratios,
+                      "yes" if row["same_tokens"] else "no"])  # fmt: skip
+    return table(head, lines)
 
 
 def options() -> argparse.Namespace:
@@ -254,13 +251,14 @@ def main() -> None:
 
     told = options()
     load = round(os.getloadavg()[0], 2)
-    lengths = []
+    lengths, raw = [], {}
     for count, capacity in PROMPTS.items():
         asked = prepare(told.work, told.genai_python, capacity)
         tokenizer = AutoTokenizer.from_pretrained(told.work / "checkpoint")
         prompt = (list(tokenizer(TEXT)["input_ids"]) * count)[:count]
         order = {"prompt": prompt, "new": told.new}
         found = measure(asked, told.threads, order, told.sessions, told.rounds)
+        raw[count] = {name: list(map(asdict, sessions)) for name, sessions in found.items()}
         lengths.append({"prompt": count, "capacity": capacity, "rows": summarise(found)})
     versions = {name: version(name) for name in ("onnxruntime", "transformers", "torch")}
     if told.genai_python is not None:
@@ -273,8 +271,8 @@ def main() -> None:
         "versions": versions, "lengths": lengths,
         "copy_limit_tokens_per_s": round(copy_limit(told.work / "checkpoint", told.threads), 1),
     }  # fmt: skip
-    (told.out / "data.json").write_text(json.dumps(data, indent=1) + "\n")
-    (told.out / "report.md").write_text(render(data))
+    keep_raw(told.out, raw)
+    publish(told.out, data, render(data))
     print(render(data))
 
 

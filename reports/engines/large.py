@@ -1,7 +1,7 @@
 """Build times and memory of large models: a llama shape of 1.5 billion parameters, BERT-large.
 
-    python reports/engines/large.py llama FOLDER          writes the graph (3 GB) and builds it
-    python reports/engines/large.py bert FOLDER           exports, optimizes and builds bert-large
+    python -m reports.engines.large llama FOLDER          writes the graph (3 GB) and builds it
+    python -m reports.engines.large bert FOLDER           exports, optimizes and builds bert-large
 
 The llama graph is written directly, with random float16 weights, no two alike: builders store
 equal weights once. One JSON line is printed per build.

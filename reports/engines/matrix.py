@@ -1,9 +1,9 @@
 """Build every model in every precision for three GPUs, raw beside optimized, and keep the figures.
 
-    python reports/engines/matrix.py MODELS DATA.json [--dialects sdpa18,ts17] [--only TEXT]
+    python -m reports.engines.matrix MODELS ROWS.jsonl [--dialects sdpa18,ts17] [--only TEXT]
 
 MODELS holds NAME/model.onnx per folder (a zoo of exports, or folders of `pipeline export`). Each
-line of DATA.json is one build; a second call goes on where the first stopped. The graphs are
+line of ROWS.jsonl is one build; a second call goes on where the first stopped. The graphs are
 judged as well: error of the typed graph under the rounding judge against the float64 judge,
 in units of what rounding every step of the raw graph costs.
 """

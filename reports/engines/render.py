@@ -1,7 +1,9 @@
 """Write report.html and report.md from data.json.
 
-python reports/engines/render.py                      renders what is there
-python reports/engines/render.py ZOO.jsonl PRESETS.jsonl LARGE.jsonl    collects it first
+    python -m reports.engines.render                      renders what is there
+    python -m reports.engines.render ZOO.jsonl PRESETS.jsonl LARGE.jsonl    collects it first
+
+The lines of the first two are matrix.py's, those of the third large.py's.
 """
 
 from __future__ import annotations
@@ -11,6 +13,8 @@ import json
 import platform
 import sys
 from pathlib import Path
+
+from reports.common import publish, table
 
 HERE = Path(__file__).resolve().parent
 PRECISIONS = ("fp32", "fp16", "bf16")
@@ -30,30 +34,53 @@ li{max-width:46rem}
 
 
 def main(arguments: list[str]) -> None:
-    if arguments:
-        collect(*(Path(a) for a in arguments))
     data = json.loads((HERE / "data.json").read_text())
+    if arguments:
+        lines = [Path(name).read_text().splitlines() for name in arguments]
+        data = collected(*([json.loads(line) for line in file] for file in lines))
     blocks = content(data)
-    (HERE / "report.md").write_text(markdown(blocks))
+    publish(HERE, data, markdown(blocks))
     (HERE / "report.html").write_text(page(blocks))
 
 
-def collect(zoo: Path, presets: Path, large: Path) -> None:
-    lines = {n: [json.loads(line) for line in p.read_text().splitlines()]
-             for n, p in (("zoo", zoo), ("presets", presets), ("large", large))}  # fmt: skip
-    machine = {"system": platform.system(), "cores": 2, "gpu": "none"}
-    (HERE / "data.json").write_text(json.dumps({"machine": machine, **lines}, indent=1) + "\n")
+def collected(zoo: list[dict], presets: list[dict], large: list[dict]) -> dict:
+    """Return what the page says of the rows that matrix.py and large.py print."""
+    return {
+        "machine": {"system": platform.system(), "cores": 2, "gpu": "none"},
+        "version": next(row["version"] for row in zoo if row["builds"]),
+        "zoo": [shortened(row) for row in zoo],
+        "presets": [shortened(row) for row in presets],
+        "large": large,
+    }
+
+
+def shortened(row: dict) -> dict:
+    """Return one build without what no table shows."""
+    kept = {key: row[key] for key in ("model", "form", "precision", "builds")}
+    if row.get("refusals"):
+        kept["refusals"] = row["refusals"][:1]
+    if not row["builds"]:
+        return kept | {"error": short(row["error"])}
+    kept |= {key: row[key] for key in ("dedicated", "attention")}
+    kept["budget_used"] = round(row["budget_used"], 6)
+    kept |= {"reasons": row["reasons"]} if row["reasons"] else {}
+    if row["form"] == "raw":
+        return kept
+    typing = row.get("typing") or {}
+    kept["casts"] = typing.get("casts", 0)
+    kept["islands"] = sum(island["count"] for island in typing.get("islands", []))
+    return kept | {key: row[key] for key in ("seconds", "plan_bytes", "peak_rss_bytes")}
 
 
 def content(data: dict) -> list[tuple[str, object]]:
     """Return headings, paragraphs and tables, in order."""
     rows = data["presets"] + data["zoo"]
-    version = next(r["version"] for r in rows if r["builds"])
     return [
         ("h1", "Engines: every model, every precision, three GPUs"),
-        ("p", f"TensorRT-RTX {version} on two busy cores and no GPU: each row is one plan for "
-              "compute capability 8.0, 8.9 and 12.0 together, built in a child process. Nothing "
-              "here ran on a GPU; seconds are wall time while other work shared the machine."),
+        ("p", f"TensorRT-RTX {data['version']} on two busy cores and no GPU: each row is one plan "
+              "for compute capability 8.0, 8.9 and 12.0 together, built in a child process. "
+              "Nothing here ran on a GPU; seconds are wall time while other work shared the "
+              "machine."),
         ("h2", "In short"),
         ("list", summary(rows)),
         ("h2", "Presets"),
@@ -126,7 +153,7 @@ def short(text: str) -> str:
 def matrix(rows: list[dict]) -> tuple[list[str], list[list[str]]]:
     head = ["model", "precision", "raw", "optimized", "kernels", "Casts", "islands", "budget",
             "seconds", "plan MB", "peak MB"]  # fmt: skip
-    table = []
+    lines = []
     for name in dict.fromkeys(r["model"] for r in rows):
         for precision in PRECISIONS:
             found = {r["form"]: r for r in rows
@@ -136,18 +163,17 @@ def matrix(rows: list[dict]) -> tuple[list[str], list[list[str]]]:
                 continue
             cells = [name, precision, word(raw), word(ours)]
             if ours["builds"]:
-                typing = ours.get("typing") or {}
                 cells += [
                     f"{ours['dedicated']}/{ours['attention']}",
-                    str(typing.get("casts", 0)),
-                    str(sum(i["count"] for i in typing.get("islands", []))),
+                    str(ours["casts"]),
+                    str(ours["islands"]),
                     f"{ours['budget_used']:.2f}",
                     f"{ours['seconds']:.1f}",
                     f"{ours['plan_bytes'] / 1e6:.1f}",
                     f"{ours['peak_rss_bytes'] / 1e6:.0f}",
                 ]
-            table.append(cells + [""] * (len(head) - len(cells)))
-    return head, table
+            lines.append(cells + [""] * (len(head) - len(cells)))
+    return head, lines
 
 
 def word(row: dict | None) -> str:
@@ -182,9 +208,7 @@ def markdown(blocks: list) -> str:
         elif kind == "list":
             out.append("\n".join(f"- {line}" for line in what))
         else:
-            head, rows = what
-            lines = ["| " + " | ".join(r) + " |" for r in (head, ["---"] * len(head), *rows)]
-            out.append("\n".join(lines))
+            out.append("\n".join(table(*what)))
     return "\n\n".join(out) + "\n"
 
 
@@ -200,8 +224,8 @@ def page(blocks: list) -> str:
             head, rows = what
             cells = "".join(f"<th>{html.escape(h)}</th>" for h in head)
             lines = "".join(f"<tr>{''.join(map(cell, r))}</tr>" for r in rows)
-            table = f"<table><thead><tr>{cells}</tr></thead><tbody>{lines}</tbody></table>"
-            body.append(f'<div class="wrap">{table}</div>')
+            whole = f"<table><thead><tr>{cells}</tr></thead><tbody>{lines}</tbody></table>"
+            body.append(f'<div class="wrap">{whole}</div>')
     head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width">'
     title = "<title>Engines</title>"
     return f"<!doctype html><html lang=en>{head}{title}<style>{CSS}</style>{''.join(body)}</html>\n"

@@ -1,16 +1,11 @@
 """What exports: every tiny preset and 31 kinds of Hugging Face model, by exporter and cache form.
 
-    python reports/exports/matrix.py            # data.json and report.md beside this file
-    python reports/exports/matrix.py llama t5   # only these, merged into data.json
-
-Models are tiny and random: this table is about shapes and operators. A row counts as exported
-only when the file equals PyTorch at sizes it was not traced with (a batch of 1, a past of 0,
-two more values of every size); "difference" is the largest seen there, relative to the output.
+python -m reports.exports.matrix            # data.json and report.md beside this file
+python -m reports.exports.matrix llama t5   # only these, merged into data.json
 """
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import tempfile
@@ -18,9 +13,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+from reports.exports.render import HERE, WAYS, known, write
+
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-HERE = Path(__file__).parent
 TEXT = {"vocab_size": 128, "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,
         "intermediate_size": 128, "pad_token_id": 1, "max_position_embeddings": 64}  # fmt: skip
 GROUPED = {**TEXT, "num_key_value_heads": 2}
@@ -88,7 +84,6 @@ MODELS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "clip": ("AutoModel", "clip", {"text_config": {**TEXT, "eos_token_id": 127, "bos_token_id": 2,
              "max_position_embeddings": 32}, "vision_config": VISION, "projection_dim": 32}),
 }  # fmt: skip
-WAYS = (("dynamo", "concat"), ("torchscript", "concat"), ("dynamo", "static"), ("dynamo", "none"))
 
 
 def save_random(name: str, folder: Path) -> None:
@@ -147,54 +142,16 @@ def measure(name: str, found: dict[str, Any], folder: Path) -> None:
         print(name, exporter, kv_cache, row.get("difference", row.get("why")), flush=True)
 
 
-def render(found: dict[str, Any]) -> str:
-    """Return the table as markdown."""
-    ways = [" ".join(way) for way in WAYS]
-    lines = [
-        "# What exports", "", *whole_way(), "## By exporter and cache form", "",
-        *(__doc__ or "").split("\n\n", 2)[2].strip().splitlines(), "",
-        f"| model | task | sizes that may change | {' | '.join(ways)} |",
-        "| --- | --- | --- |" + " --- |" * len(ways),
-    ]  # fmt: skip
-    names = dict.fromkeys(key.split(" ")[0] for key in found)
-    for name in names:
-        told = found.get(f"{name} dynamo concat", {})
-        cells = [_cell(found.get(f"{name} {way}")) for way in ways]
-        sizes = ", ".join(told.get("sizes", ()))
-        lines.append(f"| {name} | {told.get('task', '')} | {sizes} | {' | '.join(cells)} |")
-    good = sum(row["ok"] for row in found.values())
-    lines += ["", f"{good} of {len(found)} exports hold; a dash: the model has no such form."]
-    return "\n".join(lines) + "\n"
-
-
-def whole_way() -> list[str]:
-    """Return the lines of whole.py's table, once there is one."""
-    import whole
-
-    data = HERE / "whole.json"
-    return whole.table(json.loads(data.read_text())) if data.exists() else []
-
-
-def _cell(row: dict[str, Any] | None) -> str:
-    if row is None:
-        return "–"
-    if not row["ok"]:
-        return f"no: {row['why']}"
-    return f"yes, {row['difference']:.0e}, {sum(row['nodes'].values())} nodes"
-
-
 def main() -> None:
     """Measure the models named on the command line, or all, and write the report."""
     from models.presets import PRESETS
 
     tiny = [name for name in PRESETS if name.endswith("-tiny") or name == "zh-en"]
-    data = HERE / "data.json"
-    found = json.loads(data.read_text()) if data.exists() else {}
+    found = known(HERE / "data.json")
     with tempfile.TemporaryDirectory() as folder:
         for name in sys.argv[1:] or [*tiny, *MODELS]:
             measure(name, found, Path(folder))
-            data.write_text(json.dumps(found, indent=1) + "\n")
-            (HERE / "report.md").write_text(render(found))
+            write(found)
 
 
 if __name__ == "__main__":

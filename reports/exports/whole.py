@@ -1,12 +1,7 @@
 """The whole way in one table: every tiny preset and real checkpoint, from PyTorch to fused graphs.
 
-    python reports/exports/whole.py              # whole.json, and its table in report.md
-    python reports/exports/whole.py gpt2-tiny    # only these, merged into whole.json
-
-Each model is exported, optimized for ort-cpu and tensorrt, and every graph is compared with the
-float64 model within the parity budget, sizes the exporter saw and others. Tokens are greedy ones,
-those of PyTorch in float32 on the same random prompts. A real checkpoint that cannot be fetched
-is left out and named.
+python -m reports.exports.whole              # whole.json, and its table in report.md
+python -m reports.exports.whole gpt2-tiny    # only these, merged into whole.json
 """
 
 from __future__ import annotations
@@ -21,31 +16,20 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from reports.exports.render import COLUMNS, WHOLE, known, write
+
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
 REAL = ("minilm", "stories15m", "smollm2")
 TARGETS = ("ort-cpu", "tensorrt")
 NEW_TOKENS = 32
-COLUMNS = {
-    "exports": "exports",
-    "sizes": "sizes that may change in every graph",
-    "loads": "loads",
-    "budget": "outputs within budget",
-    "tokens": "greedy tokens equal",
-    "cache": "with cache = without",
-    "ort-cpu": "all attention and norms fused, ort-cpu",
-    "tensorrt": "the same, tensorrt",
-}
 
 
 def location(name: str) -> str:
     """Return what `pipeline export` is given for a preset or a real checkpoint's name."""
     if name not in REAL:
         return name
-    sys.path.insert(0, str(ROOT / "tests"))
-    import real_checkpoints
+    from tests import real_checkpoints
 
     return str(getattr(real_checkpoints, name)())
 
@@ -154,33 +138,18 @@ def fused(parts: Mapping[str, Any]) -> str:
     return ("yes, " if whole else "no: ") + ", ".join(words)
 
 
-def table(found: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Return the table's lines of markdown."""
-    lines = [
-        "## The whole way", "", *(__doc__ or "").split("\n\n", 2)[2].strip().splitlines(), "",
-        f"| model | {' | '.join(COLUMNS.values())} |", "| --- |" + " --- |" * len(COLUMNS),
-    ]  # fmt: skip
-    for name, row in found.items():
-        lines.append(f"| {name} | {' | '.join(str(row[key]) for key in COLUMNS)} |")
-    return [*lines, "", "A dash: the model has no such thing.", ""]
-
-
 def main() -> None:
     """Measure the models named on the command line, or all, and write the report."""
-    import matrix
-
     from models.presets import PRESETS
 
     tiny = [name for name in PRESETS if name.endswith("-tiny") or name == "zh-en"]
-    data = HERE / "whole.json"
-    found = json.loads(data.read_text()) if data.exists() else {}
+    found = known(WHOLE)
     for name in sys.argv[1:] or [*tiny, *REAL]:
         started = time.monotonic()
         with tempfile.TemporaryDirectory() as folder:
             found[name] = measure(location(name), Path(folder) / "out")
         print(name, round(time.monotonic() - started), "s", found[name], flush=True)
-        data.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
-        (HERE / "report.md").write_text(matrix.render(json.loads((HERE / "data.json").read_text())))
+        write(whole=found)
 
 
 if __name__ == "__main__":

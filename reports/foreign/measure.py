@@ -1,6 +1,6 @@
 """Foreign files: quantised ones, Paddle's, and files written as other tools write them.
 
-    python reports/foreign/measure.py --models W/models --expected W/expected.json \\
+    python -m reports.foreign.measure --models W/models --expected W/expected.json \\
         --zoo DIR_OF_THE_ZOO --work WORK [--timed] [--mutated LOG] [--random LOG]
 
 `--models` are the zoo's exports (`run.py --work W` makes them). The quantised files and the Paddle
@@ -10,7 +10,7 @@ file are made and fetched into WORK once. The logs are what these print:
     python -m tests.pipeline.stages.optimize.random_graphs 5000
 
 `--timed` keeps the seconds: for an idle machine. `--report-only` renders data.json again, with the
-logs given. Writes data.json and report.md beside this script.
+logs given. Writes data.json and report.md beside this script, every row into raw.json.
 """
 
 from __future__ import annotations
@@ -24,8 +24,10 @@ from pathlib import Path
 
 import numpy as np
 
+from reports.common import keep_raw, parser_complaint, publish
+from reports.foreign import merge, quantise, render
+
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE.parents[1]), str(HERE)]
 ARCHS, DIALECTS = ("bert", "gpt2", "llama", "vit", "t5"), ("ts14", "eager18", "op23")
 TARGETS = ("ort-cpu", "tensorrt")
 QUANTISED = (
@@ -105,23 +107,8 @@ def compare(folder: Path, fused: Path) -> dict:
     return {k: v if isinstance(v, str) else float(f"{v:.3g}") for k, v in worst.items()}
 
 
-def parsed(path: Path) -> str:
-    """Return what the TensorRT-RTX parser says about a file, empty when it takes it."""
-    try:
-        import tensorrt_rtx as trt
-    except ImportError:
-        return "tensorrt_rtx is not installed"
-    logger = trt.Logger(trt.Logger.INTERNAL_ERROR)
-    network = trt.Builder(logger).create_network(0)
-    parser = trt.OnnxParser(network, logger)
-    if parser.parse_from_file(str(path)) and network.num_outputs:
-        return ""
-    return parser.get_error(0).desc()[:160] if parser.num_errors else "no network"
-
-
 def quantised(args: argparse.Namespace) -> dict:
     """Make and measure the quantised files."""
-    import quantise
     import score
 
     archs = args.only.split(",") if args.only else list(ARCHS)
@@ -150,7 +137,8 @@ def quantised(args: argparse.Namespace) -> dict:
                 **compare(place, out),
             }  # fmt: skip
             if target == "tensorrt":
-                row |= {"parser before": parsed(place / "model.onnx"), "parser": parsed(out)}
+                paths = {"parser before": place / "model.onnx", "parser": out}
+                row |= {key: parser_complaint(path) for key, path in paths.items()}
             rows.append(row)
             print(place.name, target, row["attention"], row["norms"], flush=True)
     return {"rows": rows, "not made": failed}
@@ -188,7 +176,6 @@ def generated(args: argparse.Namespace) -> list[dict]:
 
 def merged(args: argparse.Namespace) -> list[dict]:
     """Measure decoders with and without cache, merged under one If."""
-    import merge
     import onnx
 
     rows = []
@@ -251,6 +238,12 @@ def without_seconds(part: object) -> object:
     return [without_seconds(x) for x in part] if isinstance(part, list) else part
 
 
+def without_paths(data: dict, work: Path) -> dict:
+    """Return the data without this machine's folder in messages."""
+    shorter: dict = json.loads(json.dumps(data).replace(f"{work}/", ""))
+    return shorter
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for name in ("models", "expected", "zoo", "work", "mutated", "random"):
@@ -266,27 +259,13 @@ def main() -> None:
         args.work.mkdir(parents=True, exist_ok=True)
         made = generated(args) + merged(args)
         data = {"paddle": paddle(args), "generated": made, "quantised": quantised(args)}
-        data = data if args.timed else without_seconds(data)
+        data = without_paths(data if args.timed else without_seconds(data), args.work)
+        keep_raw(HERE, data)
+        data["quantised"] = render.summary(data["quantised"])
     for name in ("mutated", "random"):
         log = getattr(args, name)
         data[name] = last_line(log) if log is not None else data.get(name, "")
-    lines = ",\n".join(f"{json.dumps(key)}: {_lines(part)}" for key, part in data.items())
-    if args.work is not None:  # paths of this machine inside messages
-        lines = lines.replace(f"{args.work}/", "")
-    (HERE / "data.json").write_text(f"{{\n{lines}\n}}\n")
-    import render
-
-    (HERE / "report.md").write_text(render.page(data))
-
-
-def _lines(part: object) -> str:
-    """Return JSON with one row of a table per line."""
-    if isinstance(part, dict):
-        inner = ",\n".join(f"{json.dumps(key)}: {_lines(value)}" for key, value in part.items())
-        return f"{{\n{inner}\n}}"
-    if isinstance(part, list):
-        return "[\n" + ",\n".join(json.dumps(row) for row in part) + "\n]"
-    return json.dumps(part)
+    publish(HERE, data, render.page(data))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+
+from reports.common import table
+from reports.foreign.quantise import kinds
 
 INTRO = """# Foreign files
 
@@ -30,14 +34,13 @@ the optimizer changes in the file as it came.
 def page(data: dict) -> str:
     """Return the report."""
     parts = [INTRO, _paddle(data["paddle"]), _generated(data["generated"])]
-    parts += [QUANTISED, _quantised(data["quantised"]["rows"]), _why(data["quantised"])]
+    parts += [QUANTISED, _quantised(data["quantised"]["table"]), _why(data["quantised"])]
     parts += [_long_runs(data)]
     return "\n".join(part for part in parts if part) + "\n"
 
 
-def _table(head: list[str], rows: list[list[object]]) -> str:
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    return "\n".join([*lines, *("| " + " | ".join(map(str, row)) + " |" for row in rows)])
+def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    return "\n".join(table(head, rows))
 
 
 def _seconds(rows: list[dict]) -> object:
@@ -77,20 +80,42 @@ def _generated(rows: list[dict]) -> str:
     return "\n## As other tools write them\n\n" + _table(head, body) + "\n"
 
 
-def _quantised(rows: list[dict]) -> str:
-    from quantise import kinds
-
-    body = []
-    for kind, (words, _) in kinds().items():
-        for target in ("ort-cpu", "tensorrt"):
-            found = [r for r in rows if r["kind"] == kind and r["target"] == target]
-            if found:
-                body.append([words if target == "ort-cpu" else "", target, *_row(found)])
+def _quantised(rows: list[list[object]]) -> str:
     head = ["files", "target", "number", "attention fused", "rounds inside", "norms fused",
             "rounds inside", "integer products kept", "off", "on (its own)",
             "quantiser's own error", "do not load: as came, ours", "parser: as came, ours",
             "seconds at most"]  # fmt: skip
-    return _table(head, body) + "\n"
+    return _table(head, rows) + "\n"
+
+
+def summary(found: dict) -> dict:
+    """Return the quantised files' rows counted: the cells of the table, and reasons by file."""
+    rows, cells = found["rows"], []
+    for kind, (words, _) in kinds().items():
+        for target in ("ort-cpu", "tensorrt"):
+            mine = [r for r in rows if r["kind"] == kind and r["target"] == target]
+            if mine:
+                cells.append([words if target == "ort-cpu" else "", target, *_row(mine)])
+    reasons: Counter[str] = Counter()
+    for row in rows:
+        for reason, number in row.get("left", {}).items():
+            reasons[f"{row['target']}: {reason}"] += number
+    return {
+        "table": cells,
+        "left": dict(reasons.most_common()),
+        "refused": _by_reason((r["refused"], r["file"]) for r in rows if "refused" in r),
+        "do not run": _by_reason(
+            (r["original fails"], r["file"]) for r in rows if "original fails" in r
+        ),
+        "not made": _by_reason((why, file) for file, why in found["not made"].items()),
+    }
+
+
+def _by_reason(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    found = defaultdict(set)
+    for why, file in pairs:
+        found[_short(why)].add(file)
+    return {why: sorted(files) for why, files in found.items()}
 
 
 def _row(rows: list[dict]) -> list[object]:
@@ -128,24 +153,16 @@ def _row(rows: list[dict]) -> list[object]:
 
 
 def _why(found: dict) -> str:
-    reasons: Counter[str] = Counter()
-    for row in found["rows"]:
-        for reason, number in row.get("left", {}).items():
-            reasons[f"{row['target']}: {reason}"] += number
     lines = ["", "Left, and why:", ""]
-    lines += [f"- {reason} ({number} sites)" for reason, number in reasons.most_common()]
+    lines += [f"- {reason} ({number} sites)" for reason, number in found["left"].items()]
     groups = {
-        "Refused": [(r["refused"], r["file"]) for r in found["rows"] if "refused" in r],
-        "As the quantiser wrote them, ONNX Runtime does not run":
-            [(r["original fails"], r["file"]) for r in found["rows"] if "original fails" in r],
-        "Not made, because the quantiser failed": [(w, f) for f, w in found["not made"].items()],
-    }  # fmt: skip
-    for title, pairs in groups.items():
+        "Refused": "refused",
+        "As the quantiser wrote them, ONNX Runtime does not run": "do not run",
+        "Not made, because the quantiser failed": "not made",
+    }
+    for title, group in groups.items():
         lines += ["", f"{title}:", ""]
-        by_reason = defaultdict(set)
-        for why, file in pairs:
-            by_reason[_short(why)].add(file)
-        lines += [f"- {', '.join(sorted(files))}: {why}" for why, files in by_reason.items()]
+        lines += [f"- {', '.join(files)}: {why}" for why, files in found[group].items()]
     return "\n".join(lines) + "\n"
 
 

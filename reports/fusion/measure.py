@@ -1,6 +1,6 @@
 """Fusion coverage on a folder of exported models: ours beside other optimizers.
 
-    python reports/fusion/measure.py --zoo ZOO --work WORK [--targets ort-cpu,tensorrt] [--as NAME]
+    python -m reports.fusion.measure --zoo ZOO --work WORK [--targets ort-cpu,tensorrt] [--as NAME]
 
 ZOO holds `score.py` (counts fused and leftover structures, compares outputs with PyTorch's on three
 input sets); WORK holds `models/ARCH.DIALECT/model.onnx` with its inputs, `expected.json`, and
@@ -20,6 +20,8 @@ import time
 import traceback
 from collections import Counter, defaultdict
 from pathlib import Path
+
+from reports.common import parser_complaint, publish, table
 
 HERE = Path(__file__).resolve().parent
 PEERS = ("none", "ort_tf", "ort_all", "onnxscript", "onnxslim", "hf_cuda", "hf_cpu")
@@ -53,20 +55,8 @@ def optimize_and_score(folder: Path, target: str, out: Path, score) -> dict:
     result["proven"] = len(proofs)
     result["fused_sites"] = sum(s["state"] == "fused" for s in made.facts["sites"])
     if target == "tensorrt":
-        result["parser"] = parse(out)
+        result["parser"] = parser_complaint(out)
     return result
-
-
-def parse(path: Path) -> str:
-    """Return what the TensorRT-RTX parser says about a file, empty when it takes it."""
-    import tensorrt_rtx as trt
-
-    logger = trt.Logger(trt.Logger.INTERNAL_ERROR)
-    network = trt.Builder(logger).create_network(0)
-    parser = trt.OnnxParser(network, logger)
-    if parser.parse_from_file(str(path)) and network.num_outputs:
-        return ""
-    return parser.get_error(0).desc()[:200] if parser.num_errors else "no network"
 
 
 def in_child(work, limit: int = 300) -> dict:
@@ -148,27 +138,25 @@ def summary(rows: dict, expected: dict, base: dict) -> dict:
     return dict(found)
 
 
-def table(data: dict) -> str:
-    lines = []
+def tables(data: dict) -> str:
+    lines, head = [], ["optimizer", "models", "attention fused", "norms fused", "whole", "wrong",
+                       "fails or does not load", "not running, repaired", "keys still repeated",
+                       "median s"]  # fmt: skip
     for dialect in data["dialects"]:
-        lines += ["", f"### {dialect}", "",
-                  "| optimizer | models | attention fused | norms fused | whole | wrong | fails or "
-                  "does not load | not running, repaired | keys still repeated | median s |",
-                  "|---|---|---|---|---|---|---|---|---|---|"]  # fmt: skip
+        cells = []
         for rows in data["dialects"][dialect].values():
             s = rows["summary"]
             whole = f"{s.get('whole', 0)}"
             if s.get("plain"):
                 whole += f" (+{s['whole or plain'] - s['whole']} with soft-cap left plain)"
             bad = s.get("fails to run", 0) + s.get("does not load", 0)
-            lines.append(
-                f"| {rows['label']} | {s['models']} "
-                f"| {s.get('attention', 0)}/{s['attention expected']} "
-                f"| {s.get('norms', 0)}/{s['norms expected']} "
-                f"| {whole} | {s.get('wrong', 0)} | {bad} "
-                f"| {s.get('repaired', 0)}/{s['not running']} | {s.get('repeated keys left', 0)} "
-                f"| {rows['seconds']} |"
-            )
+            cells.append([
+                rows["label"], s["models"], f"{s.get('attention', 0)}/{s['attention expected']}",
+                f"{s.get('norms', 0)}/{s['norms expected']}", whole, s.get("wrong", 0), bad,
+                f"{s.get('repaired', 0)}/{s['not running']}", s.get("repeated keys left", 0),
+                rows["seconds"],
+            ])  # fmt: skip
+        lines += ["", f"### {dialect}", "", *table(head, cells)]
     return "\n".join(lines)
 
 
@@ -181,7 +169,7 @@ def main() -> None:
     parser.add_argument("--report-only", action="store_true")
     parser.add_argument("--as", dest="name", default="")
     args = parser.parse_args()
-    sys.path[:0] = [str(HERE.parents[1]), str(args.zoo)]
+    sys.path.insert(0, str(args.zoo))
     results = args.work / "ours"
     results.mkdir(exist_ok=True)
     if not args.report_only:
@@ -216,7 +204,9 @@ def run(args: argparse.Namespace, results: Path) -> None:
 
 def write(args: argparse.Namespace, results: Path) -> None:
     expected = json.loads((args.work / "expected.json").read_text())
-    data: dict = {"dialects": {}, "left": defaultdict(list)}
+    archs = {folder.name.rpartition(".")[0] for folder in (args.work / "models").iterdir()}
+    data: dict = {"architectures": len(archs & expected.keys()), "dialects": {},
+                  "left": defaultdict(list)}  # fmt: skip
     for dialect in args.dialects.split(","):
         base = load(args.work / "res", dialect, "none", expected)
         kinds = [(f"ours, {t}", load(results, dialect, t, expected), t)
@@ -242,11 +232,14 @@ def write(args: argparse.Namespace, results: Path) -> None:
                 if row.get("parser"):
                     data["left"][f"{name}: parser: {row['parser']}"].append(f"{arch}.{dialect}")
         data["dialects"][dialect] = shown
-    (HERE / f"{args.name or 'data'}.json").write_text(json.dumps(data, indent=1) + "\n")
-    archs = {folder.name.rpartition(".")[0] for folder in (args.work / "models").iterdir()}
+    publish(HERE, data, page(data, args.name), args.name or "report")
+
+
+def page(data: dict, name: str) -> str:
+    """Return the report on the models of a name, the first ones have none."""
     lines = [
-        "# Fusion coverage" + (f": {args.name}" if args.name else ""), "",
-        f"{len(archs & expected.keys())} small transformers of many architectures in "
+        "# Fusion coverage" + (f": {name}" if name else ""), "",
+        f"{data['architectures']} small transformers of many architectures in "
         f"{len(data['dialects'])} exporter dialects, optimized and scored in one run: attention "
         "operators by type, norm operators, and the outputs against PyTorch's on three input sets "
         "(as exported; another batch and length, padded; holes in the mask). *Whole*: every "
@@ -254,14 +247,14 @@ def write(args: argparse.Namespace, results: Path) -> None:
         "*Wrong*: relative error above 1e-3 where the export itself is right. Ours includes the "
         "proof of every rewrite in its seconds, which are wall time on a machine that was shared, "
         "least so for eager18 and op23. Optimizers that were not run on a whole dialect "
-        "are left out of it." + FURTHER * bool(args.name),
-        table(data), "", "## What was left, and why", "",
+        "are left out of it." + FURTHER * bool(name),
+        tables(data), "", "## What was left, and why", "",
     ]  # fmt: skip
     for reason, where in sorted(data["left"].items()):
         models = sorted(set(where))
         names = ", ".join(models[:6]) + (" ..." if len(models) > 6 else "")
         lines.append(f"- {reason} ({len(where)} sites: {names})")
-    (HERE / f"{args.name or 'report'}.md").write_text("\n".join(lines) + "\n")
+    return "\n".join(lines) + "\n"
 
 
 def load(folder: Path, dialect: str, kind: str, expected: dict) -> dict:

@@ -1,14 +1,14 @@
 """Latency of three transformers on CPU: torch, ONNX Runtime as exported and fused by others, ours.
 
-    python reports/latency/measure.py WORK [--models bert-base,gpt2,llama] [--shapes 1x16,1x128]
+    python -m reports.latency.measure WORK [--models bert-base,gpt2,llama] [--shapes 1x16,1x128]
         [--sessions 6] [--rounds 5] [--limit 900] [--render]
 
 Models have random weights, are exported by `pipeline export`, and what is made of them stays in
 WORK. The measurement is that of `pipeline perf`: every contender in a process of its own, turns in
 a rotating order after a quiet moment, ratios with 99 % intervals resampled over sessions. The floor
 is the graph's products with weights alone, chained, in ONNX Runtime: nothing that runs those
-products there can be faster. Writes data.json and report.md beside this script; `--render` only
-writes report.md from data.json.
+products there can be faster. Writes data.json and report.md beside this script, every sample into
+raw.json; `--render` only writes report.md from data.json.
 """
 
 from __future__ import annotations
@@ -19,8 +19,6 @@ import math
 import tempfile
 from pathlib import Path
 
-from floor import products_alone
-
 from pipeline.artifacts import open_folder
 from pipeline.perf.bench import measure_contenders
 from pipeline.perf.contender import Contender
@@ -28,6 +26,8 @@ from pipeline.perf.contenders import default_threads, folder_contenders
 from pipeline.perf.jobs import part_jobs
 from pipeline.perf.options import PerfOptions
 from pipeline.perf.own_optimizer import optimize_with_runtime
+from reports import common
+from reports.latency.floor import products_alone
 
 HERE = Path(__file__).resolve().parent
 SHAPES = "1x16,1x128,8x128,1x512"
@@ -120,10 +120,33 @@ def measured(name: str, arguments: argparse.Namespace) -> dict:
         plans = [("", {batch: b, length: s}) for b, s in shapes]
         jobs = part_jobs(part, load_model(folder / about["file"]), plans, Path(temp))
         result = measure_contenders(options, made, jobs, left, BASELINES, Shown())
-    for row in result["results"]:
-        row["samples"] = [[[round(ms, 3) for ms in turn] for turn in s] for s in row["samples"]]
     result["shapes"] = {job.name: f"{b} x {s}" for job, (b, s) in zip(jobs, shapes, strict=True)}
     return result
+
+
+def summary(data: dict) -> dict:
+    """Return what the page is made from: medians, ratios and verdicts without samples."""
+    wanted = {
+        "results": ("contender", "job", "latency"),
+        "ratios": ("contender", "baseline", "job", "value", "low", "high", "verdict"),
+        "contenders": ("name", "skipped"),
+    }
+    models = {}
+    for name, model in data["models"].items():
+        models[name] = {key: model[key] for key in ("shapes", "plan", "warnings")}
+        for key, names in wanted.items():
+            models[name][key] = [{n: row[n] for n in names} for row in model[key]]
+        models[name]["ratios"] = [
+            {
+                key: round(value, 6) if isinstance(value, float) else value
+                for key, value in r.items()
+            }
+            for r in models[name]["ratios"]
+            if r["contender"] == OURS or r["baseline"] == "eager"
+        ]
+        for row in models[name]["results"]:
+            row["latency"] = {"median": row["latency"]["median"]}
+    return {**data, "models": models}
 
 
 class Shown:
@@ -140,8 +163,7 @@ def table(result: dict) -> list[str]:
     ratios = {(r["contender"], r["baseline"], r["job"]): r for r in result["ratios"]}
     names = [name for name in NAMES if any(who == name for who, _ in medians)]
     shapes = result["shapes"]
-    lines = ["| " + " | ".join(["times faster than eager", *shapes.values()]) + " |",
-             "|---" * (1 + len(shapes)) + "|"]  # fmt: skip
+    rows = []
     for name in names:
         cells = []
         for job in shapes:
@@ -149,7 +171,8 @@ def table(result: dict) -> list[str]:
             text = f"{medians[name, job]:.1f} ms"
             first = max((n for n in names if n != FLOOR), key=lambda n: -medians[n, job]) == name
             cells.append((f"**{_told(ratio)}**" if first else _told(ratio)) + f", {text}")
-        lines.append("| " + " | ".join([NAMES[name], *cells]) + " |")
+        rows.append([NAMES[name], *cells])
+    lines = common.table(["times faster than eager", *shapes.values()], rows)
     return [*lines, "", *_verdicts(names, shapes, medians, ratios)]
 
 
@@ -221,8 +244,11 @@ def main() -> None:
         models = {name: measured(name, arguments) for name in arguments.models.split(",")}
         data = {"machine": machine(), "threads": default_threads(), "versions": told,
                 "models": models}  # fmt: skip
-        target.write_text(json.dumps(data) + "\n")
-    (HERE / "report.md").write_text(report(json.loads(target.read_text())))
+        common.keep_raw(HERE, data)
+    else:
+        data = json.loads(target.read_text())
+    data = summary(data)
+    common.publish(HERE, data, report(data))
 
 
 if __name__ == "__main__":

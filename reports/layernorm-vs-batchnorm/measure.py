@@ -7,7 +7,6 @@ Writes data.json and report.md beside this script, or into FOLDER.
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from torch import Tensor, nn
 
 from models.transformer import BatchNorm, Transformer, TransformerConfig
 from models.weights import fill_seeded
+from reports.common import publish, table
 
 HERE = Path(__file__).parent
 Kind = Literal["layer", "batch", "batch-running"]
@@ -135,17 +135,13 @@ def report(results: list[Invariance]) -> str:
     }
     columns = [*(f"{count} columns of padding" for count in PADDING), "other neighbours"]
     head = ["norm", *columns, "gathered with 50 % padding", "invariant"]
-    lines = [
-        _INTRODUCTION,
-        "| " + " | ".join(head) + " |",
-        "| " + " | ".join(["---"] * len(head)) + " |",
-    ]
+    rows = []
     for result in results:
         moved = [f"{value:.1e}" for value in (*result.padded.values(), result.neighbours)]
         gathered = "-" if result.calibration is None else f"{result.calibration:.1e}"
         verdict = "yes" if result.invariant else "**no**"
-        lines.append("| " + " | ".join([names[result.norm], *moved, gathered, verdict]) + " |")
-    return "\n".join([*lines, "", _CONCLUSION])
+        rows.append([names[result.norm], *moved, gathered, verdict])
+    return "\n".join([_INTRODUCTION, *table(head, rows), "", _CONCLUSION])
 
 
 _INTRODUCTION = f"""# LayerNorm versus BatchNorm: does padding leak?
@@ -171,8 +167,7 @@ def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     results = [measure(kind) for kind in KINDS]
     data = [{**asdict(result), "invariant": result.invariant} for result in results]
-    (folder / "data.json").write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
-    (folder / "report.md").write_text(report(results), encoding="utf-8")
+    publish(folder, data, report(results))
 
 
 if __name__ == "__main__":

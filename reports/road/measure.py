@@ -1,6 +1,6 @@
 """Measure what using the command line costs, and write timing.json beside this file.
 
-    python reports/road/measure.py [--run]
+    python -m reports.road.measure [--run]
 
 Start-up of `pipeline --help`, a first and a second `pipeline run zh-en`, each in fresh processes.
 With --run the report of the first run is kept here as the published one.
@@ -23,7 +23,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 PIPELINE = Path(sys.executable).with_name("pipeline")
-REPORT = ("report.html", "report.md", "data.json")
+REPORT = ("report.html", "report.md")
 
 
 def seconds_of(*words: str) -> tuple[float, float]:
