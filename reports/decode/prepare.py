@@ -48,8 +48,7 @@ def dequantize(folder: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    sys.path.insert(0, str(ROOT / "tests"))
-    from real_checkpoints import smollm2
+    from tests.real_checkpoints import smollm2
 
     file = smollm2()
     told = {"pretrained_model_name_or_path": file.parent, "gguf_file": file.name}

@@ -1,5 +1,6 @@
 """The published pages: each is what its script makes of the summary beside it."""
 
+import ast
 import importlib
 import json
 import re
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 REPORTS = Path(__file__).parents[2] / "reports"
+OURS = ("pipeline", "models", "reports", "tests")
 
 
 def read(name):
@@ -61,7 +63,22 @@ def test_every_report_is_in_the_table():
     assert {p.name for p in REPORTS.iterdir() if any(p.glob("*.py"))} == set(listed)
 
 
-@pytest.mark.parametrize("name", ["engines.matrix", "latency.measure", "cost.measure"])
+def imports(path):
+    """Return (module, name) of everything a script takes from this repository."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in OURS:
+            yield from ((node.module, alias.name) for alias in node.names)
+
+
+@pytest.mark.parametrize("name", sorted(str(p.relative_to(REPORTS)) for p in REPORTS.rglob("*.py")))
+def test_what_a_script_imports_exists(name):
+    """Its imports are inside functions that run for hours, where no test goes."""
+    for module, wanted in imports(REPORTS / name):
+        found = importlib.import_module(module)
+        assert hasattr(found, wanted) or importlib.import_module(f"{module}.{wanted}"), module
+
+
+@pytest.mark.parametrize("name", ["latency.measure", "cost.measure"])
 def test_a_script_says_how_it_is_run(name):
     said = subprocess.run(
         [sys.executable, "-m", f"reports.{name}", "--help"],
