@@ -2,7 +2,7 @@
 
     python reports/golden/measure.py write OUT.json [--only 'gpt2*']           # the presets
     python reports/golden/measure.py write OUT.json --zoo DIR [--only 'bert*'] # a folder's models
-    python reports/golden/measure.py compare BEFORE.json AFTER.json
+    python reports/golden/measure.py compare BEFORE.json AFTER.json [--only 'gpt2*']
 
 `write` exports the presets (large ones with two thin layers) in each form of cache and optimizes
 them for every target, proofs on; with --zoo it optimizes DIR/*/model.onnx instead. The checkout it
@@ -242,8 +242,11 @@ def write(args: argparse.Namespace) -> int | str:
 
 def compare(args: argparse.Namespace) -> int:
     """Print the differences between two files and return 1 if there are any."""
-    before, after = (json.loads(path.read_text()) for path in (args.before, args.after))
-    lines = differences(before, after)
+    files = [json.loads(path.read_text()) for path in (args.before, args.after)]
+    before, after = (
+        {name: file[name] for name in fnmatch.filter(file, f"{args.only} *")} for file in files
+    )
+    lines = differences(before, after) if before or after else ["there is nothing to compare"]
     print("\n".join(lines) or f"all {len(before)} the same")
     return bool(lines)
 
@@ -255,14 +258,15 @@ def main() -> int | str:
     writing = commands.add_parser("write")
     writing.add_argument("file", type=Path)
     writing.add_argument("--zoo", type=Path, help="a folder of NAME/model.onnx")
-    writing.add_argument(
-        "--only", default="*", help="a pattern for 'preset form' or the zoo's NAME"
-    )
     writing.set_defaults(work=write)
     comparing = commands.add_parser("compare")
     comparing.add_argument("before", type=Path)
     comparing.add_argument("after", type=Path)
     comparing.set_defaults(work=compare)
+    for command in (writing, comparing):
+        command.add_argument(
+            "--only", default="*", help="a pattern for 'PRESET FORM', or for NAME of the zoo"
+        )
     args = parser.parse_args()
     return args.work(args)
 
