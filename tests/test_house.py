@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("models",),
     ("errors", "types"),
+    ("records",),
     ("options", "toolchain"),
     ("tensorrt_api", "artifacts"),
     ("graph",),

@@ -43,7 +43,8 @@ class Artifact:
         ingredients: The recipe, name by name; long values are hashes.
         parents: Digest of each parent artifact.
         files: Its files, with sha256 and size.
-        facts: What the stage says about its result.
+        facts: What the stage says about its result, as its record wrote it; read it as that:
+            `ExportRecord.of(artifact)`.
         seconds: Wall time it took to make.
         peak_rss_bytes: Highest resident memory while it was made.
         versions: Of Python and of the libraries its code imports.

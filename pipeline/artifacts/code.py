@@ -69,11 +69,14 @@ def _version(distribution: str) -> str:
 
 
 def _unit(module: str) -> str:
-    """Return the part of a name that is hashed as one: `models`, `pipeline.stages.export`."""
+    """Return the part of a name that is hashed as one: `models`, `pipeline.stages.export`.
+
+    A record is a unit of its own, so that a stage is not made again for another one's record.
+    """
     names = module.split(".")
     if names[0] == "models":
         return "models"
-    return ".".join(names[: 3 if names[1:2] == ["stages"] else 2])
+    return ".".join(names[: 3 if names[1:2] in (["stages"], ["records"]) else 2])
 
 
 def _closure(unit: str) -> tuple[frozenset[str], frozenset[str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from pipeline.artifacts.artifact import Artifact, FileRecord
 from pipeline.artifacts.code import code_ingredients
@@ -17,7 +17,10 @@ from pipeline.artifacts.ingredients import changes, gather, key_of
 from pipeline.artifacts.memory import Meter
 from pipeline.artifacts.plan import WouldMake, is_planning
 from pipeline.errors import FolderError
+from pipeline.records.record import Record
 from pipeline.types import Json
+
+Told = TypeVar("Told", bound=Record)
 
 _LOG = logging.getLogger(__name__)
 _LONGEST_LOG = 2000
@@ -28,7 +31,8 @@ def run_stage(
     name: str,
     recipe: Mapping[str, Json],
     parents: Mapping[str, Artifact],
-    produce: Callable[[StageContext], Mapping[str, Any]],
+    produce: Callable[[StageContext], Told | Mapping[str, Any]],
+    record: type[Told] | None = None,
 ) -> Artifact:
     """Return the current artifact of a stage, made now unless it is on disk already.
 
@@ -37,8 +41,9 @@ def run_stage(
         name: The stage, such as `export` or `optimize.ort-cpu-fp32`.
         recipe: Every option and input that can change the result; no absolute paths.
         parents: The artifacts this one is made from.
-        produce: Writes files through the context and returns the facts for the manifest. The
+        produce: Writes files through the context and returns the record for the manifest. The
             code it can reach, and the libraries that code names, count as ingredients too.
+        record: What it returns; an artifact whose facts are none of these is made again.
 
     Raises:
         FolderError: the folder is foreign, full or unwritable, or a parent changed meanwhile.
@@ -46,7 +51,7 @@ def run_stage(
     """
     if is_planning():
         ingredients = gather(name, recipe, parents, _module(produce))
-        current = _current(folder, name, ingredients)
+        current = _current(folder, name, ingredients, record)
         assert current is not None  # or WouldMake was raised
         return current.as_reused()
     with folder.lock():
@@ -54,7 +59,7 @@ def run_stage(
             sweep(folder)
             _check_parents(folder, parents)
             ingredients = gather(name, recipe, parents, _module(produce))
-            current = _current(folder, name, ingredients)
+            current = _current(folder, name, ingredients, record)
         if current is not None:
             _LOG.info("%s: reused, nothing that goes into it has changed", name)
             return current.as_reused()
@@ -64,7 +69,7 @@ def run_stage(
 def _make(
     context: StageContext,
     ingredients: Mapping[str, Json],
-    produce: Callable[[StageContext], Mapping[str, Any]],
+    produce: Callable[[StageContext], Record | Mapping[str, Any]],
 ) -> Artifact:
     """Run the stage's function and commit what it wrote, or leave nothing behind."""
     keeper = _LogKeeper(context)
@@ -72,7 +77,8 @@ def _make(
     logger.addHandler(keeper)
     try:
         with disk_errors(context.folder.path), Meter() as meter:
-            facts = dict(produce(context))
+            told = produce(context)
+            facts = told.to_json() if isinstance(told, Record) else dict(told)
         with folder_errors(context.folder.path):
             artifact = _artifact(context, ingredients, facts, meter, _module(produce))
             commit(context, artifact)
@@ -88,7 +94,7 @@ def _make(
 def _artifact(
     context: StageContext,
     ingredients: Mapping[str, Json],
-    facts: dict[str, Any],
+    facts: dict[str, Json],
     meter: Meter,
     module: str,
 ) -> Artifact:
@@ -115,15 +121,17 @@ def _artifact(
     )
 
 
-def _contents(files: tuple[FileRecord, ...], facts: dict[str, Any]) -> str:
+def _contents(files: tuple[FileRecord, ...], facts: dict[str, Json]) -> str:
     """Return the digest of what came out: every file's name and bytes, and the facts."""
     listed: list[Json] = [[record.path, record.sha256] for record in files]
     return digest_json({"files": sorted(listed, key=str), "facts": facts})
 
 
-def _current(folder: Folder, name: str, ingredients: Mapping[str, Json]) -> Artifact | None:
+def _current(
+    folder: Folder, name: str, ingredients: Mapping[str, Json], record: type[Record] | None
+) -> Artifact | None:
     """Return the artifact on disk if it is what would be made now; say why not, if not."""
-    artifact, reasons, damaged = _judge(folder, name, ingredients)
+    artifact, reasons, damaged = _judge(folder, name, ingredients, record)
     if not reasons:
         return artifact
     if is_planning():
@@ -136,7 +144,7 @@ def _current(folder: Folder, name: str, ingredients: Mapping[str, Json]) -> Arti
 
 
 def _judge(
-    folder: Folder, name: str, ingredients: Mapping[str, Json]
+    folder: Folder, name: str, ingredients: Mapping[str, Json], record: type[Record] | None
 ) -> tuple[Artifact | None, list[str], bool]:
     """Return the artifact on disk, why it cannot be reused, and whether damage is the reason."""
     try:
@@ -147,8 +155,18 @@ def _judge(
         return None, ["not made yet"], False
     if artifact.key != key_of(ingredients):
         return artifact, changes(artifact.ingredients, ingredients) or ["key changed"], False
-    problem = folder.damage(artifact)
+    problem = folder.damage(artifact) or _unreadable(artifact, record)
     return artifact, [problem] if problem else [], bool(problem)
+
+
+def _unreadable(artifact: Artifact, record: type[Record] | None) -> str:
+    """Return what is wrong with an artifact's facts, in words; empty if nothing is."""
+    try:
+        if record is not None:
+            record.of(artifact)
+    except FolderError as error:
+        return error.what
+    return ""
 
 
 def _check_parents(folder: Folder, parents: Mapping[str, Artifact]) -> None:

@@ -17,6 +17,7 @@ from pipeline.graph.files.model_file import load_model
 from pipeline.pack.cases import write_cases
 from pipeline.pack.contents import Candidate, files_of, find_candidates
 from pipeline.pack.options import PackOptions
+from pipeline.records.export import ExportRecord
 from pipeline.types import SILENT, Json, Progress
 
 _HERE = Path(__file__).resolve().parent
@@ -102,13 +103,14 @@ def _cases(
     )
     if graph is None:
         exported = folder.stage("export")
-        if exported is None or part not in exported.facts.get("parts", {}):
+        known = ExportRecord.of(exported).parts.get(part) if exported is not None else None
+        if known is None:
             raise FolderError(
                 f"{part}: no float32 graph to take the right answers from",
                 where=str(folder.path),
                 fix="pack the exported graph too",
             )
-        graph = exported.facts["parts"][part]["file"]
+        graph = known.file
     progress.step(f"{part}: computing the right answers in float64")
     model = load_model(folder.path / graph)
     precisions = {c.precision for c in mine}

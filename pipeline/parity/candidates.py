@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.artifacts import open_folder
 from pipeline.errors import PipelineError
+from pipeline.records.export import ExportedPart
 from pipeline.stages.runners.base import Runner
 from pipeline.stages.runners.open import ENGINE_SUFFIXES, open_runner
 from pipeline.types import PRECISIONS
@@ -69,18 +70,18 @@ class Candidate:
 
 
 def folder_candidates(
-    exported: Mapping[str, Any], others: Mapping[str, Mapping[str, Any]], folder: Path
+    exported: Mapping[str, ExportedPart], others: Mapping[str, Mapping[str, Any]], folder: Path
 ) -> list[Candidate]:
     """Return every graph and engine of a folder, the exported ones first.
 
     Args:
-        exported: Facts of the export artifact.
+        exported: The export's parts.
         others: Stage name -> facts, for the optimize and build-engine artifacts.
         folder: Where their files lie.
     """
     found = [
-        Candidate("exported", part, folder / about["file"], graph_precision(folder / about["file"]))
-        for part, about in exported["parts"].items()
+        Candidate("exported", name, folder / part.file, graph_precision(folder / part.file))
+        for name, part in exported.items()
     ]
     for stage, facts in sorted(others.items(), key=lambda item: not item[0].startswith("opt")):
         verb, _, variant = stage.partition(".")
@@ -109,7 +110,7 @@ def named_candidates(paths: Sequence[Path], part: str) -> list[Candidate]:
             for name, artifact in made.items()
             if artifact is not None and name.startswith(("optimize.", "build-engine."))
         }
-        for candidate in folder_candidates({"parts": {}}, others, folder.path):
+        for candidate in folder_candidates({}, others, folder.path):
             found.append(replace(candidate, name=f"{path.name}/{candidate.name}"))
     return found
 

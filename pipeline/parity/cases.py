@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import ml_dtypes
 import numpy as np
@@ -12,7 +12,8 @@ import numpy as np
 from pipeline.errors import UsageError
 from pipeline.inputs import InputMaker
 from pipeline.parity.results import Case
-from pipeline.parity.shapes import Range, choose_shapes
+from pipeline.parity.shapes import choose_shapes
+from pipeline.records.tensors import SizeRange
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -27,7 +28,7 @@ LARGEST = {ROUND_TO["fp16"]: 65504.0, ROUND_TO["bf16"]: 3.38953139e38}
 
 def make_cases(
     model: ir.Model,
-    dims: Mapping[str, Range],
+    dims: Mapping[str, SizeRange],
     *,
     seeds: int,
     pinned: Mapping[str, int],
@@ -47,7 +48,7 @@ def make_cases(
     chosen = maker.sizes.free() | pinned.keys()
     dims = {name: limits for name, limits in dims.items() if name in chosen}
     free = {
-        name: Range(pinned[name], pinned[name], pinned[name]) if name in pinned else limits
+        name: SizeRange(pinned[name], pinned[name], pinned[name]) if name in pinned else limits
         for name, limits in dims.items()
     }
     typical = {name: limits.opt for name, limits in dims.items()}
@@ -123,11 +124,6 @@ def rounded(feeds: Mapping[str, np.ndarray], precisions: Iterable[str]) -> dict[
                 largest = LARGEST[kind]
                 result[name] = np.clip(array, -largest, largest).astype(kind).astype(array.dtype)
     return result
-
-
-def ranges_of(dims: Mapping[str, Mapping[str, Any]]) -> dict[str, Range]:
-    """Return the ranges the export facts hold."""
-    return {n: Range(int(d["min"]), int(d["opt"]), int(d["max"])) for n, d in dims.items()}
 
 
 def sums_in(model: ir.Model) -> list[str]:

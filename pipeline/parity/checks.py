@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeGuard
 
 import numpy as np
 
 from pipeline.parity.metamorphic import (
     Check,
     Run,
-    axes_of,
     chunked_prefill,
     head,
     identical_rows,
@@ -20,16 +19,17 @@ from pipeline.parity.metamorphic import (
 )
 from pipeline.parity.results import Case
 from pipeline.parity.shapes import is_batch
+from pipeline.records.tensors import TensorSpec, axes_of
 
 MASK, PAST = "attention_mask", "past_key_values."
 
 
 @dataclass(frozen=True)
 class Applicable:
-    """A part's inputs and outputs as the export facts hold them, and cases to draw from."""
+    """What a part takes and gives, and cases to draw from."""
 
-    inputs: Sequence[Mapping[str, Any]]
-    outputs: Sequence[Mapping[str, Any]]
+    inputs: Sequence[TensorSpec]
+    outputs: Sequence[TensorSpec]
     cases: Sequence[Case]
 
     def axes(self, size: str) -> dict[str, int]:
@@ -39,7 +39,7 @@ class Applicable:
     @property
     def batch(self) -> str | None:
         """The size that counts rows, None when rows are fixed."""
-        names = [d for e in self.inputs for d in e["shape"] if isinstance(d, str) and is_batch(d)]
+        names = [d for e in self.inputs for d in e.shape if isinstance(d, str) and is_batch(d)]
         return names[0] if names else None
 
     @property
@@ -88,20 +88,20 @@ def run_checks(run: Run, about: Applicable) -> list[Check]:
 
 def prompt_of(about: Applicable, case: Case) -> Prompt | None:
     """Return the case as a whole prompt, None for a part that reads no ids of a dynamic length."""
-    caches = [e for e in about.inputs if str(e["name"]).startswith(PAST)]
-    ids = next((e for e in about.inputs if e["name"] == "input_ids"), None)
-    if ids is None or len(ids["shape"]) != 2 or not isinstance(ids["shape"][1], str):
+    caches = [e for e in about.inputs if e.name.startswith(PAST)]
+    ids = next((e for e in about.inputs if e.name == "input_ids"), None)
+    new = ids.shape[1] if ids is not None and len(ids.shape) == 2 else None
+    if not isinstance(new, str):
         return None
-    new = ids["shape"][1]
     length = int(case.feeds["input_ids"].shape[1])
     if not caches:
         return Prompt(case.feeds, length, about.axes(new), {}, {})
-    past = caches[0]["shape"][2]
+    past = caches[0].shape[2]
     if not isinstance(past, str):
         return None
     cached = axes_of(caches, past)
     entries = [*about.inputs, *about.outputs]
-    sums = {size for e in entries for size in e["shape"] if _is_sum(size, past, new)}
+    sums = {size for e in entries for size in e.shape if _is_sum(size, past, new)}
     both = {name: axis for size in sums for name, axis in about.axes(size).items()}
     feeds = dict(case.feeds)
     for name, array in case.feeds.items():
@@ -126,5 +126,5 @@ def _padded(run: Run, prompt: Prompt, batch: Mapping[str, int]) -> list[Check]:
     return padded_rows(run, feeds, batch, own, lengths)
 
 
-def _is_sum(size: object, past: str, new: str) -> bool:
+def _is_sum(size: object, past: str, new: str) -> TypeGuard[str]:
     return isinstance(size, str) and {t.strip() for t in size.split("+")} == {past, new}

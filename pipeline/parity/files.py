@@ -15,7 +15,8 @@ from pipeline.parity.options import ParityOptions
 from pipeline.parity.part import Part
 from pipeline.parity.reference import GraphReference
 from pipeline.parity.results import CandidateResult
-from pipeline.types import Json, Progress
+from pipeline.records.tensors import TensorSpec
+from pipeline.types import Progress
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -47,7 +48,9 @@ def compare_files(options: ParityOptions, progress: Progress) -> dict[str, Any]:
         extra = file_case(options.inputs, input_names(model), precisions)
         cases = [extra] if extra is not None else cases
     reference = GraphReference({PART: path})
-    part = Part(PART, graph_facts(model), reference, cases, tolerance_of(options), options.threads)
+    inputs = [tensor_spec(v) for v in model.graph.inputs if v.name in input_names(model)]
+    outputs = [tensor_spec(v) for v in model.graph.outputs]
+    part = Part(PART, inputs, outputs, reference, cases, tolerance_of(options), options.threads)
     result = new_result(f"{path.name} in float64, operator by operator", options, [])
     found = add_part(result, part, candidates, progress)
     _all_ran(found)
@@ -63,20 +66,11 @@ def input_names(model: ir.Model) -> list[str]:
     return [str(v.name) for v in graph.inputs if v.name not in graph.initializers]
 
 
-def graph_facts(model: ir.Model) -> dict[str, list[dict[str, Json]]]:
-    """Return inputs and outputs as the export facts hold them."""
-    return {
-        "inputs": [_entry(v) for v in model.graph.inputs if v.name in input_names(model)],
-        "outputs": [_entry(v) for v in model.graph.outputs],
-    }
-
-
-def _entry(value: ir.Value) -> dict[str, Json]:
-    dims: list[Json] = [
-        dim if isinstance(dim, int) else getattr(dim, "value", None) for dim in value.shape or ()
-    ]
+def tensor_spec(value: ir.Value) -> TensorSpec:
+    """Return name, dtype and shape of an input or output."""
+    dims = (d if isinstance(d, int) else getattr(d, "value", None) for d in value.shape or ())
     dtype = "float32" if value.dtype is None else value.dtype.name.lower()
-    return {"name": value.name, "dtype": dtype, "shape": dims}
+    return TensorSpec(value.name or "", dtype, tuple(dims))
 
 
 def _same_names(model: ir.Model, candidate: Candidate) -> None:

@@ -12,13 +12,14 @@ from pipeline.graph.files.model_file import load_model
 from pipeline.parity.bisect import bisect_failures
 from pipeline.parity.budget import FLOOR_ULPS, LOUD_FACTOR, MAX_FACTOR, RMS_FACTOR, ULP
 from pipeline.parity.candidates import Candidate, folder_candidates, named_candidates
-from pipeline.parity.cases import file_case, make_cases, ranges_of
+from pipeline.parity.cases import file_case, make_cases
 from pipeline.parity.compare import Tolerance
 from pipeline.parity.options import ParityOptions
 from pipeline.parity.part import Part
 from pipeline.parity.reference import Reference, TorchReference, reference_for
 from pipeline.parity.results import EDGES, CandidateResult, Case, case_json
 from pipeline.parity.texts import Texts, read_texts, unseen_texts
+from pipeline.records.export import ExportedPart, ExportRecord, GenerationSpec
 from pipeline.stages.runners.base import Runner
 from pipeline.stages.runners.decoding import cache_capacity
 from pipeline.stages.runners.kv_cache import PAST
@@ -32,26 +33,27 @@ def compare_folder(
     options: ParityOptions, folder: Path, artifacts: Mapping[str, Artifact], progress: Progress
 ) -> dict[str, Any]:
     """Return the result of comparing every variant; see `pipeline.parity.stage`."""
-    facts = artifacts["export"].facts
+    exported = ExportRecord.of(artifacts["export"])
     others = {name: made.facts for name, made in artifacts.items() if name != "export"}
-    candidates = folder_candidates(facts, others, folder)
+    candidates = folder_candidates(exported.parts, others, folder)
     if options.candidates:
-        single = next(reversed(facts["parts"]))
-        candidates = named_candidates(options.candidates, single)
-    reference, note = reference_for(facts, folder)
+        candidates = named_candidates(options.candidates, list(exported.parts)[-1])
+    reference, note = reference_for(exported, folder)
     result = new_result(reference.describe(), options, [note] if note else [])
-    for name, about in facts["parts"].items():
+    for name, about in exported.parts.items():
         mine = [c for c in candidates if c.part == name]
-        cases = _cases(options, facts, folder, name, mine)
-        part = Part(name, about, reference, cases, tolerance_of(options), options.threads)
-        part.forgiving = True
+        cases = _cases(options, exported, folder, about, mine)
+        tolerance = tolerance_of(options)
+        part = Part(
+            name, about.inputs, about.outputs, reference, cases, tolerance, options.threads, True
+        )
         found = add_part(result, part, mine, progress)
         if options.bisect:
-            graph = folder / about["file"]
+            graph = folder / about.file
             against_torch = isinstance(reference, TorchReference)
             otherwise = "export" if against_torch else "unknown"
             result["bisect"] += bisect_failures(part, graph, mine, found, progress, otherwise)
-    result["generation"] = _generation(options, facts, folder, candidates, reference, progress)
+    result["generation"] = _generation(options, exported, folder, candidates, reference, progress)
     close_result(result)
     return result
 
@@ -112,64 +114,61 @@ def tolerance_of(options: ParityOptions) -> Tolerance | None:
 
 def _cases(
     options: ParityOptions,
-    facts: Mapping[str, Any],
+    exported: ExportRecord,
     folder: Path,
-    part: str,
+    about: ExportedPart,
     candidates: Sequence[Candidate],
 ) -> list[Case]:
-    about = facts["parts"][part]
     precisions = {candidate.precision for candidate in candidates}
     cases = make_cases(
-        load_model(folder / about["file"]),
-        ranges_of(about["dims"]),
+        load_model(folder / about.file),
+        about.dims,
         seeds=options.seeds,
         pinned=options.dims,
         precisions=precisions,
     )
-    names = [str(entry["name"]) for entry in about["inputs"]]
+    names = [entry.name for entry in about.inputs]
     if options.inputs is not None:
         extra = file_case(options.inputs, names, precisions)
         cases += [extra] if extra is not None else []
-    return cases + _text_cases(options, facts, folder, names)
+    return cases + _text_cases(options, exported, folder, names)
 
 
 def _text_cases(
-    options: ParityOptions, facts: Mapping[str, Any], folder: Path, names: Sequence[str]
+    options: ParityOptions, exported: ExportRecord, folder: Path, names: Sequence[str]
 ) -> list[Case]:
     """Return one case of real text where the part reads nothing but ids and their mask."""
-    texts = _texts(options, facts, folder)
+    texts = _texts(exported, folder)
     if texts is None or not set(names) <= {"input_ids", "attention_mask", "token_type_ids"}:
         return []
-    chosen = read_texts(options.text) if options.text else unseen_texts(facts, 8)
-    ids, mask = texts.encode(chosen[:8])
+    ids, mask = texts.encode(_chosen(options, exported, 8))
     feeds = {"input_ids": ids, "attention_mask": mask, "token_type_ids": mask * 0}
     sizes = {"batch": ids.shape[0], "length": ids.shape[1]}
     return [Case("real text", "text", sizes, {name: feeds[name] for name in names})]
 
 
-def _texts(options: ParityOptions, facts: Mapping[str, Any], folder: Path) -> Texts | None:
-    if not facts.get("tokenizer"):
+def _chosen(options: ParityOptions, exported: ExportRecord, count: int) -> list[str]:
+    """Return the texts that were given, else ones that suit the model; so many at most."""
+    given = read_texts(options.text) if options.text else unseen_texts(exported.model, count)
+    return given[:count]
+
+
+def _texts(exported: ExportRecord, folder: Path) -> Texts | None:
+    if exported.tokenizer is None:
         return None
-    path = folder / str(facts["tokenizer"])
+    path = folder / exported.tokenizer
     if not (path / "tokenizer.json").is_file():
         return None
-    special = facts.get("generation") or {}
-    longest = min(int(special.get("max_length") or 64), 64)
-    if capacity := cache_capacity(_inputs(facts)):
+    special = exported.generation or GenerationSpec()
+    longest = min(special.max_length or 64, 64)
+    if capacity := cache_capacity(exported.last_part.inputs):
         longest = min(longest, max(1, capacity // 2))  # leaves room to continue
-    return Texts(path, int(special.get("pad_token_id") or 0), longest)
-
-
-def _inputs(facts: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    """Return the facts of the inputs of the part that decodes, the last one."""
-    parts = facts["parts"]
-    inputs: Sequence[Mapping[str, Any]] = parts[next(reversed(parts))]["inputs"]
-    return inputs
+    return Texts(path, special.pad or 0, longest)
 
 
 def _generation(
     options: ParityOptions,
-    facts: Mapping[str, Any],
+    exported: ExportRecord,
     folder: Path,
     candidates: Sequence[Candidate],
     reference: Reference,
@@ -178,20 +177,19 @@ def _generation(
     """Return the comparison of generated texts, None where the model generates none."""
     from pipeline.parity.generate import GenerationParity
 
-    texts, parts = _texts(options, facts, folder), facts["parts"]
-    inputs = _inputs(facts)
-    steps = any(str(entry["name"]).startswith(PAST) for entry in inputs)
-    if texts is None or not steps or not options.sentences:
+    texts, parts = _texts(exported, folder), exported.parts
+    inputs, special = exported.last_part.inputs, exported.generation
+    steps = any(entry.name.startswith(PAST) for entry in inputs)
+    if texts is None or special is None or not steps or not options.sentences:
         return None
-    chosen = read_texts(options.text) if options.text else unseen_texts(facts, options.sentences)
-    longest = int(facts["generation"].get("max_length") or 64) - 2
+    longest = (special.max_length or 64) - 2
     if capacity := cache_capacity(inputs):
         longest = min(longest, capacity - capacity // 2)
     compared = GenerationParity(
-        texts=chosen[: options.sentences],
+        texts=_chosen(options, exported, options.sentences),
         encoder=texts,
         inputs=inputs,
-        special=facts["generation"],
+        special=special,
         max_new=min(options.max_new_tokens, longest),
         has_encoder="encoder" in parts,
     )

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.errors import UsageError
 from pipeline.parity.budget import MAX_FACTOR
 from pipeline.parity.generation import (
     Divergence,
@@ -18,6 +19,8 @@ from pipeline.parity.generation import (
     teacher_forced,
 )
 from pipeline.parity.texts import Texts
+from pipeline.records.export import GenerationSpec
+from pipeline.records.tensors import TensorSpec
 from pipeline.stages.runners.base import Runner
 from pipeline.stages.runners.decoding import Decoder, Generated, greedy
 from pipeline.types import Json, Progress
@@ -43,16 +46,16 @@ class GenerationParity:
     """Compares greedy generation of variants with the float64 reference.
 
     Attributes:
-        inputs: Facts of the decoding part's inputs.
-        special: Facts of generation: ids of start, end and padding.
+        inputs: What the decoding part takes.
+        special: Ids of start, end and padding.
         max_new: Longest generation.
         noise: Precision -> largest logit error allowed, from PyTorch's own.
     """
 
     texts: Sequence[str]
     encoder: Texts
-    inputs: Sequence[Mapping[str, Any]]
-    special: Mapping[str, Any]
+    inputs: Sequence[TensorSpec]
+    special: GenerationSpec
     max_new: int
     has_encoder: bool
     batches: list[Batch] = field(default_factory=list)
@@ -117,20 +120,28 @@ class GenerationParity:
         parts = open_parts()
         for runner in parts.values():
             stack.enter_context(runner)
-        return Decoder(parts, self.inputs, int(self.special.get("pad_token_id") or 0))
+        return Decoder(parts, self.inputs, self.special.pad or 0)
 
     @property
     def _start(self) -> int | None:
         if not self.has_encoder:
             return None
-        start = self.special.get("decoder_start_token_id")
-        return int(start if start is not None else self.special["bos_token_id"])
+        if self.special.start is None:
+            raise UsageError(
+                "no token is known that a text starts with",
+                where="generation",
+                fix="give the checkpoint a decoder_start_token_id or a bos_token_id",
+            )
+        return self.special.start
 
     def _greedy(self, decoder: Decoder, batch: Batch) -> Generated:
-        end = self.special.get("eos_token_id")
-        ends = end if isinstance(end, list) else [] if end is None else [end]
         return greedy(
-            decoder, batch.ids, batch.mask, start=self._start, end=ends, max_new=self.max_new
+            decoder,
+            batch.ids,
+            batch.mask,
+            start=self._start,
+            end=self.special.ends,
+            max_new=self.max_new,
         )
 
     def _compared(self, decoder: Decoder, batch: Batch) -> Forced:

@@ -128,22 +128,6 @@ def head(array: np.ndarray, axis: int | None, count: int) -> np.ndarray:
     return array if axis is None else np.take(array, range(count), axis=axis)
 
 
-def axes_of(values: Sequence[Mapping[str, Json]], size: str) -> dict[str, int]:
-    """Return which axis of each input or output is the named size.
-
-    Args:
-        values: Entries {"name", "shape"} as the export facts hold them.
-        size: A name such as "batch".
-    """
-    found: dict[str, int] = {}
-    for value in values:
-        shape = value["shape"]
-        assert isinstance(shape, list)
-        if size in shape:
-            found[str(value["name"])] = shape.index(size)
-    return found
-
-
 def chunked_prefill(run: Run, feeds: Arrays, new: Axes, past: Axes, both: Axes) -> list[Check]:
     """Return how feeding positions in two pieces differs from feeding them at once.
 

@@ -27,6 +27,7 @@ from pipeline.parity.measure import Errors, magnitude
 from pipeline.parity.metamorphic import Check
 from pipeline.parity.reference import Reference, declared_types
 from pipeline.parity.results import CandidateResult, Case, OutputResult
+from pipeline.records.tensors import TensorSpec
 from pipeline.stages.runners.base import Runner
 from pipeline.types import Progress
 
@@ -36,14 +37,15 @@ class Part:
     """A part and everything needed to compare its candidates.
 
     Attributes:
-        facts: Of the exported part: inputs, outputs and dims, as the export artifact tells.
+        inputs, outputs: What it takes and gives.
         forgiving: Whether a candidate the runtime refuses is a failed one, instead of an error.
         noises: Precision -> PyTorch's own errors in it.
         own_checks: Precision -> what PyTorch itself shows in the checks without a reference.
     """
 
     name: str
-    facts: Mapping[str, Any]
+    inputs: Sequence[TensorSpec]
+    outputs: Sequence[TensorSpec]
     reference: Reference
     cases: Sequence[Case]
     tolerance: Tolerance | None = None
@@ -109,7 +111,7 @@ class Part:
             checks = [] if measured.problems else run_checks(runner.run, self._applicable())
             about = runner.describe()
         allowed = [ROUND_TO[p] for p in (candidate.precision,) if p in ROUND_TO]
-        check_types(measured, declared_types(self.facts["outputs"]), allowed)
+        check_types(measured, declared_types(self.outputs), allowed)
         noise = self.noises.get(candidate.precision) or self._typed(candidate)
         outputs = judge_outputs(measured, noise, self.cases, candidate.precision, self.tolerance)
         judged = tuple(self._judged(check, candidate.precision) for check in checks)
@@ -172,7 +174,7 @@ class Part:
         return usage(check.errors, budget_for(Errors(), pooled, size, ulp))
 
     def _applicable(self) -> Applicable:
-        return Applicable(self.facts["inputs"], self.facts["outputs"], self.cases)
+        return Applicable(self.inputs, self.outputs, self.cases)
 
 
 def outputs_differ(first: Arrays, second: Arrays) -> list[str]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from pipeline.errors import PipelineError
+from pipeline.records.export import ExportRecord, ModelSource
+from pipeline.records.tensors import TensorSpec
 from pipeline.stages.runners.base import Runner
 
 if TYPE_CHECKING:
@@ -61,11 +63,11 @@ class TorchReference:
     but rounding to 16 bits is not: after that the model is loaded again.
 
     Attributes:
-        facts: Facts of the export artifact.
-        folder: Its folder.
+        model: What was exported.
+        folder: The artifact's folder.
     """
 
-    facts: Mapping[str, Any]
+    model: ModelSource
     folder: Path
     _loaded: LoadedParts | None = None
 
@@ -87,11 +89,11 @@ class TorchReference:
         from pipeline.stages.export.load import reload_parts
 
         if self._loaded is None:
-            self._loaded = reload_parts(self.facts, self.folder)
+            self._loaded = reload_parts(self.model, self.folder)
         return next(part for part in self._loaded.parts if part.name == name)
 
 
-def reference_for(facts: Mapping[str, Any], folder: Path) -> tuple[Reference, str]:
+def reference_for(exported: ExportRecord, folder: Path) -> tuple[Reference, str]:
     """Return the reference of an export artifact, and a note where it is not PyTorch's.
 
     The graph stands in where the model is gone, or where its float64 weights would not fit:
@@ -99,27 +101,24 @@ def reference_for(facts: Mapping[str, Any], folder: Path) -> tuple[Reference, st
     """
     import psutil
 
-    files = {part: folder / str(about["file"]) for part, about in facts["parts"].items()}
-    needed = 2 * int((facts.get("weights") or {}).get("bytes") or 0)
+    files = {name: folder / part.file for name, part in exported.parts.items()}
+    needed = 2 * exported.weights.bytes
     free = psutil.virtual_memory().available
     if needed > HEADROOM * free:
         why = f" (float64 weights would take {needed / 1e9:.1f} GB of {free / 1e9:.1f} GB free)"
         return GraphReference(files, why), f"reference: the exported graph{why}"
-    torch = TorchReference(facts, folder)
+    torch = TorchReference(exported.model, folder)
     try:
-        torch.open(next(iter(facts["parts"])), "fp32").close()
+        torch.open(next(iter(files)), "fp32").close()
     except PipelineError as err:
         why = f" (the PyTorch model could not be loaded again: {err.what})"
         return GraphReference(files, why), f"reference: the exported graph{why}"
     return torch, ""
 
 
-def declared_types(values: list[Mapping[str, Any]]) -> dict[str, np.dtype]:
-    """Return the type of each input or output the export facts name."""
+def declared_types(values: Sequence[TensorSpec]) -> dict[str, np.dtype]:
+    """Return the type of each input or output."""
     import ml_dtypes
 
     special = {"bfloat16": ml_dtypes.bfloat16, "float": "float32", "double": "float64"}
-    return {
-        str(value["name"]): np.dtype(special.get(str(value["dtype"]), str(value["dtype"])))
-        for value in values
-    }
+    return {value.name: np.dtype(special.get(value.dtype, value.dtype)) for value in values}

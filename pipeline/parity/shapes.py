@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+
+from pipeline.records.tensors import SizeRange
 
 LARGEST = 96
 """No size grows beyond this unless its minimum is larger: parity is about values, not scale."""
@@ -13,17 +14,8 @@ FRACTIONS = (0.0, 0.45, 0.93)
 """Where in its range a size is taken."""
 
 
-@dataclass(frozen=True)
-class Range:
-    """Smallest, typical and largest value of a dynamic size."""
-
-    min: int
-    opt: int
-    max: int
-
-
 def choose_shapes(
-    dims: Mapping[str, Range], seen: Mapping[str, int], sums: Iterable[str] = ()
+    dims: Mapping[str, SizeRange], seen: Mapping[str, int], sums: Iterable[str] = ()
 ) -> list[dict[str, int]]:
     """Return three assignments of sizes, different from each other and from the example's.
 
@@ -55,7 +47,7 @@ def is_batch(name: str) -> bool:
     return name == "batch" or name.endswith("batch_size")
 
 
-def _pick(name: str, limits: Range, index: int, taken: Collection[int]) -> int:
+def _pick(name: str, limits: SizeRange, index: int, taken: Collection[int]) -> int:
     if is_batch(name):
         return min(max(BATCHES[index], limits.min), limits.max)
     top = max(limits.min, min(limits.max, LARGEST))
@@ -65,7 +57,7 @@ def _pick(name: str, limits: Range, index: int, taken: Collection[int]) -> int:
     return next((value for value in nearby[:64] if value not in taken), wanted)
 
 
-def _shrink(shape: dict[str, int], dims: Mapping[str, Range], terms: list[str]) -> None:
+def _shrink(shape: dict[str, int], dims: Mapping[str, SizeRange], terms: list[str]) -> None:
     known = [term for term in terms if term in shape]
     limit = max((dims[term].max for term in known), default=0)
     for term in sorted(known, key=lambda t: -shape[t]):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from models.presets import PRESETS
 from pipeline.errors import UsageError
+from pipeline.records.export import ModelSource
 
 DEFAULT_TEXTS = (
     "The cat sat on the mat.",
@@ -81,13 +82,12 @@ class Texts:
         return text
 
 
-def unseen_texts(facts: Mapping[str, Any], count: int) -> list[str]:
+def unseen_texts(model: ModelSource, count: int) -> list[str]:
     """Return texts that suit the model: a trained preset's held-out sentences, else any texts.
 
     Args:
-        facts: Of the export artifact.
+        model: What was exported.
         count: Most texts to return.
     """
-    model = facts["model"]
-    own = PRESETS[model["source"]].unseen_texts() if model["kind"] == "preset" else ()
+    own = PRESETS[model.source].unseen_texts() if model.kind == "preset" else ()
     return list((own or DEFAULT_TEXTS)[:count])

@@ -26,6 +26,7 @@ from pipeline.perf.options import PerfOptions
 from pipeline.perf.own_optimizer import optimize_with_runtime
 from pipeline.perf.remote import RemoteWorker
 from pipeline.perf.result import latencies, load_average, machine_warnings, overall, ratios
+from pipeline.records.export import ExportRecord
 from pipeline.tensorrt_api import find_gpu
 from pipeline.types import Progress
 
@@ -36,21 +37,21 @@ def measure_folder(
     options: PerfOptions, folder: Path, artifacts: Mapping[str, Artifact], progress: Progress
 ) -> dict[str, Any]:
     """Return the result of measuring everything a folder holds."""
-    facts = artifacts["export"].facts
+    exported = ExportRecord.of(artifacts["export"])
     others = {name: made.facts for name, made in artifacts.items() if name != "export"}
     threads = options.threads or default_threads()
     made, left = folder_contenders(
-        folder, facts, others, options.against, threads, _torch_has_gpu()
+        folder, exported.parts, others, options.against, threads, _torch_has_gpu()
     )
     with tempfile.TemporaryDirectory() as temp:
         made = [_with_own_optimizer(contender, Path(temp), progress) for contender in made]
         jobs: list[Job] = []
-        for part, about in facts["parts"].items():
-            model = load_model(folder / about["file"])
-            plans = list(part_sizes(about, options.batch, options.seq))
-            jobs += part_jobs(part, model, plans, Path(temp))
+        for name, part in exported.parts.items():
+            model = load_model(folder / part.file)
+            plans = list(part_sizes(part, options.batch, options.seq))
+            jobs += part_jobs(name, model, plans, Path(temp))
         length = (options.seq or (32,))[0]
-        text = generation_job(facts, options.tokens, length, Path(temp))
+        text = generation_job(exported, options.tokens, length, Path(temp))
         jobs += [text] if text is not None else []
         return measure_contenders(options, made, jobs, left, BASELINES, progress)
 
@@ -211,7 +212,7 @@ def _about(worker: RemoteWorker) -> dict[str, Any]:
 
 
 def _job(job: Job) -> dict[str, Any]:
-    tokens = job.generation["tokens"] if job.generation is not None else None
+    tokens = job.generation.tokens if job.generation is not None else None
     return {"name": job.name, "part": job.part, "sizes": dict(job.sizes), "tokens": tokens}
 
 

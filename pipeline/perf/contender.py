@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import Literal
 
-from pipeline.types import Json
+from pipeline.records.tensors import TensorSpec
 
 Kind = Literal["eager", "compile", "ort", "openvino", "tensorrt"]
 
@@ -33,9 +33,20 @@ class Contender:
     device: Literal["cpu", "cuda"] = "cpu"
     threads: int = 1
 
-    def to_json(self) -> dict[str, Json]:
-        """Return the fields by name."""
-        return {**asdict(self), "files": dict(self.files)}
+
+@dataclass(frozen=True)
+class GenerationJob:
+    """How a whole generation is timed.
+
+    Attributes:
+        tokens: New ones.
+        start: The decoder's first id behind an encoder, None without one.
+        inputs: What the decoding part takes.
+    """
+
+    tokens: int
+    start: int | None
+    inputs: tuple[TensorSpec, ...]
 
 
 @dataclass(frozen=True)
@@ -47,15 +58,11 @@ class Job:
         part: The part that runs, or "" for a whole generation.
         feeds: Absolute path of an .npz with its inputs.
         sizes: The dynamic sizes, for tables.
-        generation: For a generation: new tokens, start id, and the decoder's input facts.
+        generation: For a generation.
     """
 
     name: str
     part: str
     feeds: str
     sizes: Mapping[str, int] = field(default_factory=dict)
-    generation: Mapping[str, Any] | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the fields by name."""
-        return {**asdict(self), "sizes": dict(self.sizes)}
+    generation: GenerationJob | None = None

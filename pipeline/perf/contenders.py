@@ -11,6 +11,7 @@ import psutil
 
 from pipeline.errors import UsageError
 from pipeline.perf.contender import Contender
+from pipeline.records.export import ExportedPart
 from pipeline.stages.runners.open import ENGINE_SUFFIXES
 
 EXPORTED = "exported"
@@ -24,7 +25,7 @@ def default_threads() -> int:
 
 def folder_contenders(
     folder: Path,
-    exported: Mapping[str, Any],
+    exported: Mapping[str, ExportedPart],
     others: Mapping[str, Mapping[str, Any]],
     against: Sequence[str],
     threads: int,
@@ -34,14 +35,14 @@ def folder_contenders(
 
     Args:
         folder: The artifact folder.
-        exported: Facts of the export artifact.
+        exported: The export's parts.
         others: Stage name -> facts of the optimize and build-engine artifacts.
         against: Names from `options.Against`.
         threads: Threads of every contender.
         torch_gpu: Whether PyTorch can run on a GPU here; then it is also measured there, in each
             precision that something else runs in on the GPU.
     """
-    graphs = {part: str(folder / about["file"]) for part, about in exported["parts"].items()}
+    graphs = {name: str(folder / part.file) for name, part in exported.items()}
     made: list[Contender] = []
     left: dict[str, str] = {}
     for name in against:

@@ -38,6 +38,7 @@ def open_contender(contender: Contender) -> dict[str, Runner]:
 def _open_torch(contender: Contender) -> dict[str, Runner]:
     from pipeline.artifacts import open_folder
     from pipeline.artifacts.folder import MAKE_IT
+    from pipeline.records.export import ExportRecord
     from pipeline.stages.export.load import reload_parts
     from pipeline.stages.runners.torch_runner import TorchOptions, TorchRunner
 
@@ -48,10 +49,10 @@ def _open_torch(contender: Contender) -> dict[str, Runner]:
         compiled=contender.kind == "compile",
     )
     folder = open_folder(contender.folder)
-    export = folder.require("export", MAKE_IT)
+    exported = ExportRecord.of(folder.require("export", MAKE_IT))
     return {
         part.name: TorchRunner(part.module, tuple(part.inputs), part.outputs, options)
-        for part in reload_parts(export.facts, folder.path).parts
+        for part in reload_parts(exported.model, folder.path).parts
     }
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from pipeline.errors import EnvironmentMissingError, PipelineError, UsageError
 from pipeline.perf.contender import Contender, Job
+from pipeline.records.record import as_json
 
 LAST_WORDS = 2000
 LARGEST_COPY = 1 << 30
@@ -44,8 +45,8 @@ class RemoteWorker:
         self._ask(
             {
                 "do": "setup",
-                "contender": contender.to_json(),
-                "jobs": [job.to_json() for job in jobs],
+                "contender": as_json(contender),
+                "jobs": as_json(jobs),
             }
         )
 

@@ -39,7 +39,7 @@ def latencies(samples: Samples, jobs: Sequence[Job]) -> list[dict[str, Json]]:
                 "samples": [[list(turn) for turn in rounds] for rounds in sessions],
             }
             if job.generation is not None and not entry["series"]:
-                entry["tokens_per_s"] = job.generation["tokens"] / summary.median * 1e3
+                entry["tokens_per_s"] = job.generation.tokens / summary.median * 1e3
             found.append(entry)
     return found
 

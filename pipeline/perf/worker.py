@@ -19,8 +19,9 @@ from typing import Any
 import numpy as np
 
 from pipeline.errors import PipelineError
-from pipeline.perf.contender import Contender, Job
+from pipeline.perf.contender import Contender, GenerationJob, Job
 from pipeline.perf.opening import open_contender, prepared
+from pipeline.records.record import read
 from pipeline.stages.runners.base import Runner
 from pipeline.stages.runners.decoding import Decoder
 
@@ -42,8 +43,8 @@ class Workbench:
         """Return the answer to one command."""
         what = command["do"]
         if what == "setup":
-            self.contender = Contender(**command["contender"])
-            self.jobs = {job["name"]: Job(**job) for job in command["jobs"]}
+            self.contender = read(Contender, command["contender"])
+            self.jobs = {job.name: job for job in read(tuple[Job, ...], command["jobs"])}
             return {}
         if what == "open":
             return self._open()
@@ -89,16 +90,15 @@ class Workbench:
         return self._generation(feeds, job.generation)
 
     def _generation(
-        self, feeds: Mapping[str, np.ndarray], about: Mapping[str, Any]
+        self, feeds: Mapping[str, np.ndarray], job: GenerationJob
     ) -> Callable[[], Series]:
-        decoder = Decoder(self.parts, about["inputs"])
+        decoder = Decoder(self.parts, job.inputs)
         ids, mask = feeds["input_ids"], feeds["attention_mask"]
 
         def call() -> Series:
-            start = about["start"]
             stamps, state = [time.perf_counter_ns()], decoder.begin(ids, mask)
-            fed = ids if start is None else np.full((len(ids), 1), start, np.int64)
-            for _ in range(about["tokens"]):
+            fed = ids if job.start is None else np.full((len(ids), 1), job.start, np.int64)
+            for _ in range(job.tokens):
                 fed = decoder.step(state, fed)[:, -1:].argmax(axis=-1)
                 stamps.append(time.perf_counter_ns())
             gaps = np.diff(stamps) / 1e6

@@ -14,6 +14,8 @@ import torch
 from transformers import GenerationConfig, GenerationMixin, PretrainedConfig
 from transformers.modeling_outputs import BaseModelOutput, CausalLMOutputWithPast
 
+from pipeline.records.export import GenerationSpec
+from pipeline.records.tensors import TensorSpec
 from pipeline.stages.export.hf_wrappers import CACHE_NAMES
 from pipeline.stages.runners.base import Runner
 from pipeline.stages.runners.decoding import CROSS, Decoder, DecoderState, crossed
@@ -39,8 +41,8 @@ class RunnerForGeneration(GenerationMixin):
 
     Args:
         parts: {"encoder": ..., "decoder": ...} or {"model": ...}.
-        inputs: Export facts of the decoding part's inputs.
-        special: Special token ids and lengths from the export facts.
+        inputs: What the decoding part takes.
+        special: Special token ids and lengths.
     """
 
     main_input_name = "input_ids"
@@ -52,12 +54,12 @@ class RunnerForGeneration(GenerationMixin):
     def __init__(
         self,
         parts: Mapping[str, Runner],
-        inputs: Sequence[Mapping[str, Any]],
-        special: Mapping[str, Any],
+        inputs: Sequence[TensorSpec],
+        special: GenerationSpec,
     ) -> None:
         self.decoder = Decoder(parts, inputs)
         self.encoding, self.capacity = self.decoder.encoder, self.decoder.capacity
-        ids = {name: value for name, value in special.items() if name.endswith("token_id")}
+        ids: dict[str, Any] = {**special.token_ids()}
         self.config = PretrainedConfig(is_encoder_decoder=self.encoding is not None)
         self.generation_config: Any = GenerationConfig(**ids)  # type: ignore[no-untyped-call]
         self.device = torch.device("cpu")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from pipeline.errors import UsageError
+from pipeline.records.export import GenerationSpec
 from pipeline.tasks.options import GenerateOptions
 
 UNSET = 20  # transformers' max_length where nobody set one
@@ -20,15 +20,15 @@ class Room:
     owner: str
 
 
-def room_of(special: Mapping[str, Any], capacity: int) -> Room | None:
+def room_of(special: GenerationSpec, capacity: int) -> Room | None:
     """Return the positions there are for prompt and answer, None where nobody limits them.
 
     Args:
-        special: Token ids and lengths from the export facts.
+        special: Token ids and lengths of the model.
         capacity: Positions of a cache of fixed size, 0 for one that grows.
     """
-    limit = special.get("max_length")
-    own = limit if isinstance(limit, int) and limit > UNSET else None
+    limit = special.max_length
+    own = limit if limit is not None and limit > UNSET else None
     if capacity and (own is None or capacity < own):
         return Room(capacity, "cache")
     return None if own is None else Room(own, "model")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from pipeline.artifacts import Artifact, Folder, open_folder
 from pipeline.errors import FolderError, UsageError
+from pipeline.records.export import ExportRecord
+from pipeline.records.tensors import TensorSpec
 from pipeline.stages.runners.base import Runner
 from pipeline.stages.runners.open import open_runner
 from pipeline.tasks.options import TextOptions
@@ -36,8 +37,8 @@ class TextSource:
     ) -> None:
         self._stack = ExitStack()
         self.folder = open_folder(options.folder)
-        self.facts = self.folder.require("export", EXPORT_FIX).facts
-        self.task = str(self.facts["task"])
+        self.exported = ExportRecord.of(self.folder.require("export", EXPORT_FIX))
+        self.task = self.exported.task
         if self.task not in tasks:
             raise UsageError(
                 f"this model does {self.task}, not {' or '.join(tasks)}",
@@ -52,7 +53,7 @@ class TextSource:
             if options.runner == "torch":
                 self.variant, self.parts = "torch float32", self._torch()
             else:
-                self.variant, files = _files(self.folder, self.facts, options.runner)
+                self.variant, files = _files(self.folder, self.exported, options.runner)
                 for part, file in files.items():
                     runner = open_runner(file, threads=options.threads, huge_pages=huge_pages)
                     self.parts[part] = self._stack.enter_context(runner)
@@ -64,7 +65,7 @@ class TextSource:
         from pipeline.stages.export.load import reload_parts
         from pipeline.stages.runners.torch_runner import TorchRunner
 
-        loaded = reload_parts(self.facts, self.folder.path)
+        loaded = reload_parts(self.exported.model, self.folder.path)
         return {
             part.name: TorchRunner(part.module, tuple(part.inputs), part.outputs)
             for part in loaded.parts
@@ -77,14 +78,14 @@ class TextSource:
         Raises:
             UsageError: None came with the model.
         """
-        name = self.facts.get("tokenizer")
-        if not name:
+        name = self.exported.tokenizer
+        if name is None:
             raise UsageError(
                 "no tokenizer came with this model",
                 where=str(self.folder.path),
                 fix="export a checkpoint folder that holds its tokenizer's files",
             )
-        return self.folder.path / str(name)
+        return self.folder.path / name
 
     def tokenizer(self) -> Any:
         """Return the transformers tokenizer of the artifact."""
@@ -96,9 +97,9 @@ class TextSource:
         fast: Any = PreTrainedTokenizerFast
         return fast(tokenizer_file=str(folder / "tokenizer.json"))
 
-    def inputs(self, part: str) -> list[Mapping[str, Any]]:
-        """Return the export facts of a part's inputs."""
-        return list(self.facts["parts"][part]["inputs"])
+    def inputs(self, part: str) -> tuple[TensorSpec, ...]:
+        """Return what a part takes."""
+        return self.exported.parts[part].inputs
 
     def close(self) -> None:
         """Release every runner."""
@@ -123,7 +124,7 @@ COMMAND = {
 }
 
 
-def _files(folder: Folder, exported: Mapping[str, Any], runner: str) -> tuple[str, dict[str, Path]]:
+def _files(folder: Folder, exported: ExportRecord, runner: str) -> tuple[str, dict[str, Path]]:
     """Return the best variant for the runner and its files by part."""
     if runner == "tensorrt":
         names = [name for name in folder.stages() if name.startswith("build-engine")]
@@ -135,6 +136,6 @@ def _files(folder: Folder, exported: Mapping[str, Any], runner: str) -> tuple[st
         artifact: Artifact = folder.require(name, fix)
         files = {part: folder.path / str(about["file"]) for part, about in
                  artifact.facts["parts"].items()}  # fmt: skip
-        if files.keys() >= exported["parts"].keys():
+        if files.keys() >= exported.parts.keys():
             return name, files
     raise FolderError(f"nothing here runs on {runner}", where=str(folder.path), fix=fix)

@@ -12,6 +12,8 @@ import torch
 from transformers import StoppingCriteriaList, StopStringCriteria
 
 from pipeline.errors import UsageError
+from pipeline.records.export import GenerationSpec
+from pipeline.records.tensors import TensorSpec
 from pipeline.stages.runners.kv_cache import PAST
 from pipeline.tasks.adapter import RunnerForGeneration
 from pipeline.tasks.clock import Sink, TokenClock
@@ -92,7 +94,7 @@ def generate_rows(
     stream: Sink | None = None,
 ) -> Generation:
     """Return answers for prompts given as ids, with an open source."""
-    special = dict(source.facts.get("generation") or {})
+    special = source.exported.generation or GenerationSpec()
     part = "decoder" if "decoder" in source.parts else next(iter(source.parts))
     inputs = source.inputs(part)
     _check_cache(source, inputs)
@@ -100,7 +102,7 @@ def generate_rows(
     _check_rows(rows)
     room, has_encoder = room_of(special, model.capacity), model.encoding is not None
     options, notes = fitted(options, rows, room, has_encoder=has_encoder)
-    ends, pad = special.get("eos_token_id"), _padding(special)
+    pad = _padding(special)
     ids, mask = padded(rows, pad, left=not has_encoder)
     arguments = _arguments(options, tokenizer, pad)
     clock = TokenClock(tokenizer if stream is not None and len(rows) == 1 else None, stream)
@@ -118,17 +120,14 @@ def generate_rows(
         )  # fmt: skip
     seconds = time.perf_counter() - started
     skip = 1 if model.encoding is not None else ids.shape[1]
-    tokens = tuple(_trimmed(row[skip:].tolist(), ends, pad) for row in made)
+    tokens = tuple(_trimmed(row[skip:].tolist(), special.ends, pad) for row in made)
     texts = tuple(_shown(tokenizer, row, options.stop) for row in tokens)
     return Generation(texts, tokens, source.variant, clock.first - started, seconds, notes)
 
 
-def _padding(special: dict[str, Any]) -> int:
+def _padding(special: GenerationSpec) -> int:
     """Return the id that fills up rows: an end mark where the model names none."""
-    pad, ends = special.get("pad_token_id"), special.get("eos_token_id")
-    if pad is None:
-        pad = ends[0] if isinstance(ends, list) else (ends if ends is not None else 0)
-    return int(pad)
+    return special.pad if special.pad is not None else next(iter(special.ends), 0)
 
 
 @contextmanager
@@ -169,8 +168,8 @@ def padded(
     return ids, mask
 
 
-def _check_cache(source: TextSource, inputs: Sequence[Any]) -> None:
-    if not any(str(entry["name"]).startswith(PAST) for entry in inputs):
+def _check_cache(source: TextSource, inputs: Sequence[TensorSpec]) -> None:
+    if not any(entry.name.startswith(PAST) for entry in inputs):
         raise UsageError(
             "the exported decoder has no cache",
             where=str(source.folder.path),
@@ -208,9 +207,9 @@ def _stops(options: GenerateOptions, tokenizer: Any, clock: TokenClock) -> Stopp
     return found
 
 
-def _trimmed(row: list[int], ends: Any, pad: int) -> tuple[int, ...]:
+def _trimmed(row: list[int], ends: Sequence[int], pad: int) -> tuple[int, ...]:
     """Return the ids up to the end mark."""
-    stops = set(ends if isinstance(ends, list) else [ends]) | {pad} if ends is not None else set()
+    stops = {*ends, pad} if ends else set()
     for place, token in enumerate(row):
         if token in stops:
             return tuple(row[:place])

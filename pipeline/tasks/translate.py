@@ -31,9 +31,10 @@ def translate_texts(options: GenerateOptions, progress: Progress = SILENT) -> Ge
         else:
             tokenizer, notes = source.tokenizer(), []
             rows = [list(tokenizer(text)["input_ids"]) for text in options.texts]
-        limit = (source.facts.get("generation") or {}).get("max_length")
-        if isinstance(limit, int):
-            options = replace(options, max_new_tokens=min(options.max_new_tokens, limit - 1))
+        special = source.exported.generation
+        if special is not None and special.max_length is not None:
+            most = special.max_length - 1
+            options = replace(options, max_new_tokens=min(options.max_new_tokens, most))
         made = generate_rows(source, options, tokenizer, rows)
     return replace(made, texts=tuple(text.strip() for text in made.texts), notes=tuple(notes))
 

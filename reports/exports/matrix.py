@@ -104,6 +104,7 @@ def save_random(name: str, folder: Path) -> None:
 def export_once(model: str, exporter: str, kv_cache: str) -> dict[str, Any]:
     """Return what one export came to."""
     from pipeline.errors import PipelineError
+    from pipeline.records.export import ExportRecord
     from pipeline.stages.export.options import ExportOptions
     from pipeline.stages.export.stage import export_model
 
@@ -111,16 +112,16 @@ def export_once(model: str, exporter: str, kv_cache: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         try:
             options = ExportOptions(model, Path(folder), exporter=exporter, kv_cache=kv_cache)  # type: ignore[arg-type]
-            facts = export_model(options).facts
+            record = ExportRecord.of(export_model(options))
         except PipelineError as err:
             return {"ok": False, "why": err.what.splitlines()[0]}
     return {
         "ok": True,
-        "task": facts["task"],
+        "task": record.task,
         "seconds": round(time.monotonic() - started, 1),
-        "difference": max(facts["proof"]["largest_relative_difference"].values()),
-        "nodes": {name: part["nodes"] for name, part in facts["parts"].items()},
-        "sizes": sorted({size for part in facts["parts"].values() for size in part["dims"]}),
+        "difference": max(record.proof.largest_relative_difference.values()),
+        "nodes": {name: part.nodes for name, part in record.parts.items()},
+        "sizes": sorted({size for part in record.parts.values() for size in part.dims}),
     }
 
 

@@ -16,6 +16,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from pipeline.records.export import ExportRecord
 from reports.exports.render import COLUMNS, WHOLE, known, write
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -55,7 +56,7 @@ def measure(model: str, folder: Path) -> dict[str, str]:
         "exports": "yes",
         "sizes": sizes(folder, graphs),
         **judged(json.loads((folder / "parity/parity.json").read_text()), len(graphs)),
-        "tokens": tokens(folder, exported.facts, graphs),
+        "tokens": tokens(folder, ExportRecord.of(exported), graphs),
         **{target: fused(artifact.facts["parts"]) for target, artifact in made.items()},
     }
 
@@ -92,7 +93,7 @@ def judged(parity: Mapping[str, Any], variants: int) -> dict[str, str]:
     }
 
 
-def tokens(folder: Path, facts: Mapping[str, Any], graphs: Mapping[str, Any]) -> str:
+def tokens(folder: Path, exported: ExportRecord, graphs: Mapping[str, Any]) -> str:
     """Return whether every graph chooses the tokens PyTorch chooses, for a model that generates."""
     import numpy as np
 
@@ -101,11 +102,10 @@ def tokens(folder: Path, facts: Mapping[str, Any], graphs: Mapping[str, Any]) ->
     from pipeline.stages.runners.open import open_runner
     from pipeline.stages.runners.torch_runner import TorchRunner
 
-    part = "decoder" if "decoder" in facts["parts"] else "model"
-    inputs, special = facts["parts"][part]["inputs"], facts.get("generation") or {}
-    if not any(str(entry["name"]).startswith("past_key_values.") for entry in inputs):
+    inputs, special = exported.last_part.inputs, exported.generation
+    if not any(entry.name.startswith("past_key_values.") for entry in inputs):
         return "–"
-    start = special.get("decoder_start_token_id") if part == "decoder" else None
+    start = special.start if special is not None and "encoder" in exported.parts else None
     ids = np.random.default_rng(0).integers(3, 90, (2, 8))
 
     def generate(runners: dict[str, Any]) -> list[list[int]]:
@@ -113,7 +113,7 @@ def tokens(folder: Path, facts: Mapping[str, Any], graphs: Mapping[str, Any]) ->
         made = greedy(decoder, ids, np.ones_like(ids), start=start, end=(), max_new=NEW_TOKENS)
         return made.tokens
 
-    parts = reload_parts(facts, folder).parts
+    parts = reload_parts(exported.model, folder).parts
     wanted = generate({p.name: TorchRunner(p.module, tuple(p.inputs), p.outputs) for p in parts})
     off = []
     for name, about in graphs.items():

@@ -26,6 +26,7 @@ from pipeline.perf.contenders import default_threads, folder_contenders
 from pipeline.perf.jobs import part_jobs
 from pipeline.perf.options import PerfOptions
 from pipeline.perf.own_optimizer import optimize_with_runtime
+from pipeline.records.export import ExportRecord
 from reports import common
 from reports.latency.floor import products_alone
 
@@ -81,12 +82,14 @@ def by_onnxscript(source: Path, target: Path) -> None:
 def contenders_of(folder: Path, temp: Path) -> tuple[list[Contender], dict[str, str]]:
     """Return everyone who takes part, and who could not be made with the reason."""
     opened, threads = open_folder(folder), default_threads()
-    facts = opened.require("export", "").facts
+    exported = ExportRecord.of(opened.require("export", ""))
     others = {name: opened.require(name, "").facts for name in opened.stages()
               if name == f"optimize.{OURS}"}  # fmt: skip
-    made, left = folder_contenders(folder, facts, others, ("eager", "compile", "ort"), threads)
-    ((part, about),) = facts["parts"].items()
-    source = folder / about["file"]
+    made, left = folder_contenders(
+        folder, exported.parts, others, ("eager", "compile", "ort"), threads
+    )
+    ((part, about),) = exported.parts.items()
+    source = folder / about.file
     makers = {
         "ort-optimizer": optimize_with_runtime, "onnxscript": by_onnxscript, FLOOR: products_alone,
     }  # fmt: skip
@@ -107,9 +110,9 @@ def measured(name: str, arguments: argparse.Namespace) -> dict:
     from pipeline.graph.files.model_file import load_model
 
     folder = exported(name, arguments.work)
-    facts = open_folder(folder).require("export", "").facts
-    ((part, about),) = facts["parts"].items()
-    batch, length = list(about["dims"])[:2]
+    record = ExportRecord.of(open_folder(folder).require("export", ""))
+    ((part, about),) = record.parts.items()
+    batch, length = list(about.dims)[:2]
     shapes = [tuple(map(int, text.split("x"))) for text in arguments.shapes.split(",")]
     options = PerfOptions(
         (folder,), sessions=arguments.sessions, rounds=arguments.rounds,
@@ -118,7 +121,7 @@ def measured(name: str, arguments: argparse.Namespace) -> dict:
     with tempfile.TemporaryDirectory(dir=arguments.work) as temp:
         made, left = contenders_of(folder, Path(temp))
         plans = [("", {batch: b, length: s}) for b, s in shapes]
-        jobs = part_jobs(part, load_model(folder / about["file"]), plans, Path(temp))
+        jobs = part_jobs(part, load_model(folder / about.file), plans, Path(temp))
         result = measure_contenders(options, made, jobs, left, BASELINES, Shown())
     result["shapes"] = {job.name: f"{b} x {s}" for job, (b, s) in zip(jobs, shapes, strict=True)}
     return result

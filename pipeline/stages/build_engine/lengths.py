@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.errors import UsageError
-from pipeline.stages.build_engine.shapes import DimRange
+from pipeline.records.tensors import SizeRange
 
 _DISTINCT_LIMIT = 256
 
@@ -49,7 +49,7 @@ def read_lengths(path: Path, default_dim: str) -> dict[str, list[int]]:
 
 def ranges_from_lengths(
     lengths: dict[str, list[int]], profiles: int, split: str
-) -> tuple[dict[str, DimRange], ...]:
+) -> tuple[dict[str, SizeRange], ...]:
     """Return one set of ranges per profile; the dim `split` is divided, the others span all.
 
     The favoured value of each range is the 90th percentile: engines tuned near the top of the
@@ -62,9 +62,9 @@ def ranges_from_lengths(
     return tuple({**shared, split: _span(group)} for group in groups)
 
 
-def _span(values: Sequence[int]) -> DimRange:
+def _span(values: Sequence[int]) -> SizeRange:
     ordered = sorted(values)
-    return DimRange(ordered[0], ordered[int(0.9 * (len(ordered) - 1))], ordered[-1])
+    return SizeRange(ordered[0], ordered[int(0.9 * (len(ordered) - 1))], ordered[-1])
 
 
 def _split(ordered: Sequence[int], groups: int) -> list[list[int]]:

@@ -9,7 +9,8 @@ from typing import Literal
 
 from pipeline.errors import UsageError
 from pipeline.options import settle
-from pipeline.stages.build_engine.shapes import DimRange, Shape, check_shape, dim_range
+from pipeline.records.tensors import SizeRange
+from pipeline.stages.build_engine.shapes import Shape, check_shape, dim_range
 from pipeline.stages.build_engine.targets import ordered_targets
 from pipeline.types import Precision
 
@@ -95,7 +96,7 @@ class BuildEngineOptions:
                 "--profile-from and --min/opt/maxShapes both define profiles", fix="use one"
             )
 
-    def ranges(self) -> dict[str, DimRange]:
+    def ranges(self) -> dict[str, SizeRange]:
         """Return `dims` with smallest, favoured and largest value spelled out.
 
         Raises:

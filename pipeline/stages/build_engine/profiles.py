@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 from pipeline.errors import UsageError
+from pipeline.records.tensors import SizeRange
 from pipeline.stages.build_engine.shapes import (
-    DimRange,
     InputSpec,
     Profile,
     Shape,
@@ -18,9 +18,9 @@ from pipeline.stages.build_engine.shapes import (
 
 Shapes: TypeAlias = Mapping[str, Shape]
 
-BATCH_DEFAULT = DimRange(1, 4, 8)
-LENGTH_DEFAULT = DimRange(1, 128, 512)
-PAST_DEFAULT = DimRange(0, 128, 511)
+BATCH_DEFAULT = SizeRange(1, 4, 8)
+LENGTH_DEFAULT = SizeRange(1, 128, 512)
+PAST_DEFAULT = SizeRange(0, 128, 511)
 
 
 def profiles_from_flags(
@@ -61,14 +61,14 @@ def _triple(name: str, low: Shape | None, mid: Shape | None, high: Shape | None)
 
 def default_ranges(
     inputs: Sequence[InputSpec], limits: Mapping[str, int] | None = None
-) -> dict[str, DimRange]:
+) -> dict[str, SizeRange]:
     """Return a range for every named dim, by the place it stands in.
 
     Args:
         inputs: The graph's inputs.
         limits: The largest value a dim may take, e.g. the rows of a position table.
     """
-    ranges: dict[str, DimRange] = {}
+    ranges: dict[str, SizeRange] = {}
     for spec in inputs:
         for axis, dim in enumerate(spec.dims):
             for name in sorted(names_in(dim)):
@@ -76,17 +76,17 @@ def default_ranges(
     for name, limit in (limits or {}).items():
         if name in ranges:
             old = ranges[name]
-            ranges[name] = DimRange(min(old.min, limit), min(old.opt, limit), min(old.max, limit))
+            ranges[name] = SizeRange(min(old.min, limit), min(old.opt, limit), min(old.max, limit))
     return ranges
 
 
-def _default(name: str, axis: int) -> DimRange:
+def _default(name: str, axis: int) -> SizeRange:
     if axis == 0:
         return BATCH_DEFAULT
     return PAST_DEFAULT if "past" in name.lower() else LENGTH_DEFAULT
 
 
-def profile_from_ranges(inputs: Sequence[InputSpec], ranges: Mapping[str, DimRange]) -> Profile:
+def profile_from_ranges(inputs: Sequence[InputSpec], ranges: Mapping[str, SizeRange]) -> Profile:
     """Return the profile that gives every input its shapes at the ends of the named ranges.
 
     Raises:

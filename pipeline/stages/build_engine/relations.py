@@ -12,12 +12,12 @@ import onnx_ir as ir
 
 from pipeline.errors import PipelineError
 from pipeline.inputs import InputMaker
-from pipeline.stages.build_engine.shapes import DimRange
+from pipeline.records.tensors import SizeRange
 
 
 def consistent(
-    model: ir.Model, ranges: Mapping[str, DimRange], given: Collection[str]
-) -> dict[str, DimRange]:
+    model: ir.Model, ranges: Mapping[str, SizeRange], given: Collection[str]
+) -> dict[str, SizeRange]:
     """Return the ranges with those of dependent dims computed from the others.
 
     Args:
@@ -46,6 +46,6 @@ def consistent(
     return {
         name: old
         if name in free or any(name not in sizes_at for sizes_at in ends)
-        else DimRange(*(sizes_at[name] for sizes_at in ends))
+        else SizeRange(*(sizes_at[name] for sizes_at in ends))
         for name, old in ranges.items()
     }

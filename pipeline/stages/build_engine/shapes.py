@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from pipeline.errors import UsageError
+from pipeline.records.tensors import SizeRange
 
 Shape: TypeAlias = tuple[int, ...]
 
@@ -24,15 +25,6 @@ class InputSpec:
     def dynamic(self) -> bool:
         """Whether any dim depends on the run."""
         return any(isinstance(d, str) for d in self.dims)
-
-
-@dataclass(frozen=True)
-class DimRange:
-    """The smallest, the favoured and the largest value of one named dim."""
-
-    min: int
-    opt: int
-    max: int
 
 
 @dataclass(frozen=True)
@@ -53,7 +45,7 @@ def check_shape(name: str, shape: Shape) -> None:
         raise UsageError(f"input {name!r} cannot have the shape {'x'.join(map(str, shape))}")
 
 
-def dim_range(name: str, values: int | Sequence[int]) -> DimRange:
+def dim_range(name: str, values: int | Sequence[int]) -> SizeRange:
     """Return the range of a named dim from its value, from two ends, or from all three numbers.
 
     Raises:
@@ -67,7 +59,7 @@ def dim_range(name: str, values: int | Sequence[int]) -> DimRange:
         raise UsageError(
             f"the range {told} of {name} does not ascend", fix="0 <= MIN <= OPT <= MAX"
         )
-    return DimRange(low, middle, high)
+    return SizeRange(low, middle, high)
 
 
 def evaluate(dim: int | str, sizes: Mapping[str, int]) -> int | None:

@@ -9,7 +9,9 @@ from typing import Any
 
 from pipeline.artifacts import Artifact, Folder, open_folder
 from pipeline.errors import FolderError, UsageError
-from pipeline.stages.build_engine.shapes import DimRange
+from pipeline.records.export import ExportedPart, ExportRecord
+from pipeline.records.record import read
+from pipeline.records.tensors import SizeRange
 from pipeline.types import Precision
 
 _PREFIX = "optimize."
@@ -17,7 +19,7 @@ _ENGINE_TARGETS = ("tensorrt-rtx", "tensorrt")
 
 
 @dataclass(frozen=True)
-class Part:
+class GraphToBuild:
     """One graph to build.
 
     Attributes:
@@ -28,19 +30,19 @@ class Part:
 
     name: str
     file: Path
-    ranges: Mapping[str, DimRange] = field(default_factory=dict)
+    ranges: Mapping[str, SizeRange] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Source:
+class EngineSource:
     """What is built, what it is called, and the artifact it comes from."""
 
     variant: str
-    parts: tuple[Part, ...]
+    parts: tuple[GraphToBuild, ...]
     parent: Artifact | None = None
 
 
-def find_source(path: Path, precision: Precision | None) -> Source:
+def find_source(path: Path, precision: Precision | None) -> EngineSource:
     """Return the graphs behind a path.
 
     Raises:
@@ -53,10 +55,10 @@ def find_source(path: Path, precision: Precision | None) -> Source:
         raise UsageError(
             f"no such file or folder: {path}", fix="an ONNX file or an artifact folder"
         )
-    return Source("", (Part("model", path),))
+    return EngineSource("", (GraphToBuild("model", path),))
 
 
-def _from_folder(folder: Folder, precision: Precision | None) -> Source:
+def _from_folder(folder: Folder, precision: Precision | None) -> EngineSource:
     variants = [s.removeprefix(_PREFIX) for s in folder.stages() if s.startswith(_PREFIX)]
     wanted = [v for v in variants if v.startswith(_ENGINE_TARGETS)]
     fix = "pipeline optimize DIR --target tensorrt --precision fp16"
@@ -77,14 +79,15 @@ def _from_folder(folder: Folder, precision: Precision | None) -> Source:
         )
     artifact = folder.require(_PREFIX + wanted[0], fix)
     exported = folder.stage("export")
-    known: Mapping[str, Any] = exported.facts.get("parts", {}) if exported else {}
+    known = ExportRecord.of(exported).parts if exported else {}
     parts = tuple(
-        Part(name, folder.path / facts["file"], _ranges({**known.get(name, {}), **facts}))
+        GraphToBuild(name, folder.path / facts["file"], _ranges(facts, known.get(name)))
         for name, facts in artifact.facts["parts"].items()
     )
-    return Source(wanted[0], parts, artifact)
+    return EngineSource(wanted[0], parts, artifact)
 
 
-def _ranges(facts: Mapping[str, Any]) -> dict[str, DimRange]:
-    dims = facts.get("dims") or {}
-    return {n: DimRange(int(d["min"]), int(d["opt"]), int(d["max"])) for n, d in dims.items()}
+def _ranges(facts: Mapping[str, Any], known: ExportedPart | None) -> Mapping[str, SizeRange]:
+    if facts.get("dims"):
+        return read(dict[str, SizeRange], facts["dims"])
+    return known.dims if known is not None else {}

@@ -21,6 +21,7 @@ from pipeline.errors import (
     UsageError,
 )
 from pipeline.options import plain
+from pipeline.records.tensors import SizeRange
 from pipeline.stages.build_engine.lengths import ranges_from_lengths, read_lengths
 from pipeline.stages.build_engine.options import BuildEngineOptions
 from pipeline.stages.build_engine.plan import PlanReport, build_plan
@@ -31,8 +32,8 @@ from pipeline.stages.build_engine.profiles import (
     profiles_from_flags,
 )
 from pipeline.stages.build_engine.request import PlanRequest
-from pipeline.stages.build_engine.shapes import DimRange, Profile
-from pipeline.stages.build_engine.source import Part, Source, find_source
+from pipeline.stages.build_engine.shapes import Profile
+from pipeline.stages.build_engine.source import EngineSource, GraphToBuild, find_source
 from pipeline.stages.build_engine.targets import check_rtx_targets, tag
 from pipeline.tensorrt_api import Flavour
 from pipeline.types import SILENT, Json, Progress
@@ -78,7 +79,7 @@ def build_engines(options: BuildEngineOptions, progress: Progress = SILENT) -> A
 
 def _one_file(
     options: BuildEngineOptions,
-    source: Source,
+    source: EngineSource,
     flavour: Flavour,
     targets: tuple[str, ...],
     progress: Progress,
@@ -110,7 +111,7 @@ def _one_file(
 
 def _build(
     options: BuildEngineOptions,
-    part: Part,
+    part: GraphToBuild,
     plan: Path,
     flavour: Flavour,
     targets: tuple[str, ...],
@@ -179,7 +180,7 @@ def _reduce(request: PlanRequest, output: Path, error: PipelineError, progress: 
             progress.note(f"not reduced: {other.what}")
 
 
-def _require_attention(graph: Graph, part: Part) -> None:
+def _require_attention(graph: Graph, part: GraphToBuild) -> None:
     if not graph.attention_count and graph.softmax_count:
         raise ClaimError(
             f"no attention operator in the graph, but {graph.softmax_count} Softmax: nothing is "
@@ -190,7 +191,7 @@ def _require_attention(graph: Graph, part: Part) -> None:
 
 
 def make_profiles(
-    options: BuildEngineOptions, graph: Graph, known: Mapping[str, DimRange]
+    options: BuildEngineOptions, graph: Graph, known: Mapping[str, SizeRange]
 ) -> tuple[Profile, ...]:
     """Return the profiles: from shape flags, from lengths, from named dims, from defaults.
 
@@ -211,7 +212,7 @@ def make_profiles(
             )
         ranges[name] = values
         given.add(name)
-    sets: Sequence[Mapping[str, DimRange]] = ({},)
+    sets: Sequence[Mapping[str, SizeRange]] = ({},)
     if options.profile_from is not None:
         split = _length_dim(graph)
         lengths = read_lengths(options.profile_from, split)
@@ -254,7 +255,7 @@ def _targets(options: BuildEngineOptions, flavour: Flavour) -> tuple[str, ...]:
 
 
 def _recipe(
-    options: BuildEngineOptions, source: Source, flavour: Flavour, targets: tuple[str, ...]
+    options: BuildEngineOptions, source: EngineSource, flavour: Flavour, targets: tuple[str, ...]
 ) -> dict[str, Json]:
     """Return what a plan depends on; where things lie and time limits are left out."""
     left_out = ("model", "output", "timeout_s", "reduce", "timing_cache_file", "backend",

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.errors import ExportError, ValueBranchError
+from pipeline.records.export import ExportedPart
+from pipeline.records.tensors import TensorSpec
 from pipeline.stages.export.boundaries import boundaries_of
 from pipeline.stages.export.clean import clean_model, name_sizes, transpose_by_reference
 from pipeline.stages.export.coverage import beyond, compute_coverage
@@ -22,7 +24,7 @@ from pipeline.stages.export.prove import (
     prove_part,
 )
 from pipeline.stages.export.weights_file import Written, write_weights
-from pipeline.types import Json, Progress
+from pipeline.types import Progress
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -39,14 +41,14 @@ class Exported:
 
     Attributes:
         exporter: The one that held.
-        parts: Facts of each part: file, inputs, outputs, dims.
+        parts: What is told of each part.
         weights: The data file shared by the parts.
         differences: Largest relative difference to PyTorch met in each part's proof.
         rejected: Exporter -> why its result was not taken.
     """
 
     exporter: str
-    parts: dict[str, Json]
+    parts: dict[str, ExportedPart]
     weights: Written
     differences: dict[str, float]
     rejected: dict[str, str]
@@ -131,8 +133,8 @@ def _attempt(
         further[part.name] += beyond(part, new)
         every = sorted(probes[part.name] + further[part.name], key=lambda probe: not probe.rule)
         differences[part.name] = prove_part(path, part, every)
-    facts: dict[str, Json] = {p.name: part_facts(models[p.name], p) for p in parts}
-    return Exported(exporter, facts, written, differences, rejected)
+    told = {part.name: part_record(models[part.name], part) for part in parts}
+    return Exported(exporter, told, written, differences, rejected)
 
 
 def _trace(exporter: str, part: ExportPart, opset: int) -> ir.Model:
@@ -157,28 +159,26 @@ def _save(model: ir.Model, path: Path) -> None:
     ir.save(model, path)
 
 
-def part_facts(model: ir.Model, part: ExportPart) -> dict[str, Json]:
-    """Return what later stages need to know of a part, for the manifest."""
-    facts: dict[str, Json] = {
-        "file": f"onnx/{part.name}.exported.onnx",
-        "inputs": [value_facts(value) for value in model.graph.inputs],
-        "outputs": [value_facts(value) for value in model.graph.outputs],
-        "dims": {n: {"min": r.min, "opt": r.opt, "max": r.max} for n, r in part.dims.items()},
-        "opset": model.opset_imports[""],
-        "nodes": len(list(model.graph)),
-    }
-    if part.capacity:
-        facts["cache_capacity"] = part.capacity
-    return facts
+def part_record(model: ir.Model, part: ExportPart) -> ExportedPart:
+    """Return what later stages need to know of a part."""
+    return ExportedPart(
+        file=f"onnx/{part.name}.exported.onnx",
+        inputs=tuple(tensor_spec(value) for value in model.graph.inputs),
+        outputs=tuple(tensor_spec(value) for value in model.graph.outputs),
+        dims=part.dims,
+        opset=model.opset_imports[""],
+        nodes=len(list(model.graph)),
+        cache_capacity=part.capacity,
+    )
 
 
-def value_facts(value: ir.Value) -> dict[str, Json]:
+def tensor_spec(value: ir.Value) -> TensorSpec:
     """Return name, dtype and shape of an input or output."""
     import onnx_ir as ir
 
     shape = value.shape if value.shape is not None else ()
-    dims: list[Json] = [d.value if isinstance(d, ir.SymbolicDim) else int(d) for d in shape]
-    return {"name": value.name, "dtype": _dtype_name(value), "shape": dims}
+    dims = (d.value if isinstance(d, ir.SymbolicDim) else int(d) for d in shape)
+    return TensorSpec(value.name or "", _dtype_name(value), tuple(dims))
 
 
 def _dtype_name(value: ir.Value) -> str:

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.errors import UsageError
-from pipeline.stages.export.parts import Axes, SizeRange
+from pipeline.records.tensors import SizeRange
+from pipeline.stages.export.parts import Axes
 
 BATCH, LENGTH = 2, 7  # of the examples; they are resized before use
 BATCHES = SizeRange(1, 1, 16)

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from pipeline.errors import ExportError, UsageError, first_line
+from pipeline.records.tensors import SizeRange
 from pipeline.stages.export import hf_wrappers as wrappers
 from pipeline.stages.export.hf_inputs import (
     BATCH,
@@ -20,7 +21,7 @@ from pipeline.stages.export.hf_inputs import (
     past_lengths,
 )
 from pipeline.stages.export.options import KvCache
-from pipeline.stages.export.parts import ExportPart, SizeRange, free_names
+from pipeline.stages.export.parts import ExportPart, free_names
 from pipeline.stages.export.static_cache import static_decoder_part
 
 PAST = 5  # positions of the example cache

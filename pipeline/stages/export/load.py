@@ -6,17 +6,18 @@ Other stages come here too when they need the PyTorch model an artifact was expo
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import BadModelError, UsageError
+from pipeline.records.export import GenerationSpec, ModelSource
+from pipeline.records.tensors import SizeRange
 from pipeline.stages.export.checkpoint import Checkpoint, read_checkpoint
 from pipeline.stages.export.options import ExportOptions
-from pipeline.stages.export.parts import ExportPart, SizeRange
+from pipeline.stages.export.parts import ExportPart
 from pipeline.stages.export.source import Source, resolve
-from pipeline.types import Json
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class LoadedParts:
     parts: tuple[ExportPart, ...]
     task: str
     random_weights: bool = False
-    generation: dict[str, Json] | None = None
+    generation: GenerationSpec | None = None
     save_tokenizer: Callable[[Path], None] | None = None
     sources: tuple[Path, ...] = field(default=())
 
@@ -75,22 +76,24 @@ def checkpoint_of(source: Source) -> Checkpoint:
     return read_checkpoint(source.path)
 
 
-def reload_parts(facts: Mapping[str, Any], folder: Path) -> LoadedParts:
+def reload_parts(model: ModelSource, folder: Path) -> LoadedParts:
     """Return the PyTorch parts an export artifact was made from.
 
     Args:
-        facts: The artifact's facts.
+        model: What the artifact's record says it came from.
         folder: The artifact's folder; a model given by path is found relative to it.
 
     Raises:
         PipelineError: The model is no longer where it was.
     """
-    told = dict(facts["model"]["options"])
-    if facts["model"].get("path"):
-        head, colon, function = str(facts["model"]["path"]).partition("::")
-        told["model"] = os.path.normpath(folder / head) + (f":{function}" if colon else "")
-    if told.get("checkpoint"):
-        told["checkpoint"] = Path(os.path.normpath(folder / str(told["checkpoint"])))
+    told: dict[str, Any] = vars(model.options)  # each value is checked by ExportOptions
+    if model.path:
+        head, colon, function = model.path.partition("::")
+        place = os.path.normpath(folder / head) + (f":{function}" if colon else "")
+        told = {**told, "model": place}
+    if model.options.checkpoint:
+        given = Path(os.path.normpath(folder / model.options.checkpoint))
+        told = {**told, "checkpoint": given}
     options = ExportOptions(output=folder, **told)
     return load_parts(resolve(options.model), options)
 
@@ -99,7 +102,7 @@ def _hugging_face(checkpoint: Checkpoint, options: ExportOptions) -> LoadedParts
     from pipeline.stages.export.hf_load import load_checkpoint
     from pipeline.stages.export.hf_parts import model_parts
     from pipeline.stages.export.last_logits import last_logits, refuse_unless_generating
-    from pipeline.stages.export.tokenizer import generation_facts, tokenizer_writer
+    from pipeline.stages.export.tokenizer import generation_spec, tokenizer_writer
 
     writer = tokenizer_writer(checkpoint, options)  # first: cheap, and it may refuse
     loaded = load_checkpoint(checkpoint, options)
@@ -111,7 +114,7 @@ def _hugging_face(checkpoint: Checkpoint, options: ExportOptions) -> LoadedParts
     return LoadedParts(
         tuple(parts),
         loaded.task,
-        generation=generation_facts(loaded.model),
+        generation=generation_spec(loaded.model),
         save_tokenizer=writer,
     )
 

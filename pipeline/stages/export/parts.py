@@ -7,20 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline.errors import UsageError
+from pipeline.records.tensors import SizeRange
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 Axes = dict[str, dict[int, str]]
-
-
-@dataclass(frozen=True)
-class SizeRange:
-    """Smallest, typical and largest size of a dimension."""
-
-    min: int
-    opt: int
-    max: int
 
 
 @dataclass(frozen=True)

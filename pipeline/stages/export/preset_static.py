@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.errors import UsageError
-from pipeline.stages.export.parts import ExportPart, SizeRange
+from pipeline.records.tensors import SizeRange
+from pipeline.stages.export.parts import ExportPart
 from pipeline.stages.export.tensor_scatter import tensor_scatter, visible
 
 PAST = "past_key_values."

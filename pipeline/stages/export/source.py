@@ -14,11 +14,10 @@ import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from pipeline.errors import UsageError
+from pipeline.records.export import SourceKind
 
-Kind = Literal["hf", "hub", "preset", "function"]
 _DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 _HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")  # ORG/NAME, as ./folder and /folder are not
 _ONNX = ".onnx"
@@ -36,7 +35,7 @@ class Source:
         function: Name of the user's function.
     """
 
-    kind: Kind
+    kind: SourceKind
     name: str
     path: Path | None = None
     module: str = ""

@@ -7,9 +7,16 @@ import hashlib
 import os
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pipeline.artifacts import Artifact, Folder, StageContext, open_folder, run_stage
+from pipeline.records.export import (
+    ExportProof,
+    ExportRecord,
+    ModelSource,
+    SharedWeights,
+    ToldOptions,
+)
 from pipeline.stages.export.load import LoadedParts, checkpoint_of, load_parts
 from pipeline.stages.export.options import ExportOptions
 from pipeline.stages.export.source import Source, own_models, resolve
@@ -34,7 +41,7 @@ def export_model(options: ExportOptions, progress: Progress = SILENT) -> Artifac
     loaded = load_parts(source, options) if source.kind == "function" else None
     recipe = {**plain_options(options), "model": identity(source, options, folder, loaded)}
     produce = functools.partial(_produce, options, source, loaded, progress)
-    return run_stage(folder, "export", recipe, {}, produce)
+    return run_stage(folder, "export", recipe, {}, produce, ExportRecord)
 
 
 def as_preset(options: ExportOptions) -> ExportOptions:
@@ -97,8 +104,8 @@ def _produce(
     loaded: LoadedParts | None,
     progress: Progress,
     context: StageContext,
-) -> dict[str, Any]:
-    """Write the files and return the facts."""
+) -> ExportRecord:
+    """Write the files and return what there is to say of them."""
     from pipeline.stages.export.core import export_parts
 
     if loaded is None:
@@ -118,49 +125,62 @@ def _produce(
         loaded.save_tokenizer(folder)
     elif loaded.generation is not None:
         notes.note("no tokenizer lies with the model: text commands will need one")
-    return facts_of(options, source, loaded, exported)
+    return record_of(options, source, loaded, exported)
 
 
-def facts_of(
+def record_of(
     options: ExportOptions, source: Source, loaded: LoadedParts, exported: Exported
-) -> dict[str, Any]:
+) -> ExportRecord:
     """Return what the manifest says about the export."""
-    told: dict[str, Json] = {**plain_options(options), "model": options.model}
-    model: dict[str, Json] = {
-        "source": source.name,
-        "kind": source.kind,
-        "random_weights": loaded.random_weights,
-        "options": told,
-    }
+    written = exported.weights
+    return ExportRecord(
+        task=loaded.task,
+        model=source_of(options, source, loaded),
+        parts=exported.parts,
+        opset=max(part.opset for part in exported.parts.values()),
+        exporter=exported.exporter,
+        rejected_exporters=exported.rejected,
+        kv_cache=_cache_form(options, loaded),
+        weights=SharedWeights(
+            file=f"onnx/{written.name}" if written.name else None,
+            bytes=written.bytes,
+            tensors=written.tensors,
+            shared=written.shared,
+        ),
+        proof=ExportProof(largest_relative_difference=exported.differences),
+        tokenizer="tokenizer" if loaded.save_tokenizer is not None else None,
+        generation=loaded.generation,
+    )
+
+
+def source_of(options: ExportOptions, source: Source, loaded: LoadedParts) -> ModelSource:
+    """Return what the model was made from; its places are relative to the folder."""
+    path, checkpoint, base = None, None, Path(options.output).resolve()
     if source.path is not None:
-        told["model"] = source.name
-        relative = os.path.relpath(source.path.resolve(), Path(options.output).resolve())
-        model["path"] = relative + (f"::{source.function}" if source.function else "")
+        path = os.path.relpath(source.path.resolve(), base)
+        path += f"::{source.function}" if source.function else ""
     if options.checkpoint is not None:
-        base = Path(options.output).resolve()
-        told["checkpoint"] = os.path.relpath(options.checkpoint.resolve(), base)
-    return {
-        "task": loaded.task,
-        "model": model,
-        "parts": exported.parts,
-        "opset": max(int(str(part["opset"])) for part in _dicts(exported.parts)),
-        "exporter": exported.exporter,
-        "rejected_exporters": exported.rejected,
-        "kv_cache": _cache_form(options, loaded),
-        "weights": {
-            "file": f"onnx/{exported.weights.name}" if exported.weights.name else None,
-            "bytes": exported.weights.bytes,
-            "tensors": exported.weights.tensors,
-            "shared": exported.weights.shared,
-        },
-        "proof": {"largest_relative_difference": exported.differences},
-        "tokenizer": "tokenizer" if loaded.save_tokenizer is not None else None,
-        "generation": loaded.generation,
-    }
-
-
-def _dicts(parts: dict[str, Json]) -> list[dict[str, Json]]:
-    return [part for part in parts.values() if isinstance(part, dict)]
+        checkpoint = os.path.relpath(options.checkpoint.resolve(), base)
+    told = ToldOptions(
+        model=options.model if source.path is None else source.name,
+        task=options.task,
+        dtype=options.dtype,
+        opset=options.opset,
+        exporter=options.exporter,
+        kv_cache=options.kv_cache,
+        capacity=options.capacity,
+        logits=options.logits,
+        trust_remote_code=options.trust_remote_code,
+        seed=options.seed,
+        checkpoint=checkpoint,
+    )
+    return ModelSource(
+        source=source.name,
+        kind=source.kind,
+        random_weights=loaded.random_weights,
+        options=told,
+        path=path,
+    )
 
 
 def _cache_form(options: ExportOptions, loaded: LoadedParts) -> str | None:

@@ -16,9 +16,10 @@ from torch import Tensor, nn
 from transformers.cache_utils import CacheLayerMixin, DynamicCache
 
 from pipeline.errors import ExportError, UsageError
+from pipeline.records.tensors import SizeRange
 from pipeline.stages.export.hf_inputs import BATCH, parameters
 from pipeline.stages.export.hf_wrappers import KINDS, flat_cache, given_cache, returned_cache
-from pipeline.stages.export.parts import ExportPart, SizeRange
+from pipeline.stages.export.parts import ExportPart
 from pipeline.stages.export.tensor_scatter import tensor_scatter, visible
 
 PAST = "past_key_values."

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import BadModelError, first_line
+from pipeline.records.export import GenerationSpec
+from pipeline.records.record import read
 from pipeline.stages.export.checkpoint import Checkpoint
 from pipeline.stages.export.exporters import quiet
 from pipeline.stages.export.hf_inputs import known_positions
 from pipeline.stages.export.options import ExportOptions
-from pipeline.types import Json
 
 Writer = Callable[[Path], None]
 PREPROCESSOR = "preprocessor_config.json"
-GENERATION = ("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id",
-              "forced_bos_token_id", "forced_eos_token_id", "suppress_tokens",
-              "begin_suppress_tokens", "max_length")  # fmt: skip
 
 
 def tokenizer_writer(checkpoint: Checkpoint, options: ExportOptions) -> Writer | None:
@@ -64,32 +63,43 @@ def _copy(file: Path, folder: Path) -> None:
     shutil.copyfile(file, folder / file.name)
 
 
-def generation_facts(model: Any) -> dict[str, Json] | None:
-    """Return the special tokens and lengths of a Hugging Face model that generates, else None."""
+def generation_spec(model: Any) -> GenerationSpec | None:
+    """Return the special tokens and lengths of a Hugging Face model that generates, else None.
+
+    Raises:
+        BadModelError: its configuration holds something else in their places.
+    """
     config = getattr(model, "generation_config", None)
     if config is None:
         return None
-    found: dict[str, Json] = {}
-    for name in GENERATION:
-        value = getattr(config, name, None)
-        if value is not None:
-            found[name] = list(value) if isinstance(value, list | tuple) else value
+    known = {field.name: getattr(config, field.name, None) for field in fields(GenerationSpec)}
+    found = {name: value for name, value in known.items() if value is not None}
     told = getattr(model, "config", None)
     if told is not None and not getattr(told, "is_encoder_decoder", False):
         positions = known_positions(model)
         found |= {"max_length": positions} if positions is not None else {}
-    return found
+    try:
+        return read(GenerationSpec, found)
+    except ValueError as err:
+        raise BadModelError(
+            f"the generation configuration cannot be used: {err}",
+            where="generation_config.json",
+            fix="token ids are whole numbers or lists of them, max_length is one number",
+        ) from err
 
 
-def preset_generation(model: Any) -> dict[str, Json] | None:
+def preset_generation(model: Any) -> GenerationSpec | None:
     """Return the special tokens of a model of ours that generates, else None."""
     config = getattr(model, "config", None)
-    found: dict[str, Json] = {}
-    for kind in ("bos", "eos", "pad"):
-        value = getattr(config, f"{kind}_id", None)
-        if isinstance(value, int):
-            found[f"{kind}_token_id"] = value
-    if "bos_token_id" in found and hasattr(config, "source_vocab"):
-        found["decoder_start_token_id"] = found["bos_token_id"]
+    ids = (getattr(config, f"{kind}_id", None) for kind in ("bos", "eos", "pad"))
+    bos, eos, pad = (value if isinstance(value, int) else None for value in ids)
+    if bos is None and eos is None and pad is None:
+        return None
     length = getattr(config, "max_length", None)
-    return {**found, "max_length": length} if found and isinstance(length, int) else found or None
+    return GenerationSpec(
+        bos_token_id=bos,
+        eos_token_id=eos,
+        pad_token_id=pad,
+        decoder_start_token_id=bos if hasattr(config, "source_vocab") else None,
+        max_length=length if isinstance(length, int) else None,
+    )

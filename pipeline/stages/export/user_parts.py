@@ -19,7 +19,8 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.errors import UsageError
-from pipeline.stages.export.parts import Axes, ExportPart, SizeRange, free_names, name_outputs
+from pipeline.records.tensors import SizeRange
+from pipeline.stages.export.parts import Axes, ExportPart, free_names, name_outputs
 
 DEFAULT_RANGES = {"batch": SizeRange(1, 1, 16)}
 LENGTH = SizeRange(1, 128, 512)

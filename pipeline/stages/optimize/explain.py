@@ -7,6 +7,7 @@ from typing import Any
 
 from pipeline.artifacts import open_folder
 from pipeline.fusion.plan import lowerings_for, plan_for
+from pipeline.records.export import ExportRecord
 from pipeline.stages.optimize.engine import optimize_file
 from pipeline.stages.optimize.options import ExplainOptions
 from pipeline.stages.optimize.proof import proving
@@ -34,7 +35,8 @@ def graphs_behind(path: Path) -> dict[str, Path]:
     if not path.is_dir():
         return {"model": path}
     exported = open_folder(path).require("export", "pipeline export MODEL -o DIR")
-    return {name: exported.path(facts["file"]) for name, facts in exported.facts["parts"].items()}
+    parts = ExportRecord.of(exported).parts
+    return {name: exported.path(part.file) for name, part in parts.items()}
 
 
 def list_lowerings(target: str) -> list[dict[str, str]]:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.artifacts import Artifact, StageContext, digest_file, open_folder, run_stage
 from pipeline.errors import UsageError
+from pipeline.records.export import ExportedPart, ExportRecord
+from pipeline.records.record import as_json
 from pipeline.stages.optimize.options import OptimizeOptions, refuse_without_kernels
 from pipeline.types import SILENT, Json, Progress
 
@@ -80,6 +82,7 @@ def _file_to_file(options: OptimizeOptions, output: Path, progress: Progress) ->
 def _into_folder(options: OptimizeOptions, output: Path, progress: Progress) -> Artifact:
     folder = open_folder(output, create=True)
     parents: dict[str, Artifact] = {}
+    parts: dict[str, tuple[Path, ExportedPart | None]] = {}
     recipe: dict[str, Json] = {
         "target": options.target,
         "precision": options.precision,
@@ -91,13 +94,11 @@ def _into_folder(options: OptimizeOptions, output: Path, progress: Progress) -> 
     }
     if options.model.is_dir():
         exported = open_folder(options.model).require("export", "pipeline export MODEL -o DIR")
-        parts = {
-            name: (exported.path(facts["file"]), facts)
-            for name, facts in exported.facts["parts"].items()
-        }
+        known = ExportRecord.of(exported).parts
+        parts = {name: (exported.path(part.file), part) for name, part in known.items()}
         parents["export"] = exported
     else:
-        parts = {"model": (options.model, {})}
+        parts = {"model": (options.model, None)}
         if not options.model.is_file():
             raise UsageError(f"no such file or folder: {options.model}")
         recipe["model"] = folder.digest_of(options.model)
@@ -107,7 +108,7 @@ def _into_folder(options: OptimizeOptions, output: Path, progress: Progress) -> 
 
 def _produce(
     options: OptimizeOptions,
-    parts: Mapping[str, tuple[Path, Mapping[str, Any]]],
+    parts: Mapping[str, tuple[Path, ExportedPart | None]],
     progress: Progress,
     context: StageContext,
 ) -> dict[str, Any]:
@@ -137,8 +138,14 @@ def _produce(
     }
 
 
-def _interface(known: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: known[key] for key in ("inputs", "outputs", "dims") if key in known}
+def _interface(known: ExportedPart | None) -> dict[str, Any]:
+    if known is None:
+        return {}
+    return {
+        "inputs": as_json(known.inputs),
+        "outputs": as_json(known.outputs),
+        "dims": as_json(known.dims),
+    }
 
 
 def _optimized(path: Path, options: OptimizeOptions, progress: Progress) -> tuple[ir.Model, Fused]:

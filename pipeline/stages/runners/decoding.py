@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.errors import UsageError
+from pipeline.records.tensors import TensorSpec
 from pipeline.stages.runners.base import Runner
 from pipeline.stages.runners.kv_cache import PAST, Arrays, KvCache, open_cache
 
@@ -52,7 +53,7 @@ class Decoder:
 
     Args:
         parts: {"encoder": ..., "decoder": ...} or {"model": ...}.
-        inputs: Export facts of the decoding part's inputs: entries {"name", "dtype", "shape"}.
+        inputs: What the decoding part takes, as the export's record says.
         pad_id: Id that fills up rows.
 
     Raises:
@@ -60,13 +61,13 @@ class Decoder:
     """
 
     def __init__(
-        self, parts: Mapping[str, Runner], inputs: Sequence[Mapping[str, Any]], pad_id: int = 0
+        self, parts: Mapping[str, Runner], inputs: Sequence[TensorSpec], pad_id: int = 0
     ) -> None:
         self.encoder = parts.get("encoder")
         self.decoder = parts["decoder"] if "decoder" in parts else parts["model"]
         self.pad_id = pad_id
         self.capacity = cache_capacity(inputs)
-        self._pasts = [entry for entry in inputs if str(entry["name"]).startswith(PAST)]
+        self._pasts = [entry for entry in inputs if entry.name.startswith(PAST)]
         if not self._pasts:
             raise UsageError(
                 "The model takes no past_key_values, so it cannot be stepped.",
@@ -92,7 +93,7 @@ class Decoder:
             rows: B.
             fixed: What an encoder gave, cross.N.* and the source's mask; None without one.
         """
-        start = {str(entry["name"]): empty_past(entry, rows) for entry in self._pasts}
+        start = {entry.name: empty_past(entry, rows) for entry in self._pasts}
         cache = open_cache(self.decoder, start, fixed or {}, bool(self.capacity))
         if fixed is not None:
             return DecoderState(cache)
@@ -197,24 +198,43 @@ def greedy(
     return Generated(tokens, margins)
 
 
-def empty_past(entry: Mapping[str, Any], rows: int) -> np.ndarray:
+def empty_past(entry: TensorSpec, rows: int) -> np.ndarray:
     """Return a past without entries: [B, H, 0, D], or zeros [B, H, C, D] where its size is fixed.
 
     Args:
-        entry: Export facts of the graph's input: {"name", "dtype", "shape"}.
+        entry: The graph's input.
         rows: B.
+
+    Raises:
+        UsageError: heads or their size are not fixed: it is no cache that can be stepped.
     """
-    _, heads, length, size = entry["shape"]
-    shape = [rows, heads, length if isinstance(length, int) else 0, size]
-    return np.zeros(shape, np.dtype(_numpy_name(str(entry["dtype"]))))
+    match entry.shape:
+        case (_, int(heads), length, int(size)):
+            shape = (rows, heads, length if isinstance(length, int) else 0, size)
+            return np.zeros(shape, np.dtype(_numpy_name(entry.dtype)))
+    raise _no_cache(entry)
 
 
-def cache_capacity(inputs: Sequence[Mapping[str, Any]]) -> int:
-    """Return the positions of a cache of fixed size, 0 for one that grows."""
-    if not any(entry["name"] == WRITE_INDICES for entry in inputs):
+def cache_capacity(inputs: Sequence[TensorSpec]) -> int:
+    """Return the positions of a cache of fixed size, 0 for one that grows.
+
+    Raises:
+        UsageError: it takes indices to write at, and no cache of fixed size.
+    """
+    if not any(entry.name == WRITE_INDICES for entry in inputs):
         return 0
-    past = next(entry for entry in inputs if str(entry["name"]).startswith(PAST))
-    return int(past["shape"][2])
+    past = next(entry for entry in inputs if entry.name.startswith(PAST))
+    match past.shape:
+        case (_, _, int(capacity), _):
+            return capacity
+    raise _no_cache(past)
+
+
+def _no_cache(entry: TensorSpec) -> UsageError:
+    return UsageError(
+        f"{entry.name} has shape {list(entry.shape)}, which is no cache's",
+        fix="export the model again; [batch, heads, positions, size] is one, heads and size fixed",
+    )
 
 
 def crossed(made: Mapping[str, np.ndarray]) -> Arrays:

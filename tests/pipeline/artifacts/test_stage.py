@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import errno
+import json
 import logging
 import os
+import re
 import shutil
+from dataclasses import dataclass
+from typing import ClassVar
 
 import pytest
 
 from pipeline.artifacts import open_folder, run_stage
 from pipeline.errors import FolderError
+from pipeline.records.record import Record
 
 RECIPE = {"opset": 23, "shapes": {"batch": [1, 2, 16]}}
 
@@ -18,6 +23,15 @@ RECIPE = {"opset": 23, "shapes": {"batch": [1, 2, 16]}}
 def refer(name):
     """Return a reference to a data file as it stands in a graph."""
     return b"\x0a\x08location\x12" + bytes([len(name)]) + name.encode() if name else b""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told(Record):
+    FORMAT: ClassVar[int] = 2
+    COMMAND: ClassVar[str] = "export"
+
+    n: int = 1
+    facts: dict[str, int]
 
 
 class Stage:
@@ -35,11 +49,11 @@ class Stage:
             context.place(temp, f"onnx/{self.weights}")
         context.path(self.file).write_bytes(self.text.encode() + refer(self.refers))
         context.log("worked")
-        return {"n": 1, **self.facts}
+        return Told(facts=self.facts)
 
 
 def make(path, stage, *, name="export", recipe=RECIPE, parents=None):
-    return run_stage(open_folder(path, create=True), name, recipe, parents or {}, stage)
+    return run_stage(open_folder(path, create=True), name, recipe, parents or {}, stage, Told)
 
 
 def test_a_second_identical_call_reuses_and_says_so(tmp_path, caplog):
@@ -50,7 +64,8 @@ def test_a_second_identical_call_reuses_and_says_so(tmp_path, caplog):
     assert stage.calls == 1
     assert (first.reused, second.reused) == (False, True)
     assert second.digest == first.digest
-    assert second.facts == {"n": 1}
+    assert second.facts == {"format": 2, "facts": {}}
+    assert Told.of(second) == Told(facts={})
     assert second.log == ("worked",)
     assert "export: reused" in caplog.text
 
@@ -123,8 +138,8 @@ def test_a_parent_made_again_with_equal_contents_leaves_the_child(tmp_path):
 
 
 def test_facts_are_part_of_the_contents(tmp_path):
-    first = make(tmp_path / "out", Stage(facts={"task": "a"}))
-    second = make(tmp_path / "out", Stage(facts={"task": "b"}), recipe={})
+    first = make(tmp_path / "out", Stage(facts={"n": 1}))
+    second = make(tmp_path / "out", Stage(facts={"n": 2}), recipe={})
     assert first.digest != second.digest
 
 
@@ -305,3 +320,33 @@ def test_a_stage_cannot_write_outside_the_folder(tmp_path, name):
 
     with pytest.raises(ValueError, match="inside the output folder"):
         make(tmp_path / "out", produce)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"format": 1}, "has format 1, this version reads 2"),
+        ({"format": 3}, "has format 3, this version reads 2"),
+        ({"facts": {"a": "1"}}, "Expected `int`, got `str`"),
+        ({"facts": None}, "damaged: Expected `object`, got `null`"),
+        ({"more": 1}, "unknown field"),
+    ],
+    ids=["older", "newer", "text for a number", "wrong type", "unknown key"],
+)
+def test_facts_that_are_no_record_of_this_version_are_made_again(tmp_path, caplog, change, says):
+    stage = Stage(facts={"a": 1})
+    first = make(tmp_path / "out", stage)
+    manifest = tmp_path / "out/manifest/export.json"
+    raw = json.loads(manifest.read_text())
+    raw["facts"] |= change
+    manifest.write_text(json.dumps(raw))
+    with pytest.raises(FolderError, match=re.escape(says)) as caught:
+        Told.of(open_folder(tmp_path / "out").stage("export"))
+    assert caught.value.exit_code == 2
+    assert "pipeline run" in caught.value.fix
+    with caplog.at_level(logging.WARNING, "pipeline"):
+        again = make(tmp_path / "out", stage)
+    assert stage.calls == 2
+    assert says in caplog.text
+    assert again.facts == first.facts
+    assert make(tmp_path / "out", stage).reused

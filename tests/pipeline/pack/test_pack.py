@@ -25,6 +25,7 @@ from pipeline.pack.options import PackOptions
 from pipeline.pack.results import read_results
 from pipeline.pack.stage import pack_folder
 from pipeline.precision import type_graph
+from tests.pipeline.records.made import export_record, exported_part
 
 TEXT = """<ir_version: 10, opset_import: ["" : 21]>
 g (int64[batch,seq] ids, float[batch,seq,16] x) => (float[batch,seq,16] y) {
@@ -62,6 +63,8 @@ def stage(folder: Path, name: str, files: dict[str, dict], facts: dict | None = 
             else:
                 graph(context.path(file), **options)
             parts["model"] = {"file": file, **(facts or {})}
+        if name == "export":
+            return export_record({"model": exported_part()})
         return {"parts": parts}
 
     run_stage(open_folder(folder, create=True), name, {"made": name}, {}, produce)

@@ -57,7 +57,7 @@ def part(tmp_path):
     onnx.save(parse_model(CHAIN), tmp_path / "a.onnx")
     feeds = {"x": np.random.default_rng(0).normal(size=(40, 8)).astype(np.float32)}
     reference = GraphReference({"model": tmp_path / "a.onnx"})
-    return Part("model", {}, reference, [Case("c", "plain", {}, feeds)])
+    return Part("model", [], [], reference, [Case("c", "plain", {}, feeds)])
 
 
 def found_in(part, path, precision="fp32"):

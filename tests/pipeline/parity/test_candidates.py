@@ -18,6 +18,7 @@ from pipeline.parity.candidates import (
     named_candidates,
 )
 from pipeline.stages.runners.judge_runner import JudgeRunner
+from tests.pipeline.records.made import exported_part
 
 
 def model(dtype):
@@ -50,7 +51,7 @@ def test_precision_of_engines_is_in_their_names(name, precision):
 def test_a_folder_lists_exported_optimized_engines(tmp_path):
     for name in ("e.onnx", "o.onnx"):
         onnx.save(model("float"), tmp_path / name)
-    exported = {"parts": {"model": {"file": "e.onnx"}}}
+    exported = {"model": exported_part(file="e.onnx")}
     others = {
         "build-engine.tensorrt-fp16": {"parts": {"model": {"file": "m.plan"}}},
         "optimize.ort-cpu-fp32": {"parts": {"model": {"file": "o.onnx"}}},

@@ -2,15 +2,11 @@ import numpy as np
 
 from pipeline.parity.checks import Applicable, run_checks
 from pipeline.parity.results import Case
-
-
-def entry(name, *shape):
-    return {"name": name, "shape": list(shape), "dtype": "float32"}
-
+from tests.pipeline.records.made import tensor
 
 ENCODER = Applicable(
-    [entry("input_ids", "batch", "seq"), entry("attention_mask", "batch", "seq")],
-    [entry("hidden", "batch", "seq"), entry("pooled", "batch")],
+    [tensor("input_ids", "batch", "seq"), tensor("attention_mask", "batch", "seq")],
+    [tensor("hidden", "batch", "seq"), tensor("pooled", "batch")],
     [
         Case(
             "c",
@@ -22,11 +18,11 @@ ENCODER = Applicable(
 )
 DECODER = Applicable(
     [
-        entry("input_ids", "batch", "seq"),
-        entry("attention_mask", "batch", "past + seq"),
-        entry("past_key_values.0.key", "batch", 1, "past", 1),
+        tensor("input_ids", "batch", "seq"),
+        tensor("attention_mask", "batch", "past + seq"),
+        tensor("past_key_values.0.key", "batch", 1, "past", 1),
     ],
-    [entry("logits", "batch", "seq", 1), entry("present.0.key", "batch", 1, "past + seq", 1)],
+    [tensor("logits", "batch", "seq", 1), tensor("present.0.key", "batch", 1, "past + seq", 1)],
     [
         Case(
             "c",

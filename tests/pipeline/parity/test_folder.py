@@ -1,5 +1,6 @@
 import json
 import shutil
+from dataclasses import replace
 
 import onnx
 import pytest
@@ -12,8 +13,10 @@ from pipeline.parity.options import ParityOptions
 from pipeline.parity.part import outputs_differ
 from pipeline.parity.reference import GraphReference, TorchReference, declared_types, reference_for
 from pipeline.parity.stage import compare_parity
+from pipeline.records.export import ExportRecord
 from pipeline.stages.export.options import ExportOptions
 from pipeline.stages.export.stage import export_model
+from tests.pipeline.records.made import tensor
 
 MODEL = """
 import torch
@@ -70,10 +73,10 @@ def test_an_export_is_compared_with_its_torch_model_and_reused(folder):
 def test_a_damaged_weight_fails_as_a_result(folder, tmp_path):
     source = folder / "onnx" / "model.exported.onnx"
     wrong = onnx.load(source)
-    for tensor in wrong.graph.initializer:
-        if tensor.name.endswith("norm.weight"):
-            changed = numpy_helper.to_array(tensor) * 1.001
-            tensor.CopyFrom(numpy_helper.from_array(changed.astype("float32"), tensor.name))
+    for weight in wrong.graph.initializer:
+        if weight.name.endswith("norm.weight"):
+            changed = numpy_helper.to_array(weight) * 1.001
+            weight.CopyFrom(numpy_helper.from_array(changed.astype("float32"), weight.name))
     onnx.save(wrong, tmp_path / "wrong.onnx")
     made = compare_parity(ParityOptions(folder, (tmp_path / "wrong.onnx",), seeds=1, threads=1))
     assert made.facts["passed"] is False
@@ -82,8 +85,7 @@ def test_a_damaged_weight_fails_as_a_result(folder, tmp_path):
 
 def test_a_model_that_is_gone_is_stood_in_for_by_its_graph(folder):
     (folder.parent / "net.py").unlink()
-    facts = open_folder(folder).stage("export").facts
-    reference, note = reference_for(facts, folder)
+    reference, note = reference_for(ExportRecord.of(open_folder(folder).stage("export")), folder)
     assert isinstance(reference, GraphReference)
     assert "could not be loaded again" in note
     with reference.open("model", "fp64") as runner:
@@ -91,16 +93,16 @@ def test_a_model_that_is_gone_is_stood_in_for_by_its_graph(folder):
 
 
 def test_weights_that_would_not_fit_are_converted_one_operator_at_a_time(folder):
-    facts = dict(open_folder(folder).stage("export").facts)
-    facts["weights"] = {"bytes": 1 << 60}
-    reference, note = reference_for(facts, folder)
+    exported = ExportRecord.of(open_folder(folder).stage("export"))
+    exported = replace(exported, weights=replace(exported.weights, bytes=1 << 60))
+    reference, note = reference_for(exported, folder)
     assert isinstance(reference, GraphReference)
     assert "GB free" in note
 
 
 def test_torch_is_loaded_again_after_rounding(folder):
-    facts = open_folder(folder).stage("export").facts
-    reference = TorchReference(facts, folder)
+    exported = ExportRecord.of(open_folder(folder).stage("export"))
+    reference = TorchReference(exported.model, folder)
     exact = reference.open("model", "fp64")
     half = reference.open("model", "fp16")
     again = reference.open("model", "fp64")
@@ -129,7 +131,7 @@ def test_verdicts_of_a_result():
 
 def test_small_helpers():
     assert outputs_differ({"a": 1, "b": 2}, {"b": 3, "c": 4}) == ["a", "c"]
-    types = declared_types([{"name": "x", "dtype": "bfloat16"}, {"name": "y", "dtype": "float"}])
+    types = declared_types([tensor("x", dtype="bfloat16"), tensor("y", dtype="float")])
     assert [str(dtype) for dtype in types.values()] == ["bfloat16", "float32"]
 
 

@@ -3,9 +3,11 @@ import json
 import numpy as np
 
 from pipeline.parity.generate import GenerationParity
+from pipeline.records.export import GenerationSpec
 from pipeline.types import SILENT
+from tests.pipeline.records.made import tensor
 
-PAST = [{"name": "past_key_values.0.key", "dtype": "float32", "shape": ["batch", 1, "past", 1]}]
+PAST = [tensor("past_key_values.0.key", "batch", 1, "past", 1)]
 END = 7
 
 
@@ -57,7 +59,9 @@ class Countdown:
 
 
 def compared(reference, candidate, torch):
-    made = GenerationParity(["2", "1"], Encoding(), PAST, {"eos_token_id": END}, 6, False)
+    made = GenerationParity(
+        ["2", "1"], Encoding(), PAST, GenerationSpec(eos_token_id=END), 6, False
+    )
     made.reference(lambda: {"model": reference}, SILENT)
     own = made.torch("fp32", lambda: {"model": torch}, SILENT)
     return made, own, made.candidate("c", "fp32", lambda: {"model": candidate}, SILENT)

@@ -5,8 +5,9 @@ import pytest
 
 from pipeline.parity.generation import compare_forced, divergences, teacher_forced
 from pipeline.stages.runners.decoding import Decoder, Generated
+from tests.pipeline.records.made import tensor
 
-PAST = [{"name": "past_key_values.0.key", "dtype": "float32", "shape": ["batch", 1, "past", 1]}]
+PAST = [tensor("past_key_values.0.key", "batch", 1, "past", 1)]
 
 
 def test_equal_rows_do_not_diverge():

@@ -2,20 +2,21 @@ import numpy as np
 import pytest
 
 from pipeline.parity.metamorphic import (
-    axes_of,
     chunked_prefill,
     difference,
     identical_rows,
     padded_rows,
     permuted_rows,
 )
+from pipeline.records.tensors import axes_of
+from tests.pipeline.records.made import tensor
 
 VALUES = [
-    {"name": "x", "shape": ["batch", "seq"]},
-    {"name": "mask", "shape": ["batch", "seq"]},
-    {"name": "y", "shape": ["batch", "seq"]},
-    {"name": "mean", "shape": ["batch"]},
-    {"name": "table", "shape": [3]},
+    tensor("x", "batch", "seq"),
+    tensor("mask", "batch", "seq"),
+    tensor("y", "batch", "seq"),
+    tensor("mean", "batch"),
+    tensor("table", 3),
 ]
 BATCH, LENGTH = axes_of(VALUES, "batch"), axes_of(VALUES, "seq")
 

@@ -9,6 +9,7 @@ from pipeline.parity.part import Part
 from pipeline.parity.reference import GraphReference
 from pipeline.parity.results import Case
 from pipeline.types import SILENT
+from tests.pipeline.records.made import tensor
 
 
 def product(path, quantize):
@@ -37,10 +38,7 @@ def product(path, quantize):
     return path
 
 
-FACTS = {
-    "inputs": [{"name": "x", "dtype": "float32", "shape": ["batch", 16]}],
-    "outputs": [{"name": "y", "dtype": "float32", "shape": ["batch", 16]}],
-}
+INTERFACE = ([tensor("x", "batch", 16)], [tensor("y", "batch", 16)])
 
 
 @pytest.fixture
@@ -48,7 +46,7 @@ def part(tmp_path):
     plain = product(tmp_path / "plain.onnx", quantize=False)
     feeds = {"x": np.random.default_rng(1).normal(size=(40, 16)).astype(np.float32)}
     case = Case("c", "plain", {"batch": 40}, feeds)
-    made = Part("model", FACTS, GraphReference({"model": plain}), [case])
+    made = Part("model", *INTERFACE, GraphReference({"model": plain}), [case])
     made.prepare(["fp32"], SILENT)
     return made
 
@@ -88,9 +86,9 @@ def test_what_torch_itself_does_not_show_is_not_asked(part):
 
 def test_cases_the_reference_cannot_run_are_left_out_and_noted(part):
     wrong = Case("wrong", "plain", {}, {"x": np.ones((2, 5), np.float32)})
-    mixed = Part("model", FACTS, part.reference, [*part.cases, wrong])
+    mixed = Part("model", *INTERFACE, part.reference, [*part.cases, wrong])
     mixed.prepare(["fp32"], SILENT)
     assert [case.name for case in mixed.cases] == ["c"]
     assert "case wrong left out" in mixed.notes[0]
     with pytest.raises(BadModelError):
-        Part("model", FACTS, part.reference, [wrong]).prepare(["fp32"], SILENT)
+        Part("model", *INTERFACE, part.reference, [wrong]).prepare(["fp32"], SILENT)

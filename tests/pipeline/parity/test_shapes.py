@@ -1,10 +1,11 @@
-from pipeline.parity.shapes import LARGEST, Range, choose_shapes
+from pipeline.parity.shapes import LARGEST, choose_shapes
+from pipeline.records.tensors import SizeRange
 
 DIMS = {
-    "batch": Range(1, 2, 16),
-    "source": Range(1, 32, 64),
-    "target": Range(1, 1, 64),
-    "past": Range(0, 32, 63),
+    "batch": SizeRange(1, 2, 16),
+    "source": SizeRange(1, 32, 64),
+    "target": SizeRange(1, 1, 64),
+    "past": SizeRange(0, 32, 63),
 }
 
 
@@ -27,18 +28,18 @@ def test_a_sum_of_sizes_stays_inside_the_table_of_positions():
 
 
 def test_sizes_stay_small_unless_they_must_be_large():
-    shapes = choose_shapes({"seq": Range(1, 128, 4096), "wide": Range(500, 600, 700)}, {})
+    shapes = choose_shapes({"seq": SizeRange(1, 128, 4096), "wide": SizeRange(500, 600, 700)}, {})
     assert max(shape["seq"] for shape in shapes) <= LARGEST
     assert all(shape["wide"] >= 500 for shape in shapes)
 
 
 def test_a_fixed_size_gives_one_shape_unless_it_was_seen():
-    fixed = {"seq": Range(8, 8, 8)}
+    fixed = {"seq": SizeRange(8, 8, 8)}
     assert choose_shapes(fixed, {}) == [{"seq": 8}]
     assert choose_shapes({}, {}) == []
 
 
 def test_a_typical_size_in_the_way_is_stepped_over():
-    first = choose_shapes({"seq": Range(1, 1, 64)}, {})[1]["seq"]
-    second = choose_shapes({"seq": Range(1, 1, 64)}, {"seq": first})[1]["seq"]
+    first = choose_shapes({"seq": SizeRange(1, 1, 64)}, {})[1]["seq"]
+    second = choose_shapes({"seq": SizeRange(1, 1, 64)}, {"seq": first})[1]["seq"]
     assert abs(second - first) == 1

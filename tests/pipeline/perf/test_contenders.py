@@ -9,8 +9,9 @@ from pipeline.perf.contenders import (
     file_contenders,
     folder_contenders,
 )
+from tests.pipeline.records.made import exported_part
 
-EXPORTED = {"parts": {"model": {"file": "onnx/model.exported.onnx"}}}
+EXPORTED = {"model": exported_part()}
 OTHERS = {
     "build-engine.tensorrt-fp16": {"parts": {"model": {"file": "engine/m.plan"}}},
     "optimize.ort-cpu-fp32": {"parts": {"model": {"file": "onnx/model.ort-cpu-fp32.onnx"}}},

@@ -3,10 +3,13 @@ import json
 import pytest
 
 from pipeline.perf.clock import Samples
-from pipeline.perf.contender import Job
+from pipeline.perf.contender import GenerationJob, Job
 from pipeline.perf.result import latencies, machine_warnings, overall, ratios, round_medians
 
-JOBS = [Job("a", "model", "", {"batch": 4}), Job("g", "", "", {"batch": 1}, {"tokens": 8})]
+JOBS = [
+    Job("a", "model", "", {"batch": 4}),
+    Job("g", "", "", {"batch": 1}, GenerationJob(8, None, ())),
+]
 
 
 @pytest.fixture

@@ -3,8 +3,10 @@ import onnx
 import pytest
 from onnx.parser import parse_model
 
-from pipeline.perf.contender import Contender, Job
+from pipeline.perf.contender import Contender, GenerationJob, Job
 from pipeline.perf.worker import Workbench
+from pipeline.records.record import as_json
+from tests.pipeline.records.made import tensor
 
 TEXT = '<ir_version: 10, opset_import: ["" : 20]> g (float[n] x) => (float[n] y) { y = Erf(x) }'
 
@@ -16,7 +18,7 @@ def bench(tmp_path):
     made = Workbench()
     contender = Contender("c", "ort", {"model": str(tmp_path / "m.onnx")}, threads=1)
     job = Job("j", "model", str(tmp_path / "x.npz"))
-    made.answer({"do": "setup", "contender": contender.to_json(), "jobs": [job.to_json()]})
+    made.answer({"do": "setup", "contender": as_json(contender), "jobs": as_json([job])})
     return made
 
 
@@ -46,8 +48,7 @@ def test_a_generation_splits_into_first_and_further_tokens(bench, tmp_path):
     np.savez(
         tmp_path / "g.npz", input_ids=np.ones((1, 4), int), attention_mask=np.ones((1, 4), int)
     )
-    inputs = [{"name": "past_key_values.0.key", "dtype": "float32", "shape": ["b", 1, "p", 1]}]
-    about = {"tokens": 6, "start": None, "inputs": inputs}
+    about = GenerationJob(6, None, (tensor("past_key_values.0.key", "b", 1, "p", 1),))
     bench.jobs["g"] = Job("g", "", str(tmp_path / "g.npz"), {"batch": 1}, about)
     bench.parts = {"model": Constant()}
     series = bench.answer({"do": "time", "job": "g", "calls": 2})["series"]

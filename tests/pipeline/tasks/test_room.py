@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import UsageError
+from pipeline.records.export import GenerationSpec
 from pipeline.tasks.options import GenerateOptions
 from pipeline.tasks.room import Room, fitted, room_of
 
@@ -13,18 +14,18 @@ MODEL, CACHE = Room(32, "model"), Room(24, "cache")
 
 
 @pytest.mark.parametrize(
-    ("special", "capacity", "room"),
+    ("length", "capacity", "room"),
     [
-        ({}, 0, None),
-        ({"max_length": 20}, 0, None),  # transformers' own default, not the model's
-        ({"max_length": 32}, 0, MODEL),
-        ({"max_length": 32}, 24, CACHE),
-        ({"max_length": 32}, 64, MODEL),
-        ({}, 16, Room(16, "cache")),
+        (None, 0, None),
+        (20, 0, None),  # transformers' own default, not the model's
+        (32, 0, MODEL),
+        (32, 24, CACHE),
+        (32, 64, MODEL),
+        (None, 16, Room(16, "cache")),
     ],
 )
-def test_the_smaller_limit_counts(special, capacity, room):
-    assert room_of(special, capacity) == room
+def test_the_smaller_limit_counts(length, capacity, room):
+    assert room_of(GenerationSpec(max_length=length), capacity) == room
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import transformers
 from pipeline import ExportOptions, OptimizeOptions, export_model, optimize_model
 from pipeline.artifacts import open_folder
 from pipeline.errors import UsageError
+from pipeline.records.export import ExportRecord, GenerationSpec
 from pipeline.stages.export.load import reload_parts
 from pipeline.stages.runners.decoding import Decoder, cache_capacity, greedy
 from pipeline.stages.runners.ort_runner import OrtRunner
@@ -18,6 +19,7 @@ from pipeline.tasks.one_beam import one_beam
 from pipeline.tasks.options import GenerateOptions
 from pipeline.tasks.source import TextSource
 from pipeline.tasks.text import padded
+from tests.pipeline.records.made import tensor
 
 CAPACITY = 32
 STEPS = ("in-place", "rotary", "packed")
@@ -56,15 +58,15 @@ def checkpoint(folder):
 
 
 def opened(folder, stage):
-    """Return a runner of one variant, and the export facts of its inputs."""
+    """Return a runner of one variant, and what the export says of its inputs."""
     artifact = open_folder(folder)
-    facts = artifact.require("export", "").facts
+    exported = ExportRecord.of(artifact.require("export", ""))
     if stage == "torch":
-        (part,) = reload_parts(facts, folder).parts
+        (part,) = reload_parts(exported.model, folder).parts
         runner = TorchRunner(part.module, tuple(part.inputs), part.outputs)
     else:
         runner = OrtRunner(folder / artifact.require(stage, "").facts["parts"]["model"]["file"])
-    return runner, facts["parts"]["model"]["inputs"]
+    return runner, exported.parts["model"].inputs
 
 
 @pytest.mark.parametrize("stage", ["export", "optimize.ort-cpu-fp32", "torch"])
@@ -74,7 +76,7 @@ def test_tokens_are_those_of_a_growing_cache(folders, stage, way):
     made = []
     for folder, name in ((folders["concat"], "export"), (folders["static"], stage)):
         runner, inputs = opened(folder, name)
-        adapter = RunnerForGeneration({"model": runner}, inputs, {"eos_token_id": 2})
+        adapter = RunnerForGeneration({"model": runner}, inputs, GenerationSpec(eos_token_id=2))
         with torch.inference_mode():
             loop = {} if "num_beams" in way else {"custom_generate": one_beam}
             made.append(adapter.generate(ids, attention_mask=mask, pad_token_id=0, **way, **loop))
@@ -104,10 +106,12 @@ def test_a_step_beyond_the_capacity_is_refused(folders):
 
 
 def test_a_growing_cache_has_no_capacity():
-    past = {"name": "past_key_values.0.key", "dtype": "float32", "shape": ["b", 2, "p", 4]}
-    assert cache_capacity([past]) == 0
-    fixed = {**past, "shape": ["b", 2, 16, 4]}
-    assert cache_capacity([{"name": "write_indices", "shape": ["b"]}, fixed]) == 16
+    growing = tensor("past_key_values.0.key", "b", 2, "p", 4)
+    assert cache_capacity([growing]) == 0
+    fixed, indices = tensor("past_key_values.0.key", "b", 2, 16, 4), tensor("write_indices", "b")
+    assert cache_capacity([indices, fixed]) == 16
+    with pytest.raises(UsageError, match="no cache's"):
+        cache_capacity([indices, growing])
 
 
 @pytest.mark.parametrize("asked", [False, True])

@@ -6,10 +6,12 @@ import torch
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
 from pipeline.errors import UsageError
+from pipeline.records.export import GenerationSpec
 from pipeline.tasks.adapter import RunnerForGeneration
 from pipeline.tasks.clock import TokenClock
 from pipeline.tasks.one_beam import one_beam
 from pipeline.tasks.text import _check_rows, padded
+from tests.pipeline.records.made import tensor
 
 LLAMA = LlamaConfig(
     vocab_size=96, hidden_size=32, intermediate_size=48, num_hidden_layers=2,
@@ -58,8 +60,8 @@ def pair(request):
             weight.mul_(4.0)  # sharper than an initial model: no ties between tokens
     heads = 2 if request.param == "llama" else 4
     runner = ModuleRunner(model, 2)
-    inputs = [{"name": n, "dtype": "float32", "shape": ["b", heads, "p", 8]} for n in runner.pasts]
-    special = {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0}
+    inputs = [tensor(name, "b", heads, "p", 8) for name in runner.pasts]
+    special = GenerationSpec(bos_token_id=1, eos_token_id=2, pad_token_id=0)
     return model, RunnerForGeneration({"model": runner}, inputs, special)
 
 

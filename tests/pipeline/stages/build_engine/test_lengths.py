@@ -4,8 +4,8 @@ import random
 import pytest
 
 from pipeline.errors import UsageError
+from pipeline.records.tensors import SizeRange
 from pipeline.stages.build_engine.lengths import ranges_from_lengths, read_lengths
-from pipeline.stages.build_engine.shapes import DimRange
 
 
 def test_files(tmp_path):
@@ -30,7 +30,7 @@ def test_bad_files(text, tmp_path):
 
 def test_one_profile_spans_all():
     made = ranges_from_lengths({"seq": [8, 3, 100], "batch": [1, 4]}, 1, "seq")
-    assert made == ({"seq": DimRange(3, 8, 100), "batch": DimRange(1, 1, 4)},)
+    assert made == ({"seq": SizeRange(3, 8, 100), "batch": SizeRange(1, 1, 4)},)
 
 
 @pytest.mark.parametrize("seed", range(5))

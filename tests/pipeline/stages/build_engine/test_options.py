@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import UsageError
+from pipeline.records.tensors import SizeRange
 from pipeline.stages.build_engine.options import BuildEngineOptions
-from pipeline.stages.build_engine.shapes import DimRange
 
 HERE = {"model": Path("m.onnx"), "output": Path("out")}
 
@@ -21,7 +21,7 @@ def test_fields_have_python_types():
     assert made.compute_capabilities == ("8.0", "12.0")
     assert made.max_shapes == ({"ids": (8, 64)},)
     assert made.ranges() == {
-        "batch": DimRange(4, 4, 4), "seq": DimRange(1, 16, 16), "past": DimRange(0, 7, 9),
+        "batch": SizeRange(4, 4, 4), "seq": SizeRange(1, 16, 16), "past": SizeRange(0, 7, 9),
     }  # fmt: skip
 
 

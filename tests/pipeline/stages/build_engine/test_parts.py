@@ -8,6 +8,7 @@ import pytest
 from onnx import TensorProto as T
 from onnx import helper as h
 
+from pipeline.records.tensors import SizeRange
 from pipeline.stages.build_engine.graph import external_files, precision_of, read_graph
 from pipeline.stages.build_engine.network import attentions, dtype_name, parse, tensors
 from pipeline.stages.build_engine.options import DEFAULT_TARGETS
@@ -17,7 +18,6 @@ from pipeline.stages.build_engine.probe import probe
 from pipeline.stages.build_engine.relations import consistent
 from pipeline.stages.build_engine.request import PlanRequest
 from pipeline.stages.build_engine.seen import Seen, constant, dtype_word
-from pipeline.stages.build_engine.shapes import DimRange
 from pipeline.stages.build_engine.source import find_source
 from pipeline.stages.build_engine.worker import configure
 from tests.pipeline.stages.build_engine import small
@@ -135,8 +135,8 @@ def test_relations_keep_what_was_asked_for(tmp_path):
     from tests.pipeline.stages.build_engine.test_stage import kv
 
     model = ir.load(kv(tmp_path / "kv.onnx"))
-    ranges = {n: DimRange(1, 2, 3) for n in ("b", "seq", "past", "total")}
-    assert consistent(model, ranges, ())["total"] == DimRange(2, 4, 6)
+    ranges = {n: SizeRange(1, 2, 3) for n in ("b", "seq", "past", "total")}
+    assert consistent(model, ranges, ())["total"] == SizeRange(2, 4, 6)
     assert consistent(model, ranges, ("total",)) == ranges
 
 

@@ -1,13 +1,14 @@
 import pytest
 
 from pipeline.errors import UsageError
+from pipeline.records.tensors import SizeRange
 from pipeline.stages.build_engine.profiles import (
     check_profiles,
     default_ranges,
     profile_from_ranges,
     profiles_from_flags,
 )
-from pipeline.stages.build_engine.shapes import DimRange, InputSpec, ShapeRange
+from pipeline.stages.build_engine.shapes import InputSpec, ShapeRange
 
 IDS = InputSpec("ids", "int64", ("batch", "seq"))
 MASK = InputSpec("mask", "int64", ("batch", "past + seq"))
@@ -47,12 +48,12 @@ def test_defaults_and_expressions_agree():
 
 
 def test_limits_cap_the_defaults():
-    assert default_ranges([IDS], {"seq": 64})["seq"] == DimRange(1, 64, 64)
+    assert default_ranges([IDS], {"seq": 64})["seq"] == SizeRange(1, 64, 64)
 
 
 def test_a_dim_without_range_is_named():
     with pytest.raises(UsageError, match="dim 'seq' of input 'ids'"):
-        profile_from_ranges([IDS], {"batch": DimRange(1, 1, 1)})
+        profile_from_ranges([IDS], {"batch": SizeRange(1, 1, 1)})
 
 
 def r(low, mid, high):

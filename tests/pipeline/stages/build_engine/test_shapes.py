@@ -1,8 +1,8 @@
 import pytest
 
 from pipeline.errors import UsageError
+from pipeline.records.tensors import SizeRange
 from pipeline.stages.build_engine.shapes import (
-    DimRange,
     InputSpec,
     check_shape,
     dim_range,
@@ -18,9 +18,9 @@ def test_a_size_below_zero_is_no_shape():
 
 
 def test_dim_ranges():
-    assert dim_range("batch", (1, 8, 16)) == DimRange(1, 8, 16)
-    assert dim_range("batch", (1, 16)) == DimRange(1, 16, 16)
-    assert dim_range("batch", 4) == DimRange(4, 4, 4)
+    assert dim_range("batch", (1, 8, 16)) == SizeRange(1, 8, 16)
+    assert dim_range("batch", (1, 16)) == SizeRange(1, 16, 16)
+    assert dim_range("batch", 4) == SizeRange(4, 4, 4)
 
 
 @pytest.mark.parametrize("values", [(2, 1), (-1, 2, 3), (1, 3, 2)])

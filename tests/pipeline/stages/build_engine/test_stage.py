@@ -16,10 +16,11 @@ from pipeline.errors import (
     FolderError,
     UsageError,
 )
+from pipeline.records.tensors import SizeRange
 from pipeline.stages.build_engine import stage
 from pipeline.stages.build_engine.graph import read_graph
 from pipeline.stages.build_engine.options import BuildEngineOptions
-from pipeline.stages.build_engine.shapes import DimRange, ShapeRange
+from pipeline.stages.build_engine.shapes import ShapeRange
 from pipeline.stages.build_engine.stage import build_engines, make_profiles
 from tests.pipeline.stages.build_engine import small
 
@@ -223,7 +224,7 @@ def test_tied_dims_follow_and_lengths_decide(tmp_path):
     file = tmp_path / "lengths.json"
     file.write_text('{"seq": [1, 2, 2, 40], "b": [1, 2]}')
     wanted = options("a", "b", profile_from=file, profile_count=2)
-    made = make_profiles(wanted, graph, {"past": DimRange(0, 1, 1)})
+    made = make_profiles(wanted, graph, {"past": SizeRange(0, 1, 1)})
     assert [p["new"].max for p in made] == [(2, 2, 2, 16), (2, 2, 40, 16)]
     file.write_text('{"typo": [1]}')
     with pytest.raises(UsageError, match="names typo"):

@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import nn
 
+from pipeline.records.tensors import SizeRange
 from pipeline.stages.export.clean import (
     SCOPES,
     clean_model,
@@ -15,7 +16,7 @@ from pipeline.stages.export.clean import (
     transpose_by_reference,
 )
 from pipeline.stages.export.exporters import export_dynamo, export_torchscript
-from pipeline.stages.export.parts import ExportPart, SizeRange
+from pipeline.stages.export.parts import ExportPart
 
 
 class Net(nn.Module):

@@ -6,9 +6,11 @@ import torch
 from torch import nn
 
 from pipeline.errors import ExportError
+from pipeline.records.tensors import SizeRange
 from pipeline.stages.export import core
 from pipeline.stages.export.core import export_parts
-from pipeline.stages.export.parts import ExportPart, SizeRange
+from pipeline.stages.export.parts import ExportPart
+from tests.pipeline.records.made import tensor
 
 DIMS = {"batch": SizeRange(1, 2, 8), "seq": SizeRange(1, 4, 32)}
 
@@ -41,11 +43,11 @@ def test_files_and_facts(tmp_path, told, exporter):
         "encoder.exported.onnx", "decoder.exported.onnx", result.weights.name,
     }  # fmt: skip
     assert (result.weights.tensors, result.weights.shared) == (1, 1)
-    facts = result.parts["decoder"]
-    assert facts["file"] == "onnx/decoder.exported.onnx"
-    assert facts["inputs"] == [{"name": "x", "dtype": "float32", "shape": ["batch", "seq", 32]}]
-    assert facts["outputs"] == [{"name": "y", "dtype": "float32", "shape": ["batch", "seq", 32]}]
-    assert facts["dims"]["seq"] == {"min": 1, "opt": 4, "max": 32}
+    part = result.parts["decoder"]
+    assert part.file == "onnx/decoder.exported.onnx"
+    assert part.inputs == (tensor("x", "batch", "seq", 32),)
+    assert part.outputs == (tensor("y", "batch", "seq", 32),)
+    assert part.dims["seq"] == SizeRange(1, 4, 32)
     assert max(result.differences.values()) < 1e-5  # one float32 product
     assert ir.load(tmp_path / "encoder.exported.onnx").opset_imports[""] == 20
 
@@ -76,7 +78,7 @@ def test_an_input_the_graph_does_not_use_is_kept_or_reported(tmp_path, told):
     part.inputs["z"] = torch.ones(2)
     part.axes["z"] = {0: "batch"}
     result = export_parts([part], tmp_path, "auto", 18, told)
-    assert [value["name"] for value in result.parts["model"]["inputs"]] == ["x", "z"]
+    assert [value.name for value in result.parts["model"].inputs] == ["x", "z"]
 
 
 def test_a_graph_that_computes_something_else_is_refused(tmp_path, told, monkeypatch):

@@ -7,8 +7,9 @@ import pytest
 import torch
 from torch import nn
 
+from pipeline.records.tensors import SizeRange
 from pipeline.stages.export.exporters import export_dynamo, export_torchscript, plain_kernels, quiet
-from pipeline.stages.export.parts import ExportPart, SizeRange
+from pipeline.stages.export.parts import ExportPart
 
 
 class Scale(nn.Module):

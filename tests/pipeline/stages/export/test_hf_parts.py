@@ -19,9 +19,8 @@ def test_a_decoder_has_the_names_everyone_uses(checkpoints, tmp_path):
     model = load(checkpoints("llama"), "AutoModelForCausalLM")
     (part,) = model_parts(model, "text-generation", "concat", None)
     result = export_parts([part], tmp_path, "torchscript", 18, SILENT)
-    facts = {v["name"]: v["shape"] for key in ("inputs", "outputs") for v in
-             result.parts["model"][key]}  # fmt: skip
-    assert facts == {
+    told = result.parts["model"]
+    assert {v.name: list(v.shape) for v in (*told.inputs, *told.outputs)} == {
         "input_ids": ["batch", "seq"],
         "attention_mask": ["batch", "past + seq"],
         "position_ids": ["batch", "seq"],
@@ -35,7 +34,7 @@ def test_a_decoder_has_the_names_everyone_uses(checkpoints, tmp_path):
         "present.1.key": ["batch", 2, "past + seq", 8],
         "present.1.value": ["batch", 2, "past + seq", 8],
     }
-    assert result.parts["model"]["dims"]["past"]["min"] == 0
+    assert told.dims["past"].min == 0
 
 
 def test_without_a_cache_there_is_none(checkpoints):
@@ -52,8 +51,8 @@ def test_two_halves_share_weights_and_the_cross_cache(checkpoints, tmp_path, nam
     model = load(checkpoints(name), auto)
     parts = model_parts(model, task, "concat", None)
     result = export_parts(parts, tmp_path, "torchscript", 18, SILENT)
-    made = {v["name"]: v["shape"] for v in result.parts["encoder"]["outputs"]}
-    taken = {v["name"]: v["shape"] for v in result.parts["decoder"]["inputs"]}
+    made = {v.name: v.shape for v in result.parts["encoder"].outputs}
+    taken = {v.name: v.shape for v in result.parts["decoder"].inputs}
     cross = {key: shape for key, shape in made.items() if key.startswith("cross.")}
     assert len(cross) == 4
     assert {key: taken[key] for key in cross} == cross
@@ -61,7 +60,7 @@ def test_two_halves_share_weights_and_the_cross_cache(checkpoints, tmp_path, nam
     decoder = ir.load(tmp_path / "decoder.exported.onnx")
     names = " ".join(decoder.graph.initializers)
     assert "encoder_attn.k_proj" not in names
-    assert result.parts["decoder"]["dims"]["past"]["min"] == 0
+    assert result.parts["decoder"].dims["past"].min == 0
 
 
 def test_two_halves_without_a_cache(checkpoints):

@@ -13,6 +13,7 @@ from pipeline.stages.export.options import ExportOptions
 from pipeline.stages.export.parts import ExportPart
 from pipeline.stages.export.source import resolve
 from pipeline.types import SILENT
+from tests.pipeline.records.made import tensor
 
 PRESETS = ("llama-tiny", "gpt2-tiny", "baichuan-tiny", "baichuan-alibi-tiny")
 FUNCTION = """
@@ -52,9 +53,8 @@ def test_a_checkpoint_is_exported_with_one_row_of_logits(checkpoints, tmp_path, 
     got = last.module(*last.inputs.values())[0]
     torch.testing.assert_close(got, wanted[:, -1:], rtol=0, atol=3e-5)
     opset = 24 if kv_cache == "static" else 18
-    facts = export_parts([last], tmp_path, "auto", opset, SILENT).parts["model"]  # proves it
-    assert facts["outputs"][0]["name"] == "logits"
-    assert facts["outputs"][0]["shape"] == ["batch", 1, 64]
+    told = export_parts([last], tmp_path, "auto", opset, SILENT).parts["model"]  # proves it
+    assert told.outputs[0] == tensor("logits", "batch", 1, 64)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_generation_is_the_same(checkpoints, tmp_path):
     from pipeline.stages.runners.ort_runner import OrtOptions, OrtRunner
 
     part = part_of(checkpoints("llama"), tmp_path, logits="last")
-    facts = export_parts([part], tmp_path, "auto", 18, SILENT).parts["model"]
+    told = export_parts([part], tmp_path, "auto", 18, SILENT).parts["model"]
     model = transformers.AutoModelForCausalLM.from_pretrained(checkpoints("llama")).eval()
     ids = torch.randint(3, 60, (2, 5), generator=torch.Generator().manual_seed(2))
     wanted = model.generate(
@@ -122,7 +122,7 @@ def test_generation_is_the_same(checkpoints, tmp_path):
         eos_token_id=None,
     )  # fmt: skip
     with OrtRunner(tmp_path / "model.exported.onnx", OrtOptions()) as runner:
-        decoder = Decoder({"model": runner}, facts["inputs"])
+        decoder = Decoder({"model": runner}, told.inputs)
         mask = torch.ones_like(ids).numpy()
         made = greedy(decoder, ids.numpy(), mask, start=None, end=[], max_new=6)
     assert made.tokens == wanted[:, 5:].tolist()

@@ -1,8 +1,5 @@
 """Every kind of source becomes parts, and an artifact's facts lead back to its model."""
 
-import dataclasses
-import os
-
 import pytest
 import torch
 
@@ -10,6 +7,7 @@ from pipeline.errors import BadModelError, UsageError
 from pipeline.stages.export.load import load_parts, reload_parts
 from pipeline.stages.export.options import ExportOptions
 from pipeline.stages.export.source import resolve
+from pipeline.stages.export.stage import source_of
 
 NET = """
 import torch
@@ -30,7 +28,7 @@ def test_a_preset_says_that_its_weights_are_random(tmp_path):
     assert loaded.random_weights
     assert [part.name for part in loaded.parts] == ["encoder", "decoder"]
     assert loaded.task == "translation"
-    assert loaded.generation["decoder_start_token_id"] == 1
+    assert loaded.generation.start == 1
 
 
 def test_a_preset_in_half_precision_has_inputs_to_match(tmp_path):
@@ -78,11 +76,12 @@ def test_facts_lead_back_to_the_model_wherever_both_moved(tmp_path, monkeypatch)
     here.mkdir()
     (here / "net.py").write_text(NET)
     options = ExportOptions(model="net.py:make", output=here / "out")
-    told = {f.name: getattr(options, f.name) for f in dataclasses.fields(options)}
-    del told["output"]
-    facts = {"model": {"options": told, "path": os.path.join("..", "net.py") + "::make"}}
+    source = resolve(str(here / "net.py") + ":make")
+    loaded = load_parts(source, options)
+    model = source_of(options, source, loaded)
+    assert model.path == "../net.py::make"
     monkeypatch.chdir(tmp_path)
-    (part,) = reload_parts(facts, here / "out").parts
+    (part,) = reload_parts(model, here / "out").parts
     wanted = load(f"{here}/net.py:make", here).parts[0]
     inputs = tuple(part.inputs.values())
     assert torch.equal(part.module(*inputs)[0], wanted.module(*inputs)[0])

@@ -7,9 +7,10 @@ import pytest
 import torch
 from torch import nn
 
+from pipeline.records.tensors import SizeRange
 from pipeline.stages.export.exporters import export_dynamo
 from pipeline.stages.export.masked_rows import restore_masked_rows
-from pipeline.stages.export.parts import ExportPart, SizeRange
+from pipeline.stages.export.parts import ExportPart
 
 
 class Attention(nn.Module):

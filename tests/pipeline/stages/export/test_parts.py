@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from pipeline.errors import UsageError
+from pipeline.records.tensors import SizeRange
 from pipeline.stages.export.parts import (
     ExportPart,
-    SizeRange,
     evaluate,
     example_sizes,
     free_names,

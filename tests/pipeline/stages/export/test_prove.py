@@ -6,9 +6,10 @@ import torch
 from torch import nn
 
 from pipeline.errors import ExportError
+from pipeline.records.tensors import SizeRange
 from pipeline.stages.export.core import export_parts
 from pipeline.stages.export.exporters import export_torchscript
-from pipeline.stages.export.parts import ExportPart, SizeRange, example_sizes
+from pipeline.stages.export.parts import ExportPart, example_sizes
 from pipeline.stages.export.prove import (
     _difference,
     compute_probe,

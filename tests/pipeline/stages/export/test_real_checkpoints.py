@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from pipeline.records.export import ExportRecord
 from pipeline.stages.export.load import reload_parts
 from pipeline.stages.export.options import ExportOptions
 from pipeline.stages.export.stage import export_model
@@ -49,7 +50,7 @@ def optimized(artifact):
 
 def greedy_torch(artifact, prompt, count):
     """Return the tokens transformers itself generates."""
-    (part,) = reload_parts(artifact.facts, artifact.folder).parts
+    (part,) = reload_parts(ExportRecord.of(artifact).model, artifact.folder).parts
     ids = torch.tensor([prompt])
     with torch.no_grad():
         out = part.module.model.generate(
@@ -116,7 +117,7 @@ def test_minilm_finds_the_paraphrase(exported):
         "A man is eating food.", "A man is eating a meal.", "The stock market fell sharply today.",
     ]  # fmt: skip
     feeds = dict(tokenizer(texts, padding=True, return_tensors="np"))
-    (part,) = reload_parts(artifact.facts, artifact.folder).parts
+    (part,) = reload_parts(ExportRecord.of(artifact).model, artifact.folder).parts
     wanted = part.module(*(torch.tensor(feeds[name]) for name in part.inputs))[0].numpy()
     found = {"torch": wanted}
     for made in (artifact, optimized(artifact)):

@@ -47,8 +47,8 @@ def test_the_graph_scatters_and_keeps_the_capacity(llama, tmp_path):
     result = export_parts([part], tmp_path, "dynamo", 24, SILENT)
     model = ir.load(tmp_path / "model.exported.onnx")
     assert sum(node.op_type == "TensorScatter" for node in model.graph) == 4
-    assert result.parts["model"]["cache_capacity"] == 24
-    shapes = {v["name"]: v["shape"] for v in result.parts["model"]["outputs"]}
+    assert result.parts["model"].cache_capacity == 24
+    shapes = {v.name: list(v.shape) for v in result.parts["model"].outputs}
     assert shapes["present.1.value"] == ["batch", 2, 24, 8]
 
 

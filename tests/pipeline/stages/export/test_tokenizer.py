@@ -5,10 +5,11 @@ import shutil
 import pytest
 
 from pipeline.errors import BadModelError
+from pipeline.records.export import GenerationSpec
 from pipeline.stages.export.checkpoint import read_checkpoint
 from pipeline.stages.export.options import ExportOptions
 from pipeline.stages.export.tokenizer import (
-    generation_facts,
+    generation_spec,
     preset_generation,
     tokenizer_writer,
 )
@@ -65,9 +66,10 @@ def test_what_a_decoding_loop_needs():
     class Model:
         generation_config = Generation()
 
-    assert generation_facts(Model()) == {"eos_token_id": [2, 7], "pad_token_id": 1,
-                                         "max_length": 20}  # fmt: skip
-    assert generation_facts(object()) is None
+    assert generation_spec(Model()) == GenerationSpec(
+        eos_token_id=(2, 7), pad_token_id=1, max_length=20
+    )
+    assert generation_spec(object()) is None
 
     class Config:
         bos_id, eos_id, pad_id, max_length, source_vocab = 1, 2, 0, 64, 97
@@ -75,12 +77,19 @@ def test_what_a_decoding_loop_needs():
     class Own:
         config = Config()
 
-    assert preset_generation(Own()) == {
-        "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0,
-        "decoder_start_token_id": 1, "max_length": 64,
-    }  # fmt: skip
+    assert preset_generation(Own()) == GenerationSpec(
+        bos_token_id=1, eos_token_id=2, pad_token_id=0, decoder_start_token_id=1, max_length=64
+    )
     assert preset_generation(object()) is None
 
 
 def test_a_decoder_says_how_many_positions_it_has():
-    assert generation_facts(random_model("llama"))["max_length"] == 64
+    assert generation_spec(random_model("llama")).max_length == 64
+
+
+def test_a_configuration_that_holds_something_else_is_refused():
+    class Model:
+        generation_config = type("Odd", (), {"eos_token_id": "2"})()
+
+    with pytest.raises(BadModelError, match=r"generation configuration.*eos_token_id"):
+        generation_spec(Model())

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from pipeline.errors import UsageError
-from pipeline.stages.export.parts import SizeRange
+from pipeline.records.tensors import SizeRange
 from pipeline.stages.export.user_parts import guess_axes, user_part
 
 

@@ -3,9 +3,10 @@ import pytest
 
 from pipeline.errors import UsageError
 from pipeline.stages.runners.decoding import Decoder, greedy
+from tests.pipeline.records.made import tensor
 
 VOCAB, END, START = 11, 10, 9
-PAST = [{"name": "past_key_values.0.key", "dtype": "float32", "shape": ["batch", 1, "past", 1]}]
+PAST = [tensor("past_key_values.0.key", "batch", 1, "past", 1)]
 
 
 class Encoder:
@@ -107,4 +108,4 @@ def test_a_step_that_fails_leaves_the_state_where_it_was():
 
 def test_a_model_without_a_cache_is_refused():
     with pytest.raises(UsageError, match="past_key_values"):
-        Decoder({"model": Counter()}, [{"name": "input_ids", "dtype": "int64", "shape": [1]}])
+        Decoder({"model": Counter()}, [tensor("input_ids", 1, dtype="int64")])

@@ -1,0 +1,187 @@
+"""What the export says: the parts, what they take and give, and what they were made from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import ClassVar, Literal, TypeAlias
+
+from pipeline.records.record import Finite, Place, Record
+from pipeline.records.tensors import SizeRange, TensorSpec
+
+SourceKind: TypeAlias = Literal["hf", "hub", "preset", "function"]
+TokenIds: TypeAlias = int | tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportedPart:
+    """One graph of the model.
+
+    Attributes:
+        file: Where it lies.
+        inputs, outputs: What it takes and gives, in order.
+        dims: Range of every size that may change.
+        opset: Of the file.
+        nodes: How many it has.
+        cache_capacity: Positions of a cache of fixed size, 0 where there is none.
+    """
+
+    file: Place
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    dims: Mapping[str, SizeRange]
+    opset: int
+    nodes: int
+    cache_capacity: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToldOptions:
+    """The options of the export that decide its result; see `ExportOptions`.
+
+    Attributes:
+        model: What was given as MODEL; the mere name where `ModelSource.path` says where it lies.
+        checkpoint: Relative to the folder; None where none was given.
+    """
+
+    model: str
+    task: str
+    dtype: str
+    opset: int | None
+    exporter: str
+    kv_cache: str
+    capacity: int | None
+    logits: str
+    trust_remote_code: bool
+    seed: int
+    checkpoint: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSource:
+    """What was exported, told so that it can be loaded again.
+
+    Attributes:
+        source: The preset, the hub's ORG/NAME, or the file's name.
+        kind: Which of these.
+        random_weights: Whether no weights were given.
+        options: Of the export.
+        path: The checkpoint, or `file.py::function`, relative to the folder; None for others.
+    """
+
+    source: str
+    kind: SourceKind
+    random_weights: bool
+    options: ToldOptions
+    path: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SharedWeights:
+    """The data file of all parts.
+
+    Attributes:
+        file: Where it lies, None where every weight is inside its graph.
+        bytes: Its size.
+        tensors: How many it holds.
+        shared: How many of them more than one part refers to.
+    """
+
+    file: Place | None
+    bytes: int
+    tensors: int
+    shared: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportProof:
+    """How near the graphs come to PyTorch, at sizes they were not traced with.
+
+    Attributes:
+        largest_relative_difference: By part, relative to the largest value.
+    """
+
+    largest_relative_difference: Mapping[str, Finite]
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerationSpec:
+    """Special tokens and lengths that a decoding loop needs; None where the model names none."""
+
+    bos_token_id: TokenIds | None = None
+    eos_token_id: TokenIds | None = None
+    pad_token_id: TokenIds | None = None
+    decoder_start_token_id: TokenIds | None = None
+    forced_bos_token_id: TokenIds | None = None
+    forced_eos_token_id: TokenIds | None = None
+    suppress_tokens: tuple[int, ...] | None = None
+    begin_suppress_tokens: tuple[int, ...] | None = None
+    max_length: int | None = None
+
+    @property
+    def ends(self) -> tuple[int, ...]:
+        """The ids that end a text."""
+        found = self.eos_token_id
+        return () if found is None else (found,) if isinstance(found, int) else found
+
+    @property
+    def pad(self) -> int | None:
+        """The id that fills up rows."""
+        return _first(self.pad_token_id)
+
+    @property
+    def start(self) -> int | None:
+        """The id a decoder begins with behind an encoder."""
+        given = self.decoder_start_token_id
+        return _first(self.bos_token_id if given is None else given)
+
+    def token_ids(self) -> dict[str, int | list[int]]:
+        """Return the ids by their names in transformers' configurations."""
+        known = {f.name: getattr(self, f.name) for f in fields(self)}
+        ids = {n: v for n, v in known.items() if n.endswith("token_id") and v is not None}
+        return {n: list(v) if isinstance(v, tuple) else v for n, v in ids.items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportRecord(Record):
+    """The facts of the stage `export`.
+
+    Attributes:
+        task: What the model is for; "custom" for a function's.
+        model: Where it came from.
+        parts: Its graphs by name, an encoder before its decoder.
+        opset: The highest among them.
+        exporter: The one that held.
+        rejected_exporters: Exporter -> why its result was not taken.
+        kv_cache: "concat", "static" or "none" for a decoder; None without a cache.
+        weights: The data file they share.
+        proof: What was shown about them.
+        tokenizer: Where it lies, None if none came with the model.
+        generation: For a model that generates.
+    """
+
+    FORMAT: ClassVar[int] = 1
+    COMMAND: ClassVar[str] = "export"
+
+    task: str
+    model: ModelSource
+    parts: Mapping[str, ExportedPart]
+    opset: int
+    exporter: str
+    rejected_exporters: Mapping[str, str]
+    kv_cache: str | None
+    weights: SharedWeights
+    proof: ExportProof
+    tokenizer: Place | None
+    generation: GenerationSpec | None
+
+    @property
+    def last_part(self) -> ExportedPart:
+        """The last part: the one that decodes, where the model generates."""
+        return list(self.parts.values())[-1]
+
+
+def _first(ids: TokenIds | None) -> int | None:
+    if isinstance(ids, tuple):
+        return ids[0] if ids else None
+    return ids
