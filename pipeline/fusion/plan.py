@@ -49,14 +49,22 @@ class Plan:
 
     Attributes:
         opset: The ai.onnx opset the graph is raised to.
+        keep: Operators of com.microsoft that the target runs as they are.
         session: Settings written beside the graph for ONNX Runtime.
         passes: In order.
     """
 
     opset: int
+    keep: frozenset[str]
     session: dict[str, Any]
     passes: tuple[Pass, ...]
 
+
+# The rest is lowered anew, also here: SkipLayerNormalization is slow on CPU, and what an older
+# optimizer joined may be part of something larger.
+_KEPT: frozenset[str] = frozenset(
+    {"Attention", "MultiHeadAttention", "RotaryEmbedding", "FusedMatMul"}
+)
 
 # Denormals inside masked softmaxes cost 1.3 to 1.8 times; ONNX Runtime's own SkipLayerNorm
 # fusion makes Add + LayerNormalization 2 to 5 times slower on CPU.
@@ -116,7 +124,8 @@ def plan_for(
         replace(one, lowerings=tuple(x for x in one.lowerings if x.name not in disable))
         for one in passes
     )
-    return Plan(23, _session(target, precision), kept)
+    keep = _KEPT if target.startswith("ort-") else frozenset()
+    return Plan(23, keep, _session(target, precision), kept)
 
 
 def _session(target: str, precision: str | None) -> dict[str, Any]:

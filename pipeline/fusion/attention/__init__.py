@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pipeline.fusion.attention.contrib import find_contrib_attention
 from pipeline.fusion.attention.find import find_attention
 from pipeline.fusion.attention.lower_cuda import FuseAttentionCuda
 from pipeline.fusion.attention.lower_standard import FuseAttentionStandard
@@ -16,4 +17,7 @@ def passes(choice: Choice) -> tuple[Pass, ...]:
         FuseAttentionCuda(),
         FuseAttentionStandard(fuse_all=choice.fuse_all, target=choice.target),
     )
-    return (Pass("attention", find_attention, lowerings),)
+    return (
+        Pass("attention", find_contrib_attention),
+        Pass("attention", find_attention, lowerings),
+    )

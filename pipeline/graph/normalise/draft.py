@@ -13,12 +13,16 @@ from pipeline.graph.inference.facts import Facts
 class Draft:
     """A model under change.
 
+    `keep` names the operators of com.microsoft that are not written out.
+
     Facts are strict here: no pass may rely on two sizes being equal unless the graph cannot run
     otherwise.
     """
 
-    def __init__(self, model: ir.Model, target_opset: int | None) -> None:
-        self.model, self.target_opset = model, target_opset
+    def __init__(
+        self, model: ir.Model, target_opset: int | None, keep: frozenset[str] = frozenset()
+    ) -> None:
+        self.model, self.target_opset, self.keep = model, target_opset, keep
         self._facts: Facts | None = None
         self._inner: list[ir.Graph] | None = None
         self._names: set[str] = set()

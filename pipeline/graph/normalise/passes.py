@@ -8,6 +8,7 @@ from typing import TypeAlias
 import onnx_ir as ir
 
 from pipeline.graph.inference.facts import Facts
+from pipeline.graph.normalise.contrib import CONTRIB, write_out_contrib
 from pipeline.graph.normalise.draft import Draft
 from pipeline.graph.normalise.fold import fold_constants, simplify_targets
 from pipeline.graph.normalise.grids import join_unsqueezes, read_grids
@@ -30,6 +31,7 @@ PASSES: tuple[Pass, ...] = (
     drop_unused,  # nothing below should spend time on what no output needs
     take_known_branches,  # before the opset: a branch never taken may hold what cannot be raised
     raise_opset,  # with facts still inferred by the old meaning of each operator
+    write_out_contrib,  # in operators of the new opset; what it leaves unused is dropped below
     drop_identities,  # shortens what constants are computed through
     fold_constants,  # turns fixed parts of shape computations into numbers
     simplify_targets,  # needs those numbers, and makes most of the rest unused
@@ -41,7 +43,11 @@ PASSES: tuple[Pass, ...] = (
 )
 
 
-def normalise(model: ir.Model, target_opset: int | None = None) -> Facts:
+def normalise(
+    model: ir.Model,
+    target_opset: int | None = None,
+    keep: frozenset[str] = CONTRIB,
+) -> Facts:
     """Rewrite the model in place into one canonical way of writing and return its facts.
 
     Every output stays equal, for every input the model accepts; names, types, dims and the order
@@ -50,11 +56,12 @@ def normalise(model: ir.Model, target_opset: int | None = None) -> Facts:
     Args:
         model: The model, changed in place.
         target_opset: The version of the standard operators to raise it to; it is never lowered.
+        keep: Operators of com.microsoft that stay as they are; without it all of them do.
 
     Raises:
         BadModelError: The model cannot be raised or its functions cannot be inlined.
     """
-    draft = Draft(model, target_opset)
+    draft = Draft(model, target_opset, keep)
     before = _interface(model)
     for step in PASSES:
         step(draft)

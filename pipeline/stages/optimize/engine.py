@@ -79,7 +79,7 @@ def optimize_graph(
     """
     before = _count(model)
     progress.step("normalising")
-    facts = normalise(model, plan.opset)
+    facts = normalise(model, plan.opset, plan.keep)
     if facts.contradictions:
         raise BadModelError(
             f"The model cannot run, whatever its inputs: {facts.contradictions[0]}",

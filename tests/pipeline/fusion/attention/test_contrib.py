@@ -1,0 +1,43 @@
+"""Attention operators of com.microsoft are counted where they stay."""
+
+import pytest
+
+from pipeline.fusion.attention.contrib import find_contrib_attention
+from pipeline.fusion.plan import plan_for
+from pipeline.stages.optimize.engine import optimize_graph
+from tests.pipeline.text_graphs import found_in, model_of, only_site
+
+TEXT = """(float[B,S,8] q, float[B,T,8] k, float[B,T,8] v) => (float[B,S,8] y) {
+    y = com.microsoft.MultiHeadAttention<num_heads=2>(q, k, v) }"""
+
+
+def test_the_operator_and_its_heads_are_named():
+    site = only_site(TEXT, find_contrib_attention)
+    assert (site.construct, site.form, site.native) == (
+        "attention",
+        "MultiHeadAttention, 2 heads",
+        True,
+    )
+
+
+def test_the_standard_operator_is_not_meant():
+    standard = TEXT.replace("com.microsoft.MultiHeadAttention<num_heads=2>",
+                            "Attention<q_num_heads=2, kv_num_heads=2>")  # fmt: skip
+    assert found_in(standard, find_contrib_attention) == []
+
+
+@pytest.mark.parametrize(
+    ("target", "operator", "lowering"),
+    [
+        ("ort-cpu", "MultiHeadAttention", "native"),
+        ("ort-cuda", "MultiHeadAttention", "native"),
+        ("tensorrt", "Attention", "fuse_attention_tensorrt"),
+        ("onnx", "Attention", "fuse_attention_standard"),
+    ],
+)
+def test_it_is_kept_where_it_runs_and_lowered_anew_elsewhere(target, operator, lowering):
+    model = model_of(TEXT)
+    fused = optimize_graph(model, plan_for(target), None)
+    (outcome,) = [o for o in fused.outcomes if o.construct == "attention"]
+    assert (outcome.state, outcome.lowering) == ("fused", lowering)
+    assert operator in {node.op_type for node in model.graph}
