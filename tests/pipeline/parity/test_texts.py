@@ -4,6 +4,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 
 from pipeline.errors import UsageError
 from pipeline.parity.texts import DEFAULT_TEXTS, Texts, read_texts, unseen_texts
+from tests.pipeline.records.made import model_source
 
 
 @pytest.fixture
@@ -47,9 +48,9 @@ def test_no_tokenizer_and_no_texts_are_usage_errors(tmp_path):
     [
         ("preset", "zh-en", "香港的夏天不潮湿。"),
         ("preset", "bert-tiny", DEFAULT_TEXTS[0]),
-        ("checkpoint", "folder", DEFAULT_TEXTS[0]),
+        ("hf", "folder", DEFAULT_TEXTS[0]),
     ],
 )
 def test_texts_suit_the_model(kind, source, first):
-    found = unseen_texts({"model": {"kind": kind, "source": source}}, 3)
+    found = unseen_texts(model_source(kind=kind, source=source), 3)
     assert (len(found), found[0]) == (3, first)
