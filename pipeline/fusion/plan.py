@@ -18,6 +18,8 @@ from pipeline.fusion.ort import (
     rotary_attention,
 )
 
+MS = "com.microsoft"
+
 CONSTRUCTS: tuple[Construct, ...] = (
     # packed projections first: everything after them reads the pieces' layouts
     packing.passes,
@@ -49,22 +51,25 @@ class Plan:
 
     Attributes:
         opset: The ai.onnx opset the graph is raised to.
-        keep: Operators of com.microsoft that the target runs as they are.
+        keep: Operators, (domain, name), that the target runs as they are.
         session: Settings written beside the graph for ONNX Runtime.
         passes: In order.
     """
 
     opset: int
-    keep: frozenset[str]
+    keep: frozenset[tuple[str, str]]
     session: dict[str, Any]
     passes: tuple[Pass, ...]
 
 
 # The rest is lowered anew, also here: SkipLayerNormalization is slow on CPU, and what an older
 # optimizer joined may be part of something larger.
-_KEPT: frozenset[str] = frozenset(
-    {"Attention", "MultiHeadAttention", "RotaryEmbedding", "FusedMatMul"}
+_KEPT: frozenset[tuple[str, str]] = frozenset(
+    {("", "Attention")}
+    | {(MS, name) for name in ("Attention", "MultiHeadAttention", "RotaryEmbedding", "FusedMatMul")}
 )
+# The parser of TensorRT takes the plain form of Attention alone, and nothing of com.microsoft.
+_KEPT_BY = {"onnx": frozenset({("", "Attention")}), "ort-cpu": _KEPT, "ort-cuda": _KEPT}
 
 # Denormals inside masked softmaxes cost 1.3 to 1.8 times; ONNX Runtime's own SkipLayerNorm
 # fusion makes Add + LayerNormalization 2 to 5 times slower on CPU.
@@ -124,8 +129,7 @@ def plan_for(
         replace(one, lowerings=tuple(x for x in one.lowerings if x.name not in disable))
         for one in passes
     )
-    keep = _KEPT if target.startswith("ort-") else frozenset()
-    return Plan(23, keep, _session(target, precision), kept)
+    return Plan(23, _KEPT_BY.get(target, frozenset()), _session(target, precision), kept)
 
 
 def _session(target: str, precision: str | None) -> dict[str, Any]:

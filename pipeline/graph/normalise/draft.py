@@ -13,14 +13,17 @@ from pipeline.graph.inference.facts import Facts
 class Draft:
     """A model under change.
 
-    `keep` names the operators of com.microsoft that are not written out.
+    `keep` holds the operators, (domain, name), that are not written out.
 
     Facts are strict here: no pass may rely on two sizes being equal unless the graph cannot run
     otherwise.
     """
 
     def __init__(
-        self, model: ir.Model, target_opset: int | None, keep: frozenset[str] = frozenset()
+        self,
+        model: ir.Model,
+        target_opset: int | None,
+        keep: frozenset[tuple[str, str]] = frozenset(),
     ) -> None:
         self.model, self.target_opset, self.keep = model, target_opset, keep
         self._facts: Facts | None = None

@@ -8,7 +8,7 @@ from typing import TypeAlias
 import onnx_ir as ir
 
 from pipeline.graph.inference.facts import Facts
-from pipeline.graph.normalise.contrib import CONTRIB, write_out_contrib
+from pipeline.graph.normalise.contrib import ALL, write_out_contrib
 from pipeline.graph.normalise.draft import Draft
 from pipeline.graph.normalise.fold import fold_constants, simplify_targets
 from pipeline.graph.normalise.grids import join_unsqueezes, read_grids
@@ -46,7 +46,7 @@ PASSES: tuple[Pass, ...] = (
 def normalise(
     model: ir.Model,
     target_opset: int | None = None,
-    keep: frozenset[str] = CONTRIB,
+    keep: frozenset[tuple[str, str]] = ALL,
 ) -> Facts:
     """Rewrite the model in place into one canonical way of writing and return its facts.
 
@@ -56,7 +56,7 @@ def normalise(
     Args:
         model: The model, changed in place.
         target_opset: The version of the standard operators to raise it to; it is never lowered.
-        keep: Operators of com.microsoft that stay as they are; without it all of them do.
+        keep: Operators (domain, name) that are not written out; without it none is.
 
     Raises:
         BadModelError: The model cannot be raised or its functions cannot be inlined.

@@ -14,58 +14,26 @@ caches in a buffer of fixed size.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 import onnx_ir as ir
 
+from pipeline.graph.normalise.contrib.operator import Operator, count, grown, heads_apart
 from pipeline.graph.normalise.contrib.writer import (
     MS,
     Made,
     Writer,
     given,
     graph_of,
-    integers,
     scalar_like,
     size_of,
 )  # fmt: skip
 from pipeline.graph.normalise.draft import Draft
 
 
-@dataclass(frozen=True)
-class _Operator:
-    """The node, with the few ways to write something before it."""
-
-    draft: Draft
-    node: ir.Node
-
-    @property
-    def heads(self) -> int:
-        """Return the number of heads, 0 where it is not said."""
-        return self.node.attributes.get_int("num_heads", 0)
-
-    def put(self, op: str, *inputs: ir.Value | None, **attributes: int | list[int]) -> ir.Value:
-        """Insert a node and return its output."""
-        return self.draft.insert(self.node, op, list(inputs), {**attributes})
-
-    def rank(self, value: ir.Value | None) -> int | None:
-        """Return the rank of a value where it is known."""
-        shape = self.draft.facts.shape(value) if value is not None else None
-        return None if shape is None else len(shape)
-
-    def width(self, value: ir.Value | None) -> int | None:
-        """Return the last size of a value where it is a number."""
-        shape = self.draft.facts.shape(value) if value is not None else None
-        return shape[-1].const if shape else None
-
-    def ints(self, *numbers: int) -> ir.Value:
-        """Return a 1-D constant."""
-        return integers(self.draft, self.node, numbers)
-
-
 def _multi_head(draft: Draft, node: ir.Node) -> Made | None:
-    op = _Operator(draft, node)
+    op = Operator(draft, node)
     q, k, v, bias = (given(node, i) for i in range(4))
     beyond = [given(node, i) for i in (8, 9)]
     if any(x is not None for x in beyond) or op.rank(q) != 3 or k is None or v is None:
@@ -81,14 +49,18 @@ def _multi_head(draft: Draft, node: ir.Node) -> Made | None:
     parts: list[ir.Value | None] = [q, k, v]
     if bias is not None:
         parts = _biased(op, parts, bias, sizes, cached=cached)
-    query = _heads(op, parts[0], sizes[0])
-    new = parts[1:] if cached else [_heads(op, x, sizes[i]) for i, x in enumerate(parts) if i]
-    key, value = _grown(op, new[0], given(node, 6)), _grown(op, new[1], given(node, 7))
+    query = heads_apart(op, parts[0], op.heads, sizes[0] // op.heads)
+    new = (
+        parts[1:]
+        if cached
+        else [heads_apart(op, x, op.heads, sizes[i] // op.heads) for i, x in enumerate(parts) if i]
+    )
+    key, value = grown(op, new[0], given(node, 6)), grown(op, new[1], given(node, 7))
     return _attended(op, query, key, value, given(node, 4), given(node, 5), sizes)
 
 
 def _packed(draft: Draft, node: ir.Node) -> Made | None:
-    op = _Operator(draft, node)
+    op = Operator(draft, node)
     x, weights, bias, mask, past, extra, length = (given(node, i) for i in range(7))
     if length is not None or op.rank(x) != 3 or node.attributes.get_int("do_rotary", 0) != 0:
         return None
@@ -104,11 +76,14 @@ def _packed(draft: Draft, node: ir.Node) -> Made | None:
     parts = [
         op.put("Slice", projected, op.ints(a), op.ints(b), op.ints(2)) for a, b in pairwise(starts)
     ]
-    q, k, v = (_heads(op, part, size) for part, size in zip(parts, sizes, strict=True))
+    q, k, v = (
+        heads_apart(op, part, op.heads, size // op.heads)
+        for part, size in zip(parts, sizes, strict=True)
+    )
     if past is not None:
         index = [draft.constant(graph_of(node), np.array(side, np.int64)) for side in (0, 1)]
         old = [op.put("Gather", past, each, axis=0) for each in index]
-        k, v = _grown(op, k, old[0]), _grown(op, v, old[1])
+        k, v = grown(op, k, old[0]), grown(op, v, old[1])
     made = _attended(op, q, k, v, mask, extra, sizes)
     if made is None:
         return None
@@ -117,7 +92,7 @@ def _packed(draft: Draft, node: ir.Node) -> Made | None:
 
 
 def _attended(
-    op: _Operator,
+    op: Operator,
     q: ir.Value | None,
     k: ir.Value,
     v: ir.Value,
@@ -149,7 +124,7 @@ def _attended(
     return {0: merged, 1: k, 2: v, 3: scores}
 
 
-def _seen(op: _Operator, mask: ir.Value, q: ir.Value | None, k: ir.Value) -> ir.Value | None:
+def _seen(op: Operator, mask: ir.Value, q: ir.Value | None, k: ir.Value) -> ir.Value | None:
     """Return where keys may be seen, [batch, 1, 1 or rows, total]; None of a form not written."""
     rank = op.rank(mask)
     if rank in (2, 3):
@@ -158,41 +133,22 @@ def _seen(op: _Operator, mask: ir.Value, q: ir.Value | None, k: ir.Value) -> ir.
     lengths, queries = op.draft.facts.shape(mask), op.draft.facts.shape(q)
     if rank != 1 or lengths is None or queries is None or lengths[0] != queries[0]:
         return None
-    counted = op.put("Cast", _count(op, k, 2), to=int(ir.DataType.INT32))
+    counted = op.put("Cast", count(op, k, 2), to=int(ir.DataType.INT32))
     rows = op.put("Cast", op.put("Unsqueeze", mask, op.ints(1, 2, 3)), to=int(ir.DataType.INT32))
     return op.put("Less", counted, rows)
 
 
-def _past(op: _Operator, q: ir.Value | None, k: ir.Value) -> ir.Value:
+def _past(op: Operator, q: ir.Value | None, k: ir.Value) -> ir.Value:
     """Return where a key is not later than the query, [rows, total]."""
     assert q is not None
     rows, total = size_of(op.draft, op.node, q, 2), size_of(op.draft, op.node, k, 2)
-    column = op.put("Unsqueeze", _count(op, q, 2), op.ints(1))
+    column = op.put("Unsqueeze", count(op, q, 2), op.ints(1))
     last = op.put("Add", column, op.put("Sub", total, rows))
-    return op.put("LessOrEqual", _count(op, k, 2), last)
-
-
-def _count(op: _Operator, value: ir.Value, axis: int) -> ir.Value:
-    """Return 0, 1, ... up to one size of a value."""
-    graph = graph_of(op.node)
-    zero, one = (op.draft.constant(graph, np.array(n, np.int64)) for n in (0, 1))
-    size = op.put("Reshape", size_of(op.draft, op.node, value, axis), op.ints())
-    return op.put("Range", zero, size, one)
-
-
-def _heads(op: _Operator, x: ir.Value | None, width: int) -> ir.Value:
-    """Return [batch, length, heads * size] as [batch, heads, length, size]."""
-    apart = op.put("Reshape", x, op.ints(0, 0, op.heads, width // op.heads))
-    return op.put("Transpose", apart, perm=[0, 2, 1, 3])
-
-
-def _grown(op: _Operator, new: ir.Value | None, past: ir.Value | None) -> ir.Value:
-    assert new is not None
-    return new if past is None else op.put("Concat", past, new, axis=2)
+    return op.put("LessOrEqual", count(op, k, 2), last)
 
 
 def _biased(
-    op: _Operator, parts: list[ir.Value | None], bias: ir.Value, sizes: list[int], *, cached: bool
+    op: Operator, parts: list[ir.Value | None], bias: ir.Value, sizes: list[int], *, cached: bool
 ) -> list[ir.Value | None]:
     """Return the projections with their share of the one bias added."""
     starts = np.cumsum([0, *sizes]).tolist()
