@@ -43,11 +43,14 @@ class Pass:
         name: The construct, as counted in manifests and named by `--require`.
         find: Yields sites, and refusals that say why a candidate is none.
         lowerings: Tried in order until one does not refuse; empty to only report sites.
+        keep_native: Whether sites that are one operator already stay it, instead of being lowered
+            afresh to a form that suits the target better.
     """
 
     name: str
     find: Finder
     lowerings: tuple[Lowering[Any], ...] = ()
+    keep_native: bool = False
 
 
 Construct = Callable[[Choice], tuple[Pass, ...]]

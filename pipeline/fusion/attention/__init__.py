@@ -19,5 +19,6 @@ def passes(choice: Choice) -> tuple[Pass, ...]:
     )
     return (
         Pass("attention", find_contrib_attention),
-        Pass("attention", find_attention, lowerings),
+        # any form of the operator is standard ONNX; runtimes want forms of their own
+        Pass("attention", find_attention, lowerings, keep_native=choice.target == "onnx"),
     )

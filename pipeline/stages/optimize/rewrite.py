@@ -81,7 +81,7 @@ class Rewriter:
         if isinstance(found, Refusal):
             self._refuse(found)
             return
-        if found.native and not one.lowerings:  # only counted; others are lowered afresh
+        if found.native and (one.keep_native or not one.lowerings):
             self.outcomes.append(
                 Outcome(
                     found.construct, found.path, anchor_of(found), "fused", found.form, "native"

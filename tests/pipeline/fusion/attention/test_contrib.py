@@ -41,3 +41,20 @@ def test_it_is_kept_where_it_runs_and_lowered_anew_elsewhere(target, operator, l
     (outcome,) = [o for o in fused.outcomes if o.construct == "attention"]
     assert (outcome.state, outcome.lowering) == ("fused", lowering)
     assert operator in {node.op_type for node in model.graph}
+
+
+RICH = """(float[B,S,8] q, float[B,T,8] k, float[B,T,8] v, bool[B,1,S,T] m) => (float[B,S,8] y) {
+    y = Attention<q_num_heads=2, kv_num_heads=2, softcap=2.0>(q, k, v, m) }"""
+
+
+def test_the_standard_operator_stays_one_node_for_standard_onnx():
+    model = model_of(RICH)
+    fused = optimize_graph(model, plan_for("onnx"), None)
+    assert [node.op_type for node in model.graph] == ["Attention"]
+    assert [(o.state, o.lowering) for o in fused.outcomes] == [("fused", "native")]
+
+
+def test_a_soft_cap_is_written_out_for_tensorrt():
+    model = model_of(RICH)
+    optimize_graph(model, plan_for("tensorrt"), None)
+    assert {"Tanh", "Softmax"} <= {node.op_type for node in model.graph}
