@@ -1,4 +1,4 @@
-"""The front door: every command of the command line as a function.
+"""The front door: every command of the command line as a function, and models in memory.
 
 A command takes one frozen options dataclass and returns a typed result; the command line parses
 its words into the same dataclass and calls the same function:
@@ -16,6 +16,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pipeline.api.memory import Optimized, optimize
     from pipeline.artifacts import Artifact, Folder, open_folder
     from pipeline.doctor import Diagnosis, examine
     from pipeline.errors import (
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
 
 # module below `pipeline` -> the names taken from it, in the order of work
 _HOMES = {
+    "api.memory": ("Optimized", "optimize"),
     "doctor": ("Diagnosis", "examine"),
     "stages.export.options": ("ExportOptions",),
     "stages.export.stage": ("export_model",),
@@ -106,6 +108,7 @@ __all__ = [  # written out, since that is what editors and type checkers read
     "Generation",
     "NoKernelsError",
     "OptimizeOptions",
+    "Optimized",
     "OptimizedFile",
     "PackOptions",
     "ParityOptions",
@@ -130,6 +133,7 @@ __all__ = [  # written out, since that is what editors and type checkers read
     "list_lowerings",
     "measure_perf",
     "open_folder",
+    "optimize",
     "optimize_model",
     "pack_folder",
     "run_pipeline",

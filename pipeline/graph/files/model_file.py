@@ -32,7 +32,19 @@ def load_model(path: Path | str) -> ir.Model:
             outside its folder.
     """
     path = Path(path)
-    proto = _read(path)
+    return model_of(_read(path), path)
+
+
+def model_of(proto: onnx.ModelProto, path: Path) -> ir.Model:
+    """Return the model of a message, which stays as it is; its weights are referred to.
+
+    Args:
+        proto: From anyone.
+        path: Where it lies: data files are looked for beside it, and errors name it.
+
+    Raises:
+        BadModelError: It contradicts itself, or refers to data outside its folder.
+    """
     try:
         check_model(proto, path)
         model = ir.from_proto(proto)
@@ -142,21 +154,26 @@ def save_model(
     return [*placed.files, path]
 
 
-def refuse_invalid(path: Path | str, cause: BaseException) -> None:
-    """Raise BadModelError if ONNX's own checker finds fault with a file; return if it does not.
+def refuse_invalid(model: Path | str | onnx.ModelProto, cause: BaseException) -> None:
+    """Raise BadModelError if ONNX's own checker finds fault with a model; return if it does not.
 
-    For a file that made a stage stumble: a graph against the specification is the file's fault,
-    anything else is ours.
+    For one that made a stage stumble: a graph against the specification is its own fault, anything
+    else is ours.
+
+    Args:
+        model: A file, or a message without weights in data files, which the checker could not find.
+        cause: What the stage stumbled over.
     """
     import onnx
 
+    is_file = isinstance(model, (str, Path))
     try:
-        onnx.checker.check_model(str(path), full_check=True)
+        onnx.checker.check_model(str(model) if is_file else model, full_check=True)
     except Exception as error:  # the checker has several kinds, none of them public
         lines = [line for line in str(error).strip().splitlines() if line.strip()]
         raise BadModelError(
             f"The model breaks ONNX's rules: {(lines or ['unknown'])[0][:300]}",
-            where=str(path),
+            where=str(model) if is_file else "the model in memory",
             fix="Export it again; `python -m onnx.checker` shows all that is wrong.",
         ) from cause
 

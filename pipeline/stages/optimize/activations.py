@@ -42,15 +42,16 @@ class Activations:
     """Records a model's values on whole inputs, and gives back those at a region's border.
 
     Args:
-        file: Inputs (.npz). Without one, or where it holds none of a graph's inputs (it may belong
-            to another part of the model), some are made up that fit the graph.
+        given: Inputs by name, or a file of them (.npz). Without any, or where they hold none of a
+            graph's inputs (they may belong to another part of the model), some are made up that
+            fit the graph.
 
     Attributes:
         problem: Why there are no activations, where made-up inputs do not run.
     """
 
-    def __init__(self, file: Path | None = None) -> None:
-        self.file, self.problem = file, ""
+    def __init__(self, given: Path | Mapping[str, np.ndarray] | None = None) -> None:
+        self.given, self.problem = given, ""
         self._sets: dict[str, dict[ir.Value, _Place]] = {}
         self._old: dict[ir.Value, ir.Value] = {}
         self._scratch: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
@@ -85,7 +86,7 @@ class Activations:
                 judge.run(feeds, observe=observe)
                 self._sets[label] = places
         except PipelineError as error:
-            if self.file is not None:
+            if self.given is not None:
                 raise
             self.problem = f"made-up inputs do not run: {error.what}"[:200]
 
@@ -117,8 +118,8 @@ class Activations:
     ) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
         from pipeline.inputs import InputMaker, load_inputs
 
-        stored = load_inputs(self.file) if self.file is not None else {}
-        if self.file is None or not stored.keys() & set(names):
+        stored = load_inputs(self.given) if isinstance(self.given, Path) else self.given or {}
+        if not stored.keys() & set(names):
             maker = InputMaker(model)
             for variant, style in SYNTHETIC:
                 sizes = maker.dims(variant)
@@ -126,13 +127,14 @@ class Activations:
                 label = f"made-up inputs, {style}" + (f", {told}" if told else "")
                 yield label, maker.make(sizes, variant, style)  # type: ignore[arg-type]
             return
+        label = self.given.name if isinstance(self.given, Path) else "the inputs given"
         if missing := [name for name in names if name not in stored]:
             raise UsageError(
                 f"the inputs lack {', '.join(missing)}",
-                where=str(self.file),
+                where=str(self.given) if isinstance(self.given, Path) else "",
                 fix=f"store one array for each of {', '.join(names)}",
             )
-        yield self.file.name, {name: stored[name] for name in names}
+        yield label, {name: stored[name] for name in names}
 
     def _write(self, array: np.ndarray) -> _Place:
         offset = self._scratch.seek(0, 2)

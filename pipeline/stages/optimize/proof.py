@@ -69,12 +69,15 @@ class Certificate:
 
 
 @contextmanager
-def proving(proof: Proof, inputs: Path | None = None) -> Iterator[Prover | None]:
+def proving(
+    proof: Proof, inputs: Path | Mapping[str, np.ndarray] | None = None
+) -> Iterator[Prover | None]:
     """Yield what proves rewrites as `--proof` asks, None for `none`.
 
     Args:
         proof: `full` proves each instance by itself, also on activations.
-        inputs: Inputs (.npz) the activations of a full proof come from; None makes some up.
+        inputs: What the activations of a full proof come from, by name or a file (.npz); None
+            makes some up.
     """
     if proof == "none":
         yield None

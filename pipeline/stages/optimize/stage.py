@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,19 +64,26 @@ def optimize_model(
 
 
 def _file_to_file(options: OptimizeOptions, output: Path, progress: Progress) -> OptimizedFile:
-    from pipeline.graph.files.model_file import save_model
+    from pipeline.stages.optimize.apply import apply_to_file
     from pipeline.stages.optimize.records import check_gates, part_facts
 
-    model, fused = _optimized(options.model, options, progress)
+    model, fused = apply_to_file(options.model, options, progress)
     gates = check_gates(options.require, {"model": fused})
     output.parent.mkdir(parents=True, exist_ok=True)
-    save_model(model, output)
-    settings = output.with_name(output.name + SESSION_SUFFIX)
-    if fused.session:
-        settings.write_text(json.dumps(fused.session, indent=2) + "\n", encoding="utf-8")
+    write_graph(model, output, fused.session)
+    return OptimizedFile(output, {**part_facts(fused), "gates": gates})
+
+
+def write_graph(model: ir.Model, path: Path, session: Mapping[str, Any]) -> None:
+    """Write a graph and, beside it, the session settings it runs with; none leave no file."""
+    from pipeline.graph.files.model_file import save_model
+
+    save_model(model, path)
+    settings = path.with_name(path.name + SESSION_SUFFIX)
+    if session:
+        settings.write_text(json.dumps(session, indent=2) + "\n", encoding="utf-8")
     else:
         settings.unlink(missing_ok=True)
-    return OptimizedFile(output, {**part_facts(fused), "gates": gates})
 
 
 def _into_folder(options: OptimizeOptions, output: Path, progress: Progress) -> Artifact:
@@ -113,20 +120,18 @@ def _produce(
     context: StageContext,
 ) -> dict[str, Any]:
     """Write one graph per part, with its session settings; return the facts."""
-    from pipeline.graph.files.model_file import save_model
+    # Imported with the work, so that a folder that is current is reused without any framework.
+    from pipeline.stages.optimize.apply import apply_to_file
     from pipeline.stages.optimize.records import check_gates, part_facts
 
     done: dict[str, Fused] = {}
     facts: dict[str, Any] = {}
     for name, (path, known) in parts.items():
         progress.step(f"{name}: reading")
-        model, fused = _optimized(path, options, progress)
+        model, fused = apply_to_file(path, options, progress)
         done[name] = fused
         file = f"onnx/{name}.{options.variant}.onnx"
-        save_model(model, context.path(file))
-        if fused.session:
-            text = json.dumps(fused.session, indent=2) + "\n"
-            context.path(file + SESSION_SUFFIX).write_text(text, encoding="utf-8")
+        write_graph(model, context.path(file), fused.session)
         facts[name] = {"file": file, **_interface(known), **part_facts(fused)}
     gates = check_gates(options.require, done)
     return {
@@ -146,24 +151,3 @@ def _interface(known: ExportedPart | None) -> dict[str, Any]:
         "outputs": as_json(known.outputs),
         "dims": as_json(known.dims),
     }
-
-
-def _optimized(path: Path, options: OptimizeOptions, progress: Progress) -> tuple[ir.Model, Fused]:
-    # Imported with the work, so that a folder that is current is reused without any framework.
-    from pipeline.fusion.plan import plan_for
-    from pipeline.stages.optimize.engine import optimize_file
-    from pipeline.stages.optimize.proof import proving
-
-    plan = plan_for(
-        options.target, options.disable, fuse_all=options.fuse_all, precision=options.precision
-    )
-    with proving(options.proof, options.inputs) as prover:
-        model, fused = optimize_file(path, plan, prover, progress)
-    if options.precision is not None:
-        from pipeline.inputs import load_inputs
-        from pipeline.precision import type_model
-
-        feeds = [load_inputs(options.inputs)] if options.inputs is not None else []
-        typing = type_model(model, options.precision, feeds, progress=progress)
-        fused = replace(fused, typing=typing.facts())
-    return model, fused

@@ -1,0 +1,73 @@
+"""One graph in memory, fused and then typed as the options say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import onnx_ir as ir
+
+from pipeline.errors import PipelineError
+from pipeline.fusion.plan import plan_for
+from pipeline.graph.files.model_file import load_model, refuse_invalid
+from pipeline.stages.optimize.engine import Fused, optimize_graph
+from pipeline.stages.optimize.options import OptimizeOptions
+from pipeline.stages.optimize.proof import proving
+from pipeline.types import SILENT, Progress
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def apply_to_file(
+    path: Path, options: OptimizeOptions, progress: Progress = SILENT
+) -> tuple[ir.Model, Fused]:
+    """Return the model of a file, fused and typed, and what happened to it; nothing is written.
+
+    Raises:
+        BadModelError: The file is no model, a hostile one, or one against ONNX's rules.
+        UsageError: The precision cannot be typed, or the inputs do not fit.
+    """
+    model = load_model(path)
+    try:
+        return model, apply_options(model, options, options.inputs, progress)
+    except PipelineError:
+        raise
+    except Exception as error:
+        refuse_invalid(path, error)
+        raise
+
+
+def apply_options(
+    model: ir.Model,
+    options: OptimizeOptions,
+    inputs: Path | Mapping[str, np.ndarray] | None = None,
+    progress: Progress = SILENT,
+) -> Fused:
+    """Fuse and type a model in place and return what happened to it.
+
+    Args:
+        model: Any model; its weights are referred to, not copied.
+        options: Target, precision and proofs; what they say of files does not matter here.
+        inputs: Real inputs by name, or a file of them (.npz); None makes some up.
+        progress: Told which site is being worked on.
+
+    Raises:
+        BadModelError: The model cannot be normalised, or contradicts itself.
+        UsageError: The precision cannot be typed, or the inputs do not fit.
+    """
+    plan = plan_for(
+        options.target, options.disable, fuse_all=options.fuse_all, precision=options.precision
+    )
+    with proving(options.proof, inputs) as prover:
+        fused = optimize_graph(model, plan, prover, progress)
+    if options.precision is None:
+        return fused
+    from pipeline.inputs import load_inputs
+    from pipeline.precision import type_model
+
+    feeds = [load_inputs(inputs) if isinstance(inputs, Path) else inputs] if inputs else []
+    typing = type_model(model, options.precision, feeds, progress=progress)
+    return replace(fused, typing=typing.facts())
