@@ -45,15 +45,14 @@ class FuseAttentionTensorrt:
 
     def lower(self, site: AttentionSite, emit: Emitter) -> tuple[ir.Value, ...] | Refusal:
         """Return the result, and the present keys and values where the site has a cache."""
-        if refusal := _lacking(site):
+        if refusal := _lacking(site, inside=site.anchor.graph is not emit.shared.home):
             return refusal
         q = relayout(emit, site.q, (site.batch, site.heads, site.rows, site.size))
         q = row_scaled(site, emit, q)
         k, v, present = joined_cache(site, emit)
         q, k, v = _equally_wide(site, emit, q, k, v)
         kind = emit.facts.dtype(q) or ir.DataType.FLOAT
-        scale = emit.const(np.asarray(site.scale, dtype=kind.numpy()))
-        q = emit.one("Mul", [q, scale])
+        q = _scaled(site, emit, q, kind)
         mask, raw = mask_and_guard(site, emit, kind)
         if site.sink is not None:
             k, v, mask = with_sink(site, emit, k, v, mask, kind, rank3=False)
@@ -67,11 +66,33 @@ class FuseAttentionTensorrt:
         return (put_back(site, emit, result, axes), *present)
 
 
-def _lacking(site: AttentionSite) -> Refusal | None:
-    """Return what the parser lacks for this site, None when it takes it."""
+def _scaled(site: AttentionSite, emit: Emitter, q: ir.Value, kind: ir.DataType) -> ir.Value:
+    """Return the queries times the scale, by nodes of their own.
+
+    The builder crashes where one Mul, or two equal ones, stands before two attentions over the
+    same keys; two in a row it merges into something else. Powers of two are exact.
+    """
+    scale = site.scale
+    if not emit.shared.is_first_scaling(site.q.base):
+        first = 2.0 if scale != 2.0 else 4.0  # a Mul by 1 would be dropped
+        q = emit.apart(emit.one("Mul", [q, emit.const(np.asarray(first, dtype=kind.numpy()))]))
+        scale /= first
+    return emit.apart(emit.one("Mul", [q, emit.const(np.asarray(scale, dtype=kind.numpy()))]))
+
+
+def _lacking(site: AttentionSite, *, inside: bool) -> Refusal | None:
+    """Return what the parser lacks for this site, None when it takes it.
+
+    Args:
+        site: The attention.
+        inside: Whether it stands in a branch or loop body, where the builder loses its operands.
+    """
     size, value_size = axis_size(site.size), axis_size(site.value_size)
     reason, remedy = "", ""
-    if site.cap:
+    if inside:
+        reason = "TensorRT's builder fails on an Attention inside a branch or a loop"
+        remedy = "leave it: the written-out form builds as separate kernels"
+    elif site.cap:
         reason = f"TensorRT's parser takes no soft-cap (here {site.cap:g})"
         remedy = "leave it: the written-out form builds as separate kernels"
     elif size != value_size and (size.const is None or value_size.const is None):

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import onnx_ir as ir
 
 from pipeline.graph.inference.facts import Facts
-from pipeline.graph.rewriting.emit import Emitter
+from pipeline.graph.rewriting.emit import APART, Emitter
 
 
 def register(graph: ir.Graph, emit: Emitter) -> None:
@@ -62,6 +62,8 @@ def merge_equal(graph: ir.Graph) -> None:
     for node in list(graph):
         if "pipeline.rule" not in node.metadata_props or len(node.outputs) != 1:
             continue
+        if APART in node.metadata_props:
+            continue
         key = _key(node)
         first = seen.setdefault(key, node)
         if first is node or node.outputs[0].is_graph_output():
@@ -78,6 +80,8 @@ def made_alike(left: ir.Value | None, right: ir.Value | None) -> bool:
     if first is None or second is None:
         return False
     if any("pipeline.rule" not in node.metadata_props for node in (first, second)):
+        return False
+    if APART in first.metadata_props or APART in second.metadata_props:
         return False
     if _kind(first) != _kind(second) or len(first.outputs) != 1:
         return False

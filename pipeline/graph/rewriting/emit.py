@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 Operand = ir.Value | np.ndarray | int | float | None
 
+APART = "pipeline.apart"  # marks nodes that are never merged with equal ones
+
 
 class Shared:
     """What the replacements of one model share: names not yet taken, and equal constants.
@@ -27,6 +29,13 @@ class Shared:
         self.taken = set(taken)
         self.home = home
         self.constants: dict[tuple[object, ...], ir.Value] = {}
+        self._scaled: set[ir.Value] = set()
+
+    def is_first_scaling(self, base: ir.Value) -> bool:
+        """Return whether nobody asked this of the value before; a second must look different."""
+        first = base not in self._scaled
+        self._scaled.add(base)
+        return first
 
     def name(self, hint: str) -> str:
         """Return a name nobody has, and take it."""
@@ -91,6 +100,13 @@ class Emitter:
         self.nodes.append(node)
         self.facts.add(node)
         return tuple(node.outputs)
+
+    def apart(self, value: ir.Value) -> ir.Value:
+        """Return a new value whose node is never merged with an equal one."""
+        node = value.producer()
+        assert node is not None
+        node.metadata_props[APART] = "true"
+        return value
 
     def one(
         self,

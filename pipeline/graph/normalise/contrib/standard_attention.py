@@ -52,8 +52,13 @@ def _attention(draft: Draft, node: ir.Node) -> Made | None:
 
 
 def _is_plain(op: Operator) -> bool:
-    """Return whether the node is the form every target takes: one output, no past, one mask."""
+    """Return whether the node is the form every target takes: one output, no past, one mask.
+
+    Inside a branch or a loop none is: TensorRT's builder fails on an Attention there.
+    """
     node, attributes = op.node, op.node.attributes
+    if node.graph is not op.draft.model.graph:
+        return False
     if any(out.uses() or out.is_graph_output() for out in node.outputs[1:]):
         return False
     if any(given(node, i) is not None for i in (4, 5, 6)):

@@ -1,11 +1,17 @@
 """Attention in the one form TensorRT's parser and builder take."""
 
+import onnx_ir as ir
 import pytest
 
 from pipeline.fusion.attention.find import find_attention
 from pipeline.fusion.attention.lower_tensorrt import FuseAttentionTensorrt
 from pipeline.fusion.construct import Pass
+from pipeline.fusion.plan import plan_for
 from pipeline.graph.inference.facts import Facts
+from pipeline.stages.build_engine.options import BuildEngineOptions
+from pipeline.stages.build_engine.stage import build_engines
+from pipeline.stages.optimize.engine import optimize_graph
+from pipeline.stages.optimize.proof import Prover
 from pipeline.stages.optimize.rewrite import Rewriter
 from tests.pipeline import attention_graphs as graphs
 from tests.pipeline.text_graphs import assert_same_numbers, model_of, rewritten
@@ -86,3 +92,50 @@ def test_what_the_parser_lacks_is_named(text, reason):
     (outcome,) = Rewriter(model, Facts(model), None).run([Pass("a", find_attention, (FUSE,))])
     assert outcome.state == "refused"
     assert reason in outcome.refusal.reason
+
+
+TWICE = """(float[2,2,S,8] q, float[2,2,S,8] k, float[2,2,S,8] v, float[1,1,S,S] m)
+    => (float[2,2,S,8] y, float[2,2,S,8] z) {{
+    c = Constant<value_float={scale}>() kt = Transpose<perm=[0,1,3,2]>(k) s = MatMul(q, kt)
+    t = Mul(s, c) a = Softmax<axis=-1>(t) y = MatMul(a, v)
+    u = Add(t, m) b = Softmax<axis=-1>(u) z = MatMul(b, v) }}"""
+IN_BRANCHES = """(bool which, float[2,2,S,8] q, float[2,2,S,8] k) => (float[2,2,S,8] y) {
+    y = If(which) <
+        then_branch = one () => (float[2,2,S,8] a) {
+            kt = Transpose<perm=[0,1,3,2]>(k) s = MatMul(q, kt) p = Softmax<axis=-1>(s)
+            a = MatMul(p, k) },
+        else_branch = two () => (float[2,2,S,8] b) {
+            kt = Transpose<perm=[0,1,3,2]>(k) s = MatMul(q, kt) p = Softmax<axis=-1>(s)
+            b = MatMul(p, q) }
+    > }"""
+
+
+def built(model, path):
+    """Build a plan where the builder is installed; it needs no GPU."""
+    pytest.importorskip("tensorrt_rtx")
+    ir.save(model, path / "m.onnx")
+    options = BuildEngineOptions(path / "m.onnx", path / "m.plan", dims={"S": (1, 4, 8)})
+    return build_engines(options)
+
+
+@pytest.mark.parametrize("scale", [0.5, 0.35355339, 1.0, 2.0])
+def test_attentions_over_the_same_queries_and_keys_scale_by_nodes_of_their_own(scale, tmp_path):
+    model = model_of(TWICE.format(scale=scale))
+    fused = optimize_graph(model, plan_for("tensorrt"), Prover())
+    assert fused.counts["attention"]["fused"] == 2
+    one, two = (node for node in model.graph if node.op_type == "Attention")
+    assert one.inputs[0] is not two.inputs[0]
+    before = [node.inputs[0].producer().inputs[0].producer() for node in (one, two)]
+    assert sorted(node.op_type if node else "" for node in before) == ["", "Mul"]
+    assert built(model, tmp_path)
+
+
+def test_attention_inside_branches_stays_written_out(tmp_path):
+    model = model_of(IN_BRANCHES)
+    fused = optimize_graph(model, plan_for("tensorrt"), None)
+    assert {o.state for o in fused.outcomes} == {"refused"}
+    assert "inside a branch" in fused.outcomes[0].refusal.reason
+    assert built(model, tmp_path)
+    model = model_of(IN_BRANCHES)
+    counts = optimize_graph(model, plan_for("ort-cpu"), None).counts
+    assert counts["attention"]["fused"] == 2

@@ -1,6 +1,7 @@
 """Equal nodes merge, dead ones go, names are told apart."""
 
 from pipeline.graph.rewriting.edit import made_alike, merge_equal, name_apart, remove_dead
+from pipeline.graph.rewriting.emit import APART
 from tests.pipeline.text_graphs import model_of
 
 
@@ -50,3 +51,16 @@ def test_what_will_be_merged_is_told_beforehand():
     assert not made_alike(values["a"], model.graph.inputs[0])
     assert made_alike(None, None)
     assert not made_alike(values["a"], None)
+
+
+def test_nodes_that_must_stay_apart_are_not_merged():
+    text = "(float[B] x) => (float[B] y) { a = Neg(x) b = Neg(x) y = Add(a, b) }"
+    model = model_of(text)
+    for node in model.graph:
+        node.metadata_props["pipeline.rule"] = "test"
+    first, second, _add = model.graph
+    assert made_alike(first.outputs[0], second.outputs[0])
+    second.metadata_props[APART] = "true"
+    assert not made_alike(first.outputs[0], second.outputs[0])
+    merge_equal(model.graph)
+    assert model.graph.num_nodes() == 3
