@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import onnx_ir as ir
 
 from pipeline.fusion.attention.operands import operand_view
@@ -9,61 +11,77 @@ from pipeline.fusion.attention.site import Cache
 from pipeline.graph.inference.facts import Facts
 from pipeline.graph.sizes.dims import Dim
 from pipeline.graph.views.frame import AlignError, Frame
-from pipeline.graph.views.view import Axes, Axis, Factor, View
+from pipeline.graph.views.view import Axes, Axis, Factor, View, unit_view
 
 
-def absorb(
-    k: View, v: View, common: tuple[Axis, Axis, Axis], size: Axis, value_size: Axis, facts: Facts
-) -> tuple[View, View, Cache | None, Axis]:
-    """Take the concatenation of past and new keys and values into the site, where there is one.
+@dataclass(frozen=True)
+class NewTokens:
+    """Keys and values of the tokens that are no cache's.
+
+    Attributes:
+        k, v: Their views.
+        length: Factors of their number.
+        cache: Where the others are, None where all are new.
+    """
+
+    k: View
+    v: View
+    length: Axis
+    cache: Cache | None
+
+
+@dataclass(frozen=True)
+class _Joined:
+    """Concat(past, new) in [batch, heads, tokens, size]."""
+
+    past: ir.Value
+    new: ir.Value
+    past_length: Dim
+
+
+def new_tokens(k: View, v: View, layouts: tuple[Axes, Axes], facts: Facts) -> NewTokens:
+    """Return keys and values without the cache that they are concatenated to, where there is one.
 
     Args:
-        k: Keys with all their tokens.
-        v: Values with all their tokens.
-        common: Batch, key/value heads and key length.
-        size: Head size of the keys.
-        value_size: Head size of the values.
+        k: Keys of all tokens.
+        v: Values of all tokens.
+        layouts: Of keys and of values with a cache: [batch, key/value heads, tokens, size].
         facts: Shapes.
-
-    Returns:
-        Keys and values of the new tokens, the cache or None, the new tokens' length.
     """
-    batch, kv, keys = common
-    split_k = _past(k, (*common, size), facts)
-    split_v = _past(v, (*common, value_size), facts)
-    if split_k is None or split_v is None or split_k[2] != split_v[2]:
-        return k, v, None, keys
-    (past_k, new_k, length), (past_v, new_v, _) = split_k, split_v
-    fresh = facts.shape(new_k)
-    assert fresh is not None
-    new_keys = (Factor(fresh[2]),) if fresh[2] != 1 else ()
-    layout_k: Axes = (batch, kv, new_keys, size)
-    layout_v: Axes = (batch, kv, new_keys, value_size)
-    cache = Cache(past_k, past_v, k.base, v.base, length)
-    return _through(new_k, layout_k, facts), _through(new_v, layout_v, facts), cache, new_keys
+    of_keys, of_values = layouts
+    key, value = _joined(k, of_keys, facts), _joined(v, of_values, facts)
+    batch, heads, tokens, size = of_keys
+    if key is None or value is None or key.past_length != value.past_length:
+        return NewTokens(k, v, tokens, None)
+    fresh = facts.shape(key.new)
+    assert fresh is not None  # it has the rank of the Concat
+    length = (Factor(fresh[2]),) if fresh[2] != 1 else ()
+    cache = Cache(key.past, value.past, k.base, v.base, key.past_length)
+    return NewTokens(
+        _before_layout(key.new, (batch, heads, length, size), facts),
+        _before_layout(value.new, (batch, heads, length, of_values[3]), facts),
+        length,
+        cache,
+    )
 
 
-def _through(new: ir.Value, layout: Axes, facts: Facts) -> View:
+def _before_layout(new: ir.Value, layout: Axes, facts: Facts) -> View:
     """Return the new tokens as a view of what they were before they were laid out for the cache."""
     frame = Frame()
-    frame.put("laid out", View(new, layout, layout))
-    frame.put("before", operand_view(new, facts, scales=False)[0])
+    laid_out, before = unit_view(new, layout), operand_view(new, facts, scales=False)[0]
     try:
         for axis in range(len(layout)):
-            frame.align("laid out", axis, "before", axis)
+            laid_out, before = frame.align(laid_out, axis, before, axis)
     except AlignError:
-        return View(new, layout, layout)
-    if frame.axes("laid out") != layout:  # the other roles know these factors only
-        return View(new, layout, layout)
-    return frame.views["before"]
+        return unit_view(new, layout)
+    # the other roles know these factors only
+    return frame.view(before) if frame.view(laid_out).axes == layout else unit_view(new, layout)
 
 
-def _past(view: View, layout: Axes, facts: Facts) -> tuple[ir.Value, ir.Value, Dim] | None:
-    """Return (past, new, past length) when the base is Concat(past, new) in [B, H, T, D]."""
+def _joined(view: View, layout: Axes, facts: Facts) -> _Joined | None:
+    """Return the parts when the base is Concat(past, new) in the layout of a cache."""
     node = view.base.producer()
-    if node is None or node.op_type != "Concat" or len(node.inputs) != 2 or len(view.source) != 4:
-        return None
-    if any(a != b for a, b in zip(view.source, layout, strict=True)):
+    if node is None or node.op_type != "Concat" or len(node.inputs) != 2 or view.source != layout:
         return None
     past, new = node.inputs
     if past is None or new is None or node.attributes["axis"].as_int() not in (2, -2):
@@ -71,7 +89,7 @@ def _past(view: View, layout: Axes, facts: Facts) -> tuple[ir.Value, ir.Value, D
     shape = facts.shape(past)
     if shape is None or not _comes_from_outside(past):
         return None
-    return past, new, shape[2]
+    return _Joined(past, new, shape[2])
 
 
 def _comes_from_outside(value: ir.Value) -> bool:

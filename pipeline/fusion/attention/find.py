@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import onnx_ir as ir
 
-from pipeline.fusion.attention.assemble import assemble
-from pipeline.fusion.attention.finish import finish
+from pipeline.fusion.attention.heads import site_of
 from pipeline.fusion.attention.native import native_site
 from pipeline.fusion.attention.operands import Unmatched
+from pipeline.fusion.attention.pairing import fill_roles
 from pipeline.fusion.attention.probs import Way, follow
 from pipeline.fusion.attention.rounded import REMEDY, rounding_in
 from pipeline.fusion.attention.scores import Break, Path, find_path
@@ -67,14 +67,14 @@ def _rounded(softmax: ir.Node, facts: Facts) -> Iterator[Refusal]:
 
 def _site(softmax: ir.Node, path: Path, way: Way, facts: Facts) -> AttentionSite | Refusal:
     try:
-        draft = assemble(softmax, path, way, facts)
+        roles = fill_roles(softmax, path, way, facts)
     except Unmatched as error:
         return _refuse(softmax, 3, error.reason, error.node, error.remedy)
     assert way.product is not None
-    nodes = {softmax, path.product.node, way.product.node, *way.nodes, *draft.tail}
+    nodes = {softmax, path.product.node, way.product.node, *way.nodes, *roles.tail}
     nodes |= {step.node for step in path.steps}
     try:
-        return finish(draft, softmax, frozenset(nodes))
+        return site_of(roles, softmax, frozenset(nodes), facts)
     except Unmatched as error:
         return _refuse(softmax, 4, error.reason, error.node, error.remedy)
 
@@ -83,7 +83,7 @@ def _native(node: ir.Node, facts: Facts) -> AttentionSite | Refusal:
     try:
         return native_site(node, facts)
     except Unmatched as error:
-        return _refuse(node, 3, error.reason, error.node or node, error.remedy)
+        return _refuse(node, 3, error.reason, error.node, error.remedy)
 
 
 def _refuse(anchor: ir.Node, step: int, reason: str, node: ir.Node | None, remedy: str) -> Refusal:

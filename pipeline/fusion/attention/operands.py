@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import onnx_ir as ir
 
 from pipeline.graph.inference.facts import Facts
 from pipeline.graph.views.frame import Frame
-from pipeline.graph.views.view import View, apply_layout, base_view, is_layout
+from pipeline.graph.views.view import View, apply_layout, base_view, is_layout, view_of
 
 
 class Unmatched(Exception):
@@ -71,49 +73,47 @@ def constant_scale(node: ir.Node, facts: Facts) -> tuple[ir.Value, float] | None
     return None
 
 
-def adopt(frame: Frame, name: str, moved: View) -> None:
-    """Give a role its rearranged axes; factors the rearrangement split are split everywhere."""
-    old = [f for axis in frame.views[name].source for f in axis]
-    new = [f for axis in moved.source for f in axis]
-    position = 0
-    for factor in old:
-        if position < len(new) and new[position] is factor:
-            position += 1
-            continue
-        parts, size = [], factor.size
-        while size != 1:
-            part = new[position]
-            parts.append(part)
-            position += 1
-            rest = size.exact_div(part.size)
-            assert rest is not None
-            size = rest
-        frame.replace(factor, tuple(parts))
-    frame.set_axes(name, moved.axes)
+def readings(value: ir.Value, facts: Facts) -> Iterator[tuple[View | None, bool]]:
+    """Yield the ways to read a mask or bias, the likeliest first.
+
+    Each is a view, None where the rank is unknown, and whether sizes of it that are not known to
+    fit may be assumed to: as what it is a layout of, as it stands, and as it stands on trust.
+    """
+    yield view_of(value, facts), False
+    yield base_view(value, facts), False
+    yield base_view(value, facts), True
 
 
-def rearrange(frame: Frame, name: str, node: ir.Node, facts: Facts) -> None:
-    """Apply one layout node to a role.
+def rearranged(frame: Frame, view: View, node: ir.Node, facts: Facts) -> View:
+    """Return a view seen through one more layout node.
 
     Raises:
         Unmatched: The node regroups axes in a way that does not factor.
     """
-    moved = apply_layout(frame.views[name], node, facts)
+    moved = frame.rearranged(view, node, facts)
     if moved is None:
-        held = tuple(map(str, frame.views[name].shape))
+        held = tuple(map(str, frame.view(view).shape))
         wanted = tuple(map(str, facts.shape(node.outputs[0]) or ("?",)))
         raise Unmatched(
             f"{node.op_type} from {list(held)} to {list(wanted)} does not factor along axes", node
         )
-    adopt(frame, name, moved)
+    return moved
 
 
-def follow_result(frame: Frame, value: ir.Value, facts: Facts) -> tuple[ir.Value, list[ir.Node]]:
-    """Follow the role `out` through layout nodes as far as only they consume it.
+def follow_result(
+    frame: Frame, out: View, facts: Facts
+) -> tuple[View, ir.Value, tuple[ir.Node, ...]]:
+    """Follow a result through layout nodes as far as only they consume it.
+
+    Args:
+        frame: Splits the factors that the layouts split.
+        out: The result, as a view of the value that an operator writes.
+        facts: Shapes.
 
     Returns:
-        The last value reached, and the nodes on the way.
+        The result as it is laid out last, the last value reached, and the nodes on the way.
     """
+    value = out.base
     tail: list[ir.Node] = []
     while not value.is_graph_output():
         users = list(value.consumers())
@@ -121,12 +121,9 @@ def follow_result(frame: Frame, value: ir.Value, facts: Facts) -> tuple[ir.Value
             break
         if users[0].op_type in ("Expand", "Tile", "Concat"):
             break
-        before = dict(frame.views)
-        try:
-            rearrange(frame, "out", users[0], facts)
-        except Unmatched:
-            frame.views = before
+        moved = frame.rearranged(out, users[0], facts)
+        if moved is None:
             break
+        out, value = moved, users[0].outputs[0]
         tail.append(users[0])
-        value = users[0].outputs[0]
-    return value, tail
+    return out, value, tuple(tail)

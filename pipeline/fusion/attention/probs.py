@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import onnx_ir as ir
 
@@ -13,7 +13,7 @@ from pipeline.graph.views.view import is_layout
 MAX_STEPS = 16
 
 
-@dataclass
+@dataclass(frozen=True)
 class Way:
     """The way from the softmax to the product with the values.
 
@@ -32,22 +32,17 @@ class Way:
         at: The node where the way ended, None where nobody reads the probabilities further.
     """
 
-    layout: list[ir.Node] = field(default_factory=list)
-    nodes: list[ir.Node] = field(default_factory=list)
+    layout: tuple[ir.Node, ...] = ()
+    nodes: tuple[ir.Node, ...] = ()
     product: Contraction | None = None
     operand: int = 0
     zero_rows: bool = False
-    masks: list[tuple[ir.Node, bool]] = field(default_factory=list)
+    masks: tuple[tuple[ir.Node, bool], ...] = ()
     dropped: int = 0
     weights: ir.Value | None = None
     weights_at: int = 0
     reason: str = ""
     at: ir.Node | None = None
-
-    def copy(self) -> Way:
-        """Return a way of its own from here on."""
-        layout, nodes, masks = [*self.layout], [*self.nodes], [*self.masks]
-        return replace(self, layout=layout, nodes=nodes, masks=masks)
 
 
 def follow(probs: ir.Value, facts: Facts) -> list[Way]:
@@ -62,16 +57,17 @@ def follow(probs: ir.Value, facts: Facts) -> list[Way]:
 def _onward(value: ir.Value, way: Way, facts: Facts) -> list[Way]:
     # what only asks for the size of the probabilities is answered from elsewhere
     users = [node for node in value.consumers() if node.op_type != "Shape"]
-    way.at = users[0] if users else None
+    way = replace(way, at=users[0] if users else None)
     if len(way.nodes) > MAX_STEPS:
         return _ended(way, f"no product with values within {MAX_STEPS} operators")
-    merged = _guard(value, users, way)
-    if merged is not None:
-        return _onward(merged, way, facts)
+    guard = _guard(value, users)
+    if guard:
+        way = replace(way, zero_rows=True, nodes=(*way.nodes, *guard))
+        return _onward(guard[1].outputs[0], way, facts)
     returned = value.is_graph_output()
     if len(users) == 1 and not returned:
         return _into(users[0], value, way, facts)
-    branches = [end for user in users for end in _into(user, value, way.copy(), facts)]
+    branches = [end for user in users for end in _into(user, value, way, facts)]
     products = [end for end in branches if end.product is not None]
     if branches == products and not returned and branches:
         return branches
@@ -85,54 +81,47 @@ def _onward(value: ir.Value, way: Way, facts: Facts) -> list[Way]:
 
 def _into(node: ir.Node, value: ir.Value, way: Way, facts: Facts) -> list[Way]:
     """Go on through one consumer."""
-    way.at = node
+    way = replace(way, at=node)
     product = contraction_of(node, facts)
     if product is not None:
-        way.product, way.operand = product, 0 if product.operands[0] is value else 1
-        return [way]
-    following = _pass(value, node, way, facts)
-    if following is None:
+        return [replace(way, product=product, operand=0 if product.operands[0] is value else 1)]
+    passed = _passed(value, node, way, facts)
+    if passed is None:
         return _ended(way, f"{node.op_type} between the softmax and the values is not understood")
-    return _onward(following, way, facts)
+    return _onward(node.outputs[0], replace(passed, nodes=(*way.nodes, node)), facts)
 
 
 def _ended(way: Way, reason: str) -> list[Way]:
-    way.reason = reason
-    return [way]
+    return [replace(way, reason=reason)]
 
 
-def _guard(value: ir.Value, users: list[ir.Node], way: Way) -> ir.Value | None:
-    """Match Where(IsNaN(p), 0, p); return the guarded probabilities."""
+def _guard(value: ir.Value, users: list[ir.Node]) -> tuple[ir.Node, ...]:
+    """Return the nodes of Where(IsNaN(p), 0, p) where that is what reads the probabilities."""
     tests = [u for u in users if u.op_type == "IsNaN"]
     picks = [u for u in users if u.op_type == "Where"]
     if len(tests) != 1 or len(picks) != 1 or len(users) != 2:
-        return None
-    pick = picks[0]
-    if pick.inputs[0] is not tests[0].outputs[0] or pick.inputs[2] is not value:
-        return None
-    way.zero_rows = True
-    way.nodes += [tests[0], pick]
-    return pick.outputs[0]
+        return ()
+    (test,), (pick,) = tests, picks
+    same = pick.inputs[0] is test.outputs[0] and pick.inputs[2] is value
+    return (test, pick) if same else ()
 
 
-def _pass(value: ir.Value, node: ir.Node, way: Way, facts: Facts) -> ir.Value | None:
-    """Return the probabilities after a node that does not change their meaning, else None."""
-    op = node.op_type
-    if is_layout(node, facts) and op not in ("Expand", "Tile", "Concat"):
-        way.layout.append(node)
-    elif op == "Slice" and not way.dropped:
-        before, after = facts.shape(value), facts.shape(node.outputs[0])
-        if before is None or after is None or before[:-1] != after[:-1]:
+def _passed(value: ir.Value, node: ir.Node, way: Way, facts: Facts) -> Way | None:
+    """Return the way behind a node that does not change what probabilities mean, else None."""
+    match node.op_type:
+        case "Slice" if not way.dropped:
+            before, after = facts.shape(value), facts.shape(node.outputs[0])
+            if before is None or after is None or before[:-1] != after[:-1]:
+                return None
+            dropped = (before[-1] - after[-1]).const
+            return replace(way, dropped=1) if dropped == 1 else None
+        case "Where" if node.inputs[0] is not None and _zero_mask(node, value, facts):
+            return replace(way, masks=(*way.masks, (node, node.inputs[2] is value)))
+        case "Cast" | "Dropout":
+            return way
+        case "Expand" | "Tile" | "Concat":
             return None
-        way.dropped = (before[-1] - after[-1]).const or 0
-        if way.dropped != 1:
-            return None
-    elif op == "Where" and node.inputs[0] is not None and _zero_mask(node, value, facts):
-        way.masks.append((node, node.inputs[2] is value))
-    elif op not in ("Cast", "Dropout"):
-        return None
-    way.nodes.append(node)
-    return node.outputs[0]
+    return replace(way, layout=(*way.layout, node)) if is_layout(node, facts) else None
 
 
 def _zero_mask(node: ir.Node, value: ir.Value, facts: Facts) -> bool:

@@ -30,6 +30,22 @@ class Contraction:
     out: tuple[str, ...]
     scale: float = 1.0
 
+    @property
+    def summed(self) -> list[str]:
+        """The labels the product sums over."""
+        left, right = self.labels
+        return [label for label in left if label in right and label not in self.out]
+
+    def own(self, operand: int) -> list[str]:
+        """Return the labels of the output that one operand has alone.
+
+        Axes that broadcast only count where it has no other: a tensor of more batch axes than the
+        other owns those, too.
+        """
+        mine, other = self.labels[operand], self.labels[1 - operand]
+        alone = [label for label in self.out if label in mine and label not in other]
+        return [label for label in alone if not label.startswith(BROADCAST)] or alone
+
 
 def contraction_of(node: ir.Node, facts: Facts) -> Contraction | None:
     """Return the node as a contraction, or None when it is none (or its ranks are unknown)."""

@@ -1,18 +1,23 @@
-"""A frame of views that share factors: the common coordinates of one attention.
+"""A frame of views that share factors: the common coordinates of tensors that meet in operators.
 
-Queries, keys, values, masks and the result come with layouts of their own. Aligning two axes
-splits both to the same factors and makes the factors *identical*, so that afterwards one layout,
-written once, means the same for every role.
+Queries, keys, values, masks and a result come with layouts of their own. Aligning two axes splits
+both to the same factors and makes the factors *identical*, so that afterwards one layout, written
+once, means the same for each of them.
+
+A frame holds what became of each factor. Views and axes are plain values that are read through it:
+`frame.view` and `frame.axis` return them in the factors of now.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import onnx_ir as ir
 
+from pipeline.graph.inference.facts import Facts
 from pipeline.graph.sizes.dims import ONE, Dim
-from pipeline.graph.views.view import Axes, Axis, Factor, View, axis_size
+from pipeline.graph.views.view import Axes, Axis, Factor, View, apply_layout, axis_size
 
 
 class AlignError(Exception):
@@ -20,32 +25,26 @@ class AlignError(Exception):
 
 
 class Frame:
-    """Named views whose factors are unified as operators bring their axes together."""
+    """What became of factors as operators brought axes together."""
 
     def __init__(self) -> None:
-        self.views: dict[str, View] = {}
+        self._became: dict[Factor, Axis] = {}
 
-    def put(self, name: str, view: View) -> None:
-        """Add or replace a role."""
-        self.views[name] = view
+    def axis(self, axis: Axis) -> Axis:
+        """Return an axis in the factors of now."""
+        found: list[Factor] = []
+        for factor in axis:
+            became = self._became.get(factor)
+            found += (factor,) if became is None else self.axis(became)
+        return tuple(found)
 
-    def axes(self, name: str) -> Axes:
-        """Return a role's axes."""
-        return self.views[name].axes
+    def view(self, view: View) -> View:
+        """Return a view in the factors of now."""
+        source, axes = (tuple(self.axis(a) for a in held) for held in (view.source, view.axes))
+        return View(view.base, source, axes)
 
-    def set_axes(self, name: str, axes: Axes) -> None:
-        """Replace a role's axes, its data staying what it is."""
-        self.views[name] = self.views[name].with_axes(axes)
-
-    def replace(self, old: Factor, new: Axis) -> None:
-        """Replace a factor by others in every role."""
-        for name, view in self.views.items():
-            self.views[name] = View(
-                view.base, _swap(view.source, old, new), _swap(view.axes, old, new)
-            )
-
-    def align(self, one: str, i: int, other: str, j: int) -> None:
-        """Make axis i of one role and axis j of another the same factors.
+    def align(self, one: View, i: int, other: View, j: int) -> tuple[View, View]:
+        """Return both views, axis i of the one and axis j of the other being the same factors.
 
         An axis of size 1 against a longer one is a broadcast: it takes the other's factors
         without having them in its source.
@@ -53,38 +52,57 @@ class Frame:
         Raises:
             AlignError: The sizes do not factor alike.
         """
-        left, right = self.axes(one)[i], self.axes(other)[j]
-        if not left or not right:
-            name, axis, factors = (one, i, right) if not left else (other, j, left)
-            axes = self.axes(name)
-            self.set_axes(name, (*axes[:axis], factors, *axes[axis + 1 :]))
-            return
-        done = 0
-        while True:
-            left, right = self.axes(one)[i], self.axes(other)[j]
-            if done >= len(left) and done >= len(right):
-                return
-            if done >= len(left) or done >= len(right):
+        one, other = self.view(one), self.view(other)
+        left, right = one.axes[i], other.axes[j]
+        if not left:
+            return one.with_axis(i, right), other
+        if not right:
+            return one, other.with_axis(j, left)
+        self.unify(left, right)
+        return self.view(one), self.view(other)
+
+    def unify(self, left: Axis, right: Axis) -> None:
+        """Make two axes longer than 1 the same factors.
+
+        Raises:
+            AlignError: The sizes do not factor alike.
+        """
+        left, right, done = self.axis(left), self.axis(right), 0
+        while done < max(len(left), len(right)):
+            if done == min(len(left), len(right)):
                 raise AlignError(f"axis of {axis_size(left)} meets axis of {axis_size(right)}")
             self._match(left[done], right[done])
-            done += 1
+            left, right, done = self.axis(left), self.axis(right), done + 1
 
-    def assume(self, one: str, i: int, other: str, j: int) -> bool:
-        """Take axis j of `other` for axis i of `one` though their sizes are not known to agree.
+    def rearranged(self, view: View, node: ir.Node, facts: Facts) -> View | None:
+        """Return a view seen through one more layout node, None where axes do not factor.
 
-        Returns whether that is possible: the axis must be a whole axis of the data. The caller
-        must broadcast the data explicitly, since the axis may turn out to have size 1.
+        Factors that the node splits are split in every view.
         """
-        mine, theirs = self.axes(one)[i], self.axes(other)[j]
-        view = self.views[other]
-        if theirs not in view.source or not mine:
-            return False
-        self.views[other] = View(
-            view.base,
-            tuple(mine if axis == theirs else axis for axis in view.source),
-            tuple(mine if k == j else axis for k, axis in enumerate(view.axes)),
-        )
-        return True
+        before = self.view(view)
+        after = apply_layout(before, node, facts)
+        if after is None:
+            return None
+        for held, parts in zip(before.source, after.source, strict=True):
+            left = iter(parts)
+            for factor in held:
+                taken = [next(left)]
+                if taken[0] is factor:
+                    continue
+                while axis_size(tuple(taken)) != factor.size:
+                    taken.append(next(left))
+                self._became[factor] = tuple(taken)
+        return after
+
+    @contextmanager
+    def trial(self) -> Iterator[None]:
+        """Forget what the block aligned when it raises."""
+        held = dict(self._became)
+        try:
+            yield
+        except BaseException:
+            self._became = held
+            raise
 
     def _match(self, a: Factor, b: Factor) -> None:
         if a is b:
@@ -98,25 +116,22 @@ class Frame:
             else:
                 raise AlignError(f"axis of {a.size} meets axis of {b.size}")
         keep, drop = (b, a) if a.broadcast and not b.broadcast else (a, b)
-        self.replace(drop, (keep,))
+        self._became[drop] = (keep,)
 
     def _split(self, factor: Factor, sizes: tuple[Dim, Dim]) -> Factor:
         parts = tuple(Factor(size, factor.broadcast) for size in sizes if size != ONE)
-        self.replace(factor, parts)
+        self._became[factor] = parts
         return parts[0]
 
-    def holds(self, name: str, factor: Factor) -> bool:
-        """Whether the role's data varies along the factor (else it is broadcast)."""
-        return any(factor in axis for axis in self.views[name].source)
 
+def assumed(view: View, place: int, axis: Axis) -> View | None:
+    """Return a view whose axis at `place` is taken for another, whose size may not be the same.
 
-def _swap(axes: Axes, old: Factor, new: Axis) -> Axes:
-    if not any(old in axis for axis in axes):
-        return axes
-    return tuple(tuple(x for f in axis for x in (new if f is old else (f,))) for axis in axes)
-
-
-def unit_view(value: ir.Value, axes: Iterable[Axis]) -> View:
-    """Return the view of a value by the given axes, read as its own layout."""
-    axes = tuple(axes)
-    return View(value, axes, axes)
+    None where it is no whole axis of the data. The caller must broadcast the data explicitly,
+    since the axis may turn out to have size 1.
+    """
+    own = view.axes[place]
+    if own not in view.source or not axis:
+        return None
+    source: Axes = tuple(axis if each == own else each for each in view.source)
+    return View(view.base, source, view.axes).with_axis(place, axis)

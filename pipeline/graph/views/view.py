@@ -8,7 +8,7 @@ exporters may write the same layout change in any number of steps.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import onnx_ir as ir
@@ -68,6 +68,11 @@ class View:
         """The view's shape."""
         return tuple(axis_size(axis) for axis in self.axes)
 
+    @property
+    def held(self) -> frozenset[Factor]:
+        """The factors the data varies along; along the others it is broadcast."""
+        return frozenset(factor for axis in self.source for factor in axis)
+
     def transpose(self, perm: Sequence[int]) -> View:
         """Return the view with its axes in another order."""
         return View(self.base, self.source, tuple(self.axes[p] for p in perm))
@@ -75,6 +80,10 @@ class View:
     def with_axes(self, axes: Axes) -> View:
         """Return the view with the same base and other axes."""
         return View(self.base, self.source, axes)
+
+    def with_axis(self, place: int, axis: Axis) -> View:
+        """Return the view with the same base and one other axis."""
+        return self.with_axes((*self.axes[:place], axis, *self.axes[place + 1 :]))
 
     def reshape(self, shape: Sequence[Dim]) -> View | None:
         """Return the view reshaped, or None where axes do not factor along the new ones."""
@@ -110,13 +119,18 @@ def _swap(axes: Axes, factor: Factor, parts: Axis) -> Axes:
     )
 
 
+def unit_view(value: ir.Value, axes: Iterable[Axis]) -> View:
+    """Return the view of a value by the given axes, read as its own layout."""
+    axes = tuple(axes)
+    return View(value, axes, axes)
+
+
 def base_view(value: ir.Value, facts: Facts) -> View | None:
     """Return the trivial view of a value with a known shape, each axis one factor."""
     shape = facts.shape(value)
     if shape is None:
         return None
-    axes = tuple(_axis(size) for size in shape)
-    return View(value, axes, axes)
+    return unit_view(value, (_axis(size) for size in shape))
 
 
 def view_of(value: ir.Value, facts: Facts) -> View | None:
