@@ -9,7 +9,8 @@ from typing import Any
 import onnx_ir as ir
 
 from pipeline.fusion.lowering import Lowering
-from pipeline.fusion.site import Refusal, Site
+from pipeline.fusion.refusal import Refusal
+from pipeline.fusion.site import Site
 from pipeline.graph.inference.facts import Facts
 
 Finder = Callable[[ir.Graph, Facts], Iterator[Site | Refusal]]

@@ -6,7 +6,8 @@ from typing import Literal, Protocol, TypeVar
 
 import onnx_ir as ir
 
-from pipeline.fusion.site import Refusal, Site
+from pipeline.fusion.refusal import Refusal
+from pipeline.fusion.site import Site
 from pipeline.graph.rewriting.emit import Emitter
 
 Exactness = Literal["bitwise", "rounding", "lower precision"]

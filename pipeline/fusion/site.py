@@ -1,4 +1,4 @@
-"""What recognisers find: sites with their roles filled in, and refusals that say why not.
+"""What recognisers find: sites with their roles filled in.
 
 A site names existing values of the graph. It is evidence, not an edit: a lowering turns it into
 replacement nodes, the prover compares the two, and only then does the graph change.
@@ -58,34 +58,4 @@ class Site:
     @property
     def path(self) -> str:
         """The module path of the anchor, for people; never used as evidence."""
-        return module_path(self.anchor)
-
-
-@dataclass(frozen=True, eq=False)
-class Refusal:
-    """A candidate that is not (or not safely) the construct, and the first reason.
-
-    Attributes:
-        construct: What was looked for.
-        nearest: The closest form that was being matched when it failed.
-        step: How many of `steps` conditions held before the first that broke.
-        reason: The broken condition, with the values found.
-        node: The node at fault.
-        remedy: What the user can change, empty when nothing.
-        plain: True when the construct was recognised and left as it is on purpose.
-    """
-
-    construct: str
-    anchor: ir.Node
-    nearest: str
-    step: int
-    steps: int
-    reason: str
-    node: ir.Node | None = None
-    remedy: str = ""
-    plain: bool = False
-
-    @property
-    def path(self) -> str:
-        """The module path of the anchor, for people."""
         return module_path(self.anchor)

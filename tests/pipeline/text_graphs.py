@@ -10,7 +10,8 @@ import onnxruntime
 
 from pipeline.fusion.construct import Pass
 from pipeline.fusion.lowering import Lowering
-from pipeline.fusion.site import Refusal, Site
+from pipeline.fusion.refusal import Refusal
+from pipeline.fusion.site import Site
 from pipeline.graph.inference.facts import Facts
 from pipeline.graph.rewriting.edit import sort
 from pipeline.stages.optimize.rewrite import Rewriter

@@ -21,12 +21,13 @@ import onnx_ir as ir
 from pipeline.fusion.formulas import algebra as al
 from pipeline.fusion.formulas.cone import Cone
 from pipeline.fusion.norm.find import nodes_between
-from pipeline.fusion.site import Refusal, Site
+from pipeline.fusion.refusal import Refusal, Step
+from pipeline.fusion.site import Site
 from pipeline.graph.inference.facts import Facts
 
 Kind = Literal["gelu", "gelu-tanh", "swish"]
 
-STEPS = 4
+CONSTANTS = Step(2, 4)  # whether they are those of a known activation
 _ANCHORS = frozenset({"Erf", "Tanh", "Sigmoid", "Exp"})
 _THROUGH = frozenset({"Mul", "Div", "Add", "Sub", "Pow", "Neg", "Cast", "Identity"})
 _MAX_ROOTS = 8
@@ -131,7 +132,7 @@ def _match_from(x: ir.Value, anchor: ir.Node, facts: Facts) -> ActivationSite | 
             continue
         if isinstance(read, str):
             node = value.producer()
-            miss = Refusal("activation", anchor, "GELU (tanh)", 2, STEPS, read, node, "")
+            miss = Refusal("activation", anchor, "GELU (tanh)", CONSTANTS, read, node)
         elif facts.dtype(value) == facts.dtype(x) and (best is None or _better(read, best[1])):
             best = value, read
     return miss if best is None else _site(cone, anchor, *best)

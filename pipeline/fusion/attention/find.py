@@ -14,10 +14,10 @@ from pipeline.fusion.attention.probs import Way, follow
 from pipeline.fusion.attention.rounded import REMEDY, rounding_in
 from pipeline.fusion.attention.scores import Break, Path, find_path
 from pipeline.fusion.attention.site import AttentionSite
-from pipeline.fusion.site import Refusal
+from pipeline.fusion.attention.steps import PAIRS, SCORES, VALUES
+from pipeline.fusion.refusal import WRITTEN, Refusal, Step
 from pipeline.graph.inference.facts import Facts
 
-STEPS = 5
 FORM = "scaled dot-product attention"
 
 
@@ -53,38 +53,38 @@ def _candidates(softmax: ir.Node, facts: Facts) -> Iterator[AttentionSite | Refu
         elif isinstance(path, Path) and way.at is not None:
             returned = softmax.outputs[0].is_graph_output()
             remedy = "return no attention weights from the model" if returned else ""
-            yield _refuse(softmax, 2, way.reason, way.at, remedy)
+            yield _refuse(softmax, VALUES, way.reason, way.at, remedy)
         elif isinstance(path, Break) and way.product is not None:
-            yield _refuse(softmax, 1, path.reason, path.node, "")
+            yield _refuse(softmax, SCORES, path.reason, path.node, "")
 
 
 def _rounded(softmax: ir.Node, facts: Facts) -> Iterator[Refusal]:
     """Yield the refusal of an attention with a quantiser inside, where there is one."""
     found = rounding_in(softmax, facts)
     if found is not None:
-        yield _refuse(softmax, 2, *found, REMEDY)
+        yield _refuse(softmax, VALUES, *found, REMEDY)
 
 
 def _site(softmax: ir.Node, path: Path, way: Way, facts: Facts) -> AttentionSite | Refusal:
     try:
         roles = fill_roles(softmax, path, way, facts)
     except Unmatched as error:
-        return _refuse(softmax, 3, error.reason, error.node, error.remedy)
+        return _refuse(softmax, PAIRS, error.reason, error.node, error.remedy)
     assert way.product is not None
     nodes = {softmax, path.product.node, way.product.node, *way.nodes, *roles.tail}
     nodes |= {step.node for step in path.steps}
     try:
         return site_of(roles, softmax, frozenset(nodes), facts)
     except Unmatched as error:
-        return _refuse(softmax, 4, error.reason, error.node, error.remedy)
+        return _refuse(softmax, WRITTEN, error.reason, error.node, error.remedy)
 
 
 def _native(node: ir.Node, facts: Facts) -> AttentionSite | Refusal:
     try:
         return native_site(node, facts)
     except Unmatched as error:
-        return _refuse(node, 3, error.reason, error.node, error.remedy)
+        return _refuse(node, PAIRS, error.reason, error.node, error.remedy)
 
 
-def _refuse(anchor: ir.Node, step: int, reason: str, node: ir.Node | None, remedy: str) -> Refusal:
-    return Refusal("attention", anchor, FORM, step, STEPS, reason, node, remedy)
+def _refuse(anchor: ir.Node, step: Step, reason: str, node: ir.Node | None, remedy: str) -> Refusal:
+    return Refusal("attention", anchor, FORM, step, reason, node, remedy)

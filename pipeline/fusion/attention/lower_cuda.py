@@ -21,7 +21,7 @@ from pipeline.fusion.attention.lower_parts import (
 from pipeline.fusion.attention.lower_sink import with_sink
 from pipeline.fusion.attention.site import AttentionSite
 from pipeline.fusion.lowering import Exactness
-from pipeline.fusion.site import Refusal
+from pipeline.fusion.refusal import Refusal
 from pipeline.graph.rewriting.emit import Emitter
 from pipeline.graph.rewriting.relayout import relayout
 from pipeline.graph.views.view import View, axis_size

@@ -26,12 +26,13 @@ from pipeline.fusion.attention.lower_parts import (
 from pipeline.fusion.attention.lower_sink import with_sink
 from pipeline.fusion.attention.site import AttentionSite
 from pipeline.fusion.lowering import Exactness
-from pipeline.fusion.site import Refusal
+from pipeline.fusion.refusal import RIGHT, Kind, Refusal
 from pipeline.graph.rewriting.emit import Emitter
 from pipeline.graph.rewriting.relayout import lies_as, relayout
 from pipeline.graph.views.view import View, axis_size
 
 PROBABILITIES = 3  # a qk_matmul_output_mode: what the softmax returns
+NO_WEIGHTS = "attention weights are used, and no CUDA kernel is known to return them"
 PLAIN_CAP = "a soft-capped Attention is 5 to 6 times slower than plain nodes on this target"
 
 
@@ -54,13 +55,8 @@ class FuseAttentionStandard:
 
     def lower(self, site: AttentionSite, emit: Emitter) -> tuple[ir.Value, ...] | Refusal:
         """Return the result, and the present keys and values where the site has a cache."""
-        if site.cap and self.target == "ort-cpu" and not self.fuse_all:
-            return Refusal("attention", site.anchor, "soft-capped attention", 5, 5, PLAIN_CAP,
-                           remedy="--fuse-all fuses it all the same", plain=True)  # fmt: skip
-        if site.weights is not None and self.target == "ort-cuda":
-            reason = "attention weights are used, and no CUDA kernel is known to return them"
-            return Refusal("attention", site.anchor, "Attention", 5, 5, reason,
-                           remedy="return no attention weights from the model")  # fmt: skip
+        if refusal := self._refused(site):
+            return refusal
         # with a sink, the operator's own present keys would hold the sink as well
         cache = site.cache if site.sink is None else None
         rank3 = self._takes_rank3(site) and (cache is site.cache)
@@ -84,6 +80,20 @@ class FuseAttentionStandard:
         result = without_empty_rows(emit, result, raw, kind)
         axes = (site.batch, site.heads, site.rows, site.value_size)
         return (put_back(site, emit, result, axes), *weights, *present, *own)
+
+    def _refused(self, site: AttentionSite) -> Refusal | None:
+        """Return why the operator is not for this target, None where it is."""
+        if site.cap and self.target == "ort-cpu" and not self.fuse_all:
+            return Refusal(
+                "attention", site.anchor, "soft-capped attention", RIGHT, PLAIN_CAP,
+                remedy="--fuse-all fuses it all the same", kind=Kind.LEFT_PLAIN,
+            )  # fmt: skip
+        if site.weights is not None and self.target == "ort-cuda":
+            return Refusal(
+                "attention", site.anchor, "Attention", RIGHT, NO_WEIGHTS,
+                remedy="return no attention weights from the model", kind=Kind.UNSUPPORTED,
+            )  # fmt: skip
+        return None
 
     def _takes_rank3(self, site: AttentionSite) -> bool:
         """Whether queries, keys and values can go in as they leave their projections."""

@@ -26,7 +26,7 @@ from pipeline.fusion.attention.lower_parts import (
 from pipeline.fusion.attention.lower_sink import with_sink
 from pipeline.fusion.attention.site import AttentionSite
 from pipeline.fusion.lowering import Exactness
-from pipeline.fusion.site import Refusal
+from pipeline.fusion.refusal import RIGHT, Kind, Refusal
 from pipeline.graph.rewriting.emit import Emitter
 from pipeline.graph.rewriting.relayout import relayout
 from pipeline.graph.views.view import axis_size
@@ -105,7 +105,8 @@ def _lacking(site: AttentionSite, *, inside: bool) -> Refusal | None:
         reason = "TensorRT's parser takes causal masking or a mask, not both"
     if not reason:
         return None
-    return Refusal("attention", site.anchor, "Attention for TensorRT", 5, 5, reason, remedy=remedy)
+    return Refusal("attention", site.anchor, "Attention for TensorRT", RIGHT, reason,
+                   remedy=remedy, kind=Kind.UNSUPPORTED)  # fmt: skip
 
 
 def _equally_wide(

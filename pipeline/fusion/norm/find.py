@@ -18,12 +18,12 @@ import onnx_ir as ir
 from pipeline.fusion.formulas import algebra as al
 from pipeline.fusion.formulas.cone import Cone
 from pipeline.fusion.norm.match import Miss, NormFormula, match_norm
-from pipeline.fusion.site import Refusal, Site
+from pipeline.fusion.norm.steps import AXES
+from pipeline.fusion.refusal import WRITTEN, Refusal
+from pipeline.fusion.site import Site
 from pipeline.graph.inference.facts import Facts
 from pipeline.graph.sizes.dims import ONE, Dim
 
-STEPS = 5
-_MATCHED = 3  # from this step on the formula was a norm's; another reading of it is not wanted
 _SQUARES = frozenset({"ReduceL2", "ReduceSumSquare"})
 _MEANS = frozenset({"ReduceMean", "ReduceSum"})
 
@@ -109,13 +109,12 @@ def find_norms(graph: ir.Graph, facts: Facts) -> Iterator[NormSite | Refusal]:
                     yield result
                 else:
                     misses.append(result)
-            if found or any(miss.step >= _MATCHED for miss, _ in misses):
+            # from AXES on the formula was a norm's; another reading of it is not wanted
+            if found or any(miss.step >= AXES for miss, _ in misses):
                 break
         if misses and not found:
             miss, at = max(misses, key=lambda m: m[0].step)
-            yield Refusal(
-                "norm", node, miss.nearest, miss.step, STEPS, miss.reason, at, miss.remedy
-            )
+            yield Refusal("norm", node, miss.nearest, miss.step, miss.reason, at, miss.remedy)
 
 
 def _candidates(node: ir.Node, facts: Facts) -> list[ir.Value]:
@@ -216,13 +215,13 @@ def _check_roles(match: NormFormula, cone: Cone) -> NormFormula | Miss | None:
     """Refuse axes and weights that no norm operator has; None skips a value beyond the norm."""
     if not trailing(match.axes) and len(match.axes) > 1:
         reason = f"the normalised axes {list(match.axes)} are neither the last ones nor one axis"
-        return Miss(3, reason, "BatchNormalization")
+        return Miss(AXES, reason, "BatchNormalization")
     weight, bias = _affine(match.weight, match.axes, cone), _affine(match.bias, match.axes, cone)
     if weight is not None and bias is not None and (match.centred or bias.is_zero):
         return match
     if len(match.axes) > 1 and (weight is None or bias is None):
         reason = f"weight or bias vary outside the normalised axes {list(match.axes)}"
-        return Miss(4, reason, "InstanceNormalization or GroupNormalization")
+        return Miss(WRITTEN, reason, "InstanceNormalization or GroupNormalization")
     return None
 
 
@@ -258,7 +257,7 @@ def _site(
     if joined is not None:
         return joined
     if cone.facts.dtype(cone.x) == ir.DataType.DOUBLE:
-        return Miss(4, "x is float64 and norm operators keep float32 statistics", "LayerNorm")
+        return Miss(WRITTEN, "x is float64 and norm operators keep float32 statistics", "LayerNorm")
     weight, bias = _affine(match.weight, match.axes, cone), _affine(match.bias, match.axes, cone)
     sizes = [cone.shape[a].const for a in match.axes]
     assert weight is not None  # _check_roles saw to it
@@ -282,7 +281,7 @@ def _joined_axes(cone: Cone, match: NormFormula) -> Miss | None:
     if not before or len(before) < 3 or (before[-1] % count).const == 0:
         return None
     reason = f"the {count} normalised elements are several axes joined by a reshape"
-    return Miss(3, reason, "GroupNormalization or InstanceNormalization")
+    return Miss(AXES, reason, "GroupNormalization or InstanceNormalization")
 
 
 def nodes_between(cone: Cone, output: ir.Value) -> frozenset[ir.Node]:

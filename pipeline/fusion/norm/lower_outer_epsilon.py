@@ -19,7 +19,7 @@ import onnx_ir as ir
 from pipeline.fusion.lowering import Exactness
 from pipeline.fusion.norm.find import NormSite
 from pipeline.fusion.norm.lower_parts import moved_back, normalised_last, vector
-from pipeline.fusion.site import Refusal
+from pipeline.fusion.refusal import RIGHT, Kind, Refusal
 from pipeline.graph.rewriting.emit import Emitter
 from pipeline.types import TARGETS
 
@@ -49,7 +49,8 @@ class FuseLayerNormOuterEpsilon:
                 " parser takes no LayerNormalization with the outputs that this needs"
             )
             remedy = "add epsilon to the variance, inside the root"
-            return Refusal("norm", site.anchor, "LayerNorm", 5, 5, reason, remedy=remedy)
+            return Refusal("norm", site.anchor, "LayerNorm", RIGHT, reason, remedy=remedy,
+                           kind=Kind.UNSUPPORTED)  # fmt: skip
         x = normalised_last(site, emit)
         weight = vector(site, site.weight, emit)
         # beside outer_epsilon, the root of this is below float32's resolution

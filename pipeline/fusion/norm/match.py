@@ -15,6 +15,8 @@ from dataclasses import dataclass, replace
 
 from pipeline.fusion.formulas import algebra as al
 from pipeline.fusion.formulas.cone import Cone
+from pipeline.fusion.norm.steps import AXES, DIVIDED, ROOT
+from pipeline.fusion.refusal import Step
 
 TOLERANCE = 1e-4  # of a coefficient, relative; constants were rounded to float32 or less
 _TINY_FLOOR = 1e-6  # max(|x|, floor) and sqrt(|x|^2 + floor^2) then agree wherever |x| matters
@@ -43,9 +45,9 @@ class NormFormula:
 
 @dataclass(frozen=True)
 class Miss:
-    """How far a formula got: `step` conditions held, `reason` is the first that broke."""
+    """How far a formula got: the first condition that broke, and how."""
 
-    step: int
+    step: Step
     reason: str
     nearest: str
     remedy: str = ""
@@ -123,7 +125,7 @@ def _outside(divisor: al.Func, root: _Root, factor: float) -> _Root | Miss:
         return replace(root, atom=divisor, scale=factor**2, outer=outer)
     reason = f"epsilon ({outer:.3g}) is added after the square root"
     nearest = "LayerNorm" if root.centred else "RMSNorm"
-    return Miss(1, reason, nearest, "add epsilon to the mean square, inside the root")
+    return Miss(ROOT, reason, nearest, "add epsilon to the mean square, inside the root")
 
 
 def _squares(arg: al.Expr, cone: Cone) -> al.Func | None:
@@ -142,21 +144,21 @@ def _read_root(divisor: al.Func, squares: al.Func, constant: float, cone: Cone) 
     count = cone.count(squares.axes)
     if not count:
         reason = f"the size of the normalised axes {list(squares.axes)} of {_show(cone)} varies"
-        return Miss(3, reason, "InstanceNormalization", "")
+        return Miss(AXES, reason, "InstanceNormalization")
     total: al.Atom = al.Func("sum", al.atom(cone.leaf), squares.axes)
     a = divisor.arg.terms[frozenset(((squares, 1.0),))]
     b = divisor.arg.terms.get(frozenset(((total, 2.0),)), 0.0)
     known = 1 + (b != 0) + (al.UNIT in divisor.arg.terms)
     scale = a * count
     if not scale > 0:
-        return Miss(1, "the mean square is not added under the root", "LayerNorm")
+        return Miss(ROOT, "the mean square is not added under the root", "LayerNorm")
     if len(divisor.arg.terms) != known:
-        return Miss(1, "more than the mean square and epsilon is under the root", "LayerNorm")
+        return Miss(ROOT, "more than the mean square and epsilon is under the root", "LayerNorm")
     if b and not _close(b * count, -a):
         reason = "the mean is not subtracted in full before squaring"
-        return Miss(1, reason, "LayerNorm")
+        return Miss(ROOT, reason, "LayerNorm")
     if constant / scale < 0:
-        return Miss(1, f"epsilon is negative: {constant / scale:.3g}", "LayerNorm")
+        return Miss(ROOT, f"epsilon is negative: {constant / scale:.3g}", "LayerNorm")
     return _Root(divisor, b != 0, squares.axes, count, constant / scale, scale)
 
 
@@ -173,7 +175,7 @@ def _read_floor(divisor: al.Func, cone: Cone) -> _Root | Miss | None:
         return None
     if divisor.bound > _TINY_FLOOR:
         reason = f"the norm of x is bounded below by {divisor.bound:.3g} instead of epsilon added"
-        return Miss(1, reason, "RMSNorm", "add epsilon to the mean square, inside the root")
+        return Miss(ROOT, reason, "RMSNorm", "add epsilon to the mean square, inside the root")
     read = _read_root(inner, squares, (divisor.bound / single[1]) ** 2, cone)
     if isinstance(read, Miss):
         return read
@@ -196,9 +198,9 @@ def _read_groups(
         said = "not subtracted from" if root.centred else "subtracted from"
         other = "centred" if root.centred else "not centred"
         reason = f"the mean is {said} x while the mean square is {other}"
-        return Miss(2, reason, "LayerNorm" if root.centred else "RMSNorm")
+        return Miss(DIVIDED, reason, "LayerNorm" if root.centred else "RMSNorm")
     if offset is not None and not _same(offset.scaled(-root.count), weight):
-        return Miss(2, "x and its mean are weighted differently", "LayerNorm")
+        return Miss(DIVIDED, "x and its mean are weighted differently", "LayerNorm")
     weight = _cleaned(weight.scaled(root.scale**-0.5))
     bias = groups.get(al.UNIT, al.number(0.0))
     return NormFormula(root.centred, root.axes, root.epsilon, weight, bias, root.outer)

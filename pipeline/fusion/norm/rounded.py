@@ -12,7 +12,8 @@ from collections.abc import Iterator
 import onnx_ir as ir
 
 from pipeline.fusion.formulas.rounding import first_rounding, rounded_type, rounds
-from pipeline.fusion.site import Refusal
+from pipeline.fusion.norm.steps import DIVIDED
+from pipeline.fusion.refusal import Refusal
 from pipeline.graph.inference.facts import Facts
 
 REMEDY = "quantise only the products with weights, or convert from opset 17 on, where it is one op"
@@ -28,7 +29,7 @@ def find_rounded_norms(graph: ir.Graph, facts: Facts) -> Iterator[Refusal]:
         if found is not None:
             what = f"its statistics become {rounded_type(found, facts)} ({found.op_type})"
             reason = f"{what}; a norm operator keeps them float"
-            yield Refusal("norm", node, "LayerNorm or RMSNorm", 2, 5, reason, found, REMEDY)
+            yield Refusal("norm", node, "LayerNorm or RMSNorm", DIVIDED, reason, found, REMEDY)
 
 
 def _rounding_in(mean: ir.Node, facts: Facts) -> ir.Node | None:

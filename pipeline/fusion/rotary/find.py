@@ -17,13 +17,15 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from pipeline.fusion.formulas.columns import INDEXING, THROUGH
+from pipeline.fusion.refusal import Refusal, Step
 from pipeline.fusion.rotary.match import Rotation, match_rotation
-from pipeline.fusion.site import Refusal, Site
+from pipeline.fusion.site import Site
 from pipeline.graph.inference.facts import Facts
 from pipeline.graph.sizes.dims import ONE
 from pipeline.graph.views.view import View, view_of
 
-STEPS = 4
+EQUAL = Step(2, 4)  # whether the columns that turn a pair hold equal numbers
+PER_ROW = Step(3, 4)  # whether there is one row of cos and sin per position
 _MAX_CANDIDATES = 12
 _BETWEEN = INDEXING | THROUGH | {"Add", "Sub", "Mul", "Neg"}
 
@@ -136,7 +138,7 @@ def _match_any(
             return _site(value, x, result, anchor, facts)
         if result is not None:
             remedy = "build cos and sin as a Concat of the same half twice"
-            refusal = Refusal("rotary", anchor, "RotaryEmbedding", 2, STEPS, result, anchor, remedy)
+            refusal = Refusal("rotary", anchor, "RotaryEmbedding", EQUAL, result, anchor, remedy)
     return refusal
 
 
@@ -159,7 +161,7 @@ def _site(
 ) -> RotarySite | Refusal:
     head_axis, reason = _head_axis(x, rotation, facts)
     if reason:
-        return Refusal("rotary", anchor, "RotaryEmbedding", 3, STEPS, reason, anchor, "")
+        return Refusal("rotary", anchor, "RotaryEmbedding", PER_ROW, reason, anchor)
     return RotarySite(
         anchor,
         _between(value, x),

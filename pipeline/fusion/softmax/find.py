@@ -17,10 +17,11 @@ import onnx_ir as ir
 from pipeline.fusion.formulas import algebra as al
 from pipeline.fusion.formulas.cone import Cone, reduced_axes
 from pipeline.fusion.norm.find import nodes_between
-from pipeline.fusion.site import Refusal, Site
+from pipeline.fusion.refusal import Refusal, Step
+from pipeline.fusion.site import Site
 from pipeline.graph.inference.facts import Facts
 
-STEPS = 3
+DIVISOR = Step(2, 3)  # whether it is the sum of the exponentials and nothing else
 _NEAR = 12
 _PRODUCTS = frozenset({"MatMul", "Einsum", "Gemm"})
 _BETWEEN = frozenset(
@@ -189,5 +190,5 @@ def _near_miss(cone: Cone, anchor: ir.Node, total: al.Expr) -> Refusal | None:
                     reason = f"beside the sum of exponentials the divisor holds {extra!r}"
                     remedy = "concatenate it to the scores as one more logit"
                     node = value.producer()
-                    return Refusal("softmax", anchor, "Softmax", 2, STEPS, reason, node, remedy)
+                    return Refusal("softmax", anchor, "Softmax", DIVISOR, reason, node, remedy)
     return None

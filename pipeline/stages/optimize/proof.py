@@ -48,6 +48,7 @@ class Certificate:
         engine: What ran the replacement.
         ok: Whether every run passed.
         reason: Why not, with values.
+        loads: Whether what runs the replacement could load it.
         inputs: What it was shown on: ranges made up for the region, and each set of inputs to
             the whole graph.
         lacking: Why no activations are among them though they were asked for.
@@ -60,12 +61,13 @@ class Certificate:
     engine: str
     ok: bool
     reason: str = ""
+    loads: bool = True
     inputs: tuple[str, ...] = ()
     lacking: str = ""
 
     def json(self) -> dict[str, object]:
-        """Return the certificate for the manifest."""
-        return asdict(self)
+        """Return the certificate for the manifest, where all have loaded what they are about."""
+        return {name: value for name, value in asdict(self).items() if name != "loads"}
 
 
 @contextmanager
@@ -193,7 +195,7 @@ class _Comparison:
     def _certificate(self, reason: str = "", lacking: str = "") -> Certificate:
         return Certificate(
             self.region.digest, self.runs, self.worst, self.allowed, self.runner.engine,
-            not reason, reason, tuple(self.inputs), lacking,
+            not reason, reason, not self.runner.failure, tuple(self.inputs), lacking,
         )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import onnx_ir as ir
 
 from pipeline.errors import ClaimError
-from pipeline.stages.optimize.advice import asked, remedy
+from pipeline.stages.optimize.advice import remedy
 from pipeline.stages.optimize.engine import Fused
 from pipeline.stages.optimize.options import Gate
 from pipeline.stages.optimize.rewrite import Outcome
@@ -30,9 +30,9 @@ def site_record(outcome: Outcome) -> dict[str, Any]:
     if refusal is not None:
         record["refusal"] = {
             "nearest": refusal.nearest,
-            "step": refusal.step,
-            "steps": refusal.steps,
-            "asked": asked(refusal),
+            "step": refusal.step.number,
+            "steps": refusal.step.total,
+            "asked": refusal.step.asks,
             "reason": refusal.reason,
             "node": _node(refusal.node),
             "remedy": remedy(refusal),

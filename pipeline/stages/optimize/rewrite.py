@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import onnx_ir as ir
@@ -11,7 +11,8 @@ import onnx_ir as ir
 from pipeline.fusion.commit import commit
 from pipeline.fusion.construct import Pass
 from pipeline.fusion.lowering import Lowering
-from pipeline.fusion.site import Refusal, Site
+from pipeline.fusion.refusal import RIGHT, WRITTEN, Kind, Refusal
+from pipeline.fusion.site import Site
 from pipeline.graph.inference.facts import Facts
 from pipeline.graph.rewriting.emit import Emitter, Shared
 from pipeline.graph.rewriting.regions import RegionError, cut
@@ -108,13 +109,13 @@ class Rewriter:
         try:
             result = lowering.lower(site, emit)
         except LayoutError as error:
-            return self._failed(site, lowering, 4, str(error))
+            return _failed(site, lowering, Kind.UNWRITABLE, str(error))
         if result is None or isinstance(result, Refusal):
             return result
         opset = self.model.graph.opset_imports.get("", 0)
         if lowering.opset > opset:
             reason = f"needs opset {lowering.opset}, the graph has {opset}"
-            return replace(self._failed(site, lowering, 4, reason), plain=True)
+            return _failed(site, lowering, Kind.OPSET, reason)
         certificate = None
         if self.prover is not None:
             checked = self._prove(site, lowering, result, emit)
@@ -131,7 +132,8 @@ class Rewriter:
             certificate,
         )
         if not commit(graph, site, result, emit, self.facts):
-            return self._failed(site, lowering, 4, "an operand is computed from what it returns")
+            reason = "an operand is computed from what it returns"
+            return _failed(site, lowering, Kind.UNWRITABLE, reason)
         if self.prover is not None:
             self.prover.committed(site.outputs, result)
         return outcome
@@ -146,16 +148,12 @@ class Rewriter:
                 dict(self.model.graph.opset_imports) | {"com.microsoft": 1},
             )  # fmt: skip
         except RegionError as error:
-            return self._failed(site, lowering, 5, f"not provable: {error}")
+            return _failed(site, lowering, Kind.UNPROVABLE, f"not provable: {error}")
         certificate = self.prover.prove(region, zero=site.may_be_zero)
         if certificate.ok:
             return certificate
-        return self._failed(site, lowering, 5, f"the proof failed: {certificate.reason}")
-
-    def _failed(self, site: Site, lowering: Lowering[Any], step: int, reason: str) -> Refusal:
-        return Refusal(
-            site.construct, site.anchor, f"{lowering.name} ({site.form})", step, 5, reason
-        )
+        kind = Kind.PROOF_FAILED if certificate.loads else Kind.UNLOADABLE
+        return _failed(site, lowering, kind, f"the proof failed: {certificate.reason}")
 
     def _refuse(self, refusal: Refusal, site: Site | None = None) -> None:
         state = "plain" if refusal.plain else "refused"
@@ -165,6 +163,12 @@ class Rewriter:
                 refusal.construct, refusal.path, anchor_of(refusal), state, form, refusal=refusal
             )
         )
+
+
+def _failed(site: Site, lowering: Lowering[Any], kind: Kind, reason: str) -> Refusal:
+    step = WRITTEN if kind in (Kind.UNWRITABLE, Kind.OPSET) else RIGHT
+    form = f"{lowering.name} ({site.form})"
+    return Refusal(site.construct, site.anchor, form, step, reason, kind=kind)
 
 
 def anchor_of(found: Site | Refusal) -> str:

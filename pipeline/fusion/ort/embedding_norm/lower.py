@@ -14,10 +14,11 @@ import onnx_ir as ir
 
 from pipeline.fusion.lowering import Exactness
 from pipeline.fusion.ort.embedding_norm.find import EmbeddingSite
-from pipeline.fusion.site import Refusal
+from pipeline.fusion.refusal import Kind, Refusal, Step
 from pipeline.graph.rewriting.emit import Emitter
 
 _DOCS = "https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md"
+KERNEL = Step(2, 3)  # whether it is fast and takes the type
 _SLOW = "EmbedLayerNormalization is 0.86 times as fast as Gather, Add and LayerNormalization here"
 _TYPES = (ir.DataType.FLOAT, ir.DataType.FLOAT16)
 
@@ -42,10 +43,11 @@ class FuseEmbeddingNorm:
     def lower(self, site: EmbeddingSite, emit: Emitter) -> tuple[ir.Value, ...] | Refusal:
         """Return the normalised embedding."""
         if self.target == "ort-cpu" and not self.fuse_all:
-            return _refused(site, _SLOW, plain=True)
+            return _refused(site, _SLOW, Kind.LEFT_PLAIN, "--fuse-all fuses it all the same")
         kind = emit.facts.dtype(site.words.table)
         if kind not in _TYPES:
-            return _refused(site, f"the kernels of EmbedLayerNormalization do not take {kind}")
+            reason = f"the kernels of EmbedLayerNormalization do not take {kind}"
+            return _refused(site, reason, Kind.UNSUPPORTED)
         segments = site.segments
         inputs = [
             _int32(site.words.ids, emit),
@@ -69,6 +71,5 @@ def _int32(ids: ir.Value, emit: Emitter) -> ir.Value:
     return emit.one("Cast", [ids], {"to": ir.DataType.INT32.value})
 
 
-def _refused(site: EmbeddingSite, reason: str, *, plain: bool = False) -> Refusal:
-    remedy = "--fuse-all fuses it all the same" if plain else ""
-    return Refusal("embedding", site.anchor, site.form, 2, 3, reason, site.anchor, remedy, plain)
+def _refused(site: EmbeddingSite, reason: str, kind: Kind, remedy: str = "") -> Refusal:
+    return Refusal("embedding", site.anchor, site.form, KERNEL, reason, site.anchor, remedy, kind)

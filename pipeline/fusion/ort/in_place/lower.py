@@ -27,12 +27,13 @@ import onnx_ir as ir
 from pipeline.fusion.attention.lower_parts import GROUP_QUERY, lowest, put_back
 from pipeline.fusion.lowering import Exactness
 from pipeline.fusion.ort.in_place.find import InPlaceSite
-from pipeline.fusion.site import Refusal
+from pipeline.fusion.refusal import Kind, Refusal, Step
 from pipeline.graph.rewriting.emit import Emitter
 from pipeline.graph.rewriting.relayout import relayout, shape_operand
 from pipeline.graph.sizes.dims import ONE
 from pipeline.graph.views.view import View, axis_size
 
+KERNEL = Step(1, 2)  # whether it takes this form
 _INT32 = {"to": ir.DataType.INT32.value}
 _UNUSED = (None,) * 5  # sink, scales of a quantized cache, norms of queries and keys
 
@@ -106,4 +107,4 @@ def _zero_if_empty(
 
 
 def _left(site: InPlaceSite, reason: str) -> Refusal:
-    return Refusal(site.construct, site.anchor, site.form, 1, 2, reason, plain=True)
+    return Refusal(site.construct, site.anchor, site.form, KERNEL, reason, kind=Kind.LEFT_PLAIN)

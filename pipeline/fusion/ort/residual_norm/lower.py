@@ -17,10 +17,11 @@ import onnx_ir as ir
 
 from pipeline.fusion.lowering import Exactness
 from pipeline.fusion.ort.residual_norm.find import ResidualNormSite
-from pipeline.fusion.site import Refusal
+from pipeline.fusion.refusal import Kind, Refusal, Step
 from pipeline.graph.rewriting.emit import Emitter
 
 _DOCS = "https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md"
+KERNEL = Step(2, 3)  # whether it is fast and takes the type
 _SLOW = "SkipLayerNormalization is 2 to 5 times slower than Add and LayerNormalization here"
 _TYPES = (ir.DataType.FLOAT, ir.DataType.FLOAT16, ir.DataType.BFLOAT16)
 
@@ -47,7 +48,7 @@ class FuseSkipLayerNorm:
         if not site.centred:
             return None
         if self.target == "ort-cpu" and not self.fuse_all:
-            return _refused(site, _SLOW, plain=True, remedy="--fuse-all fuses it all the same")
+            return _refused(site, _SLOW, Kind.LEFT_PLAIN, "--fuse-all fuses it all the same")
         inputs = [site.left, site.right, site.weight, site.beta, site.bias]
         return _skip(site, emit, "SkipLayerNormalization", inputs)
 
@@ -76,7 +77,7 @@ def _skip(
 ) -> tuple[ir.Value, ...] | Refusal:
     kind = emit.facts.dtype(site.left)
     if kind not in _TYPES:
-        return _refused(site, f"the kernels of {op} do not take {kind}")
+        return _refused(site, f"the kernels of {op} do not take {kind}", Kind.UNSUPPORTED)
     attrs = {"epsilon": site.epsilon}
     outputs = emit.op(op, inputs, attrs, domain="com.microsoft", outputs=4)
     for unused in outputs[1:3]:
@@ -84,9 +85,7 @@ def _skip(
     return outputs[0], outputs[3]
 
 
-def _refused(
-    site: ResidualNormSite, reason: str, *, plain: bool = False, remedy: str = ""
-) -> Refusal:
+def _refused(site: ResidualNormSite, reason: str, kind: Kind, remedy: str = "") -> Refusal:
     return Refusal(
-        "residual-norm", site.anchor, site.form, 2, 3, reason, site.anchor, remedy, plain=plain
+        "residual-norm", site.anchor, site.form, KERNEL, reason, site.anchor, remedy, kind
     )

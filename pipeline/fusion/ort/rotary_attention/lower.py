@@ -20,9 +20,10 @@ import onnx_ir as ir
 from pipeline.fusion.attention.lower_parts import GROUP_QUERY
 from pipeline.fusion.lowering import Exactness
 from pipeline.fusion.ort.rotary_attention.find import RotaryAttentionSite
-from pipeline.fusion.site import Refusal
+from pipeline.fusion.refusal import Kind, Refusal, Step
 from pipeline.graph.rewriting.emit import Emitter
 
+KERNEL = Step(1, 2)  # whether it takes this form
 LONGEST, TABLES = 6, slice(7, 10)  # inputs: positions in the cache; cos, sin, positions of tokens
 
 
@@ -41,7 +42,8 @@ class FuseAttentionRotary:
         """Return the attention's outputs."""
         if site.width % 16:
             reason = f"a width of {site.width} is no multiple of 16"
-            return Refusal(site.construct, site.anchor, site.form, 1, 2, reason, plain=True)
+            return Refusal(site.construct, site.anchor, site.form, KERNEL, reason,
+                           kind=Kind.LEFT_PLAIN)  # fmt: skip
         node = site.anchor
         inputs = list(node.inputs)
         inputs[:2] = site.query, site.key

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.fusion.activation.find import find_activations
+from pipeline.fusion.activation.find import CONSTANTS, find_activations
 from tests.pipeline.text_graphs import found_in, only_refusal, only_site
 
 NUMBERS = {
@@ -78,7 +78,7 @@ def test_a_scalar_factor_is_not_gated():
 )  # fmt: skip
 def test_other_constants_are_refused(body, reason):
     refusal = only_refusal(graph(body), find_activations)
-    assert (refusal.construct, refusal.step) == ("activation", 2)
+    assert (refusal.construct, refusal.step) == ("activation", CONSTANTS)
     assert reason in refusal.reason
 
 

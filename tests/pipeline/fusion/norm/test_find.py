@@ -3,6 +3,7 @@
 import pytest
 
 from pipeline.fusion.norm.find import find_norms
+from pipeline.fusion.norm.steps import AXES, DIVIDED, ROOT
 from tests.pipeline.text_graphs import found_in, only_refusal, only_site
 
 CONST = """
@@ -209,42 +210,42 @@ REFUSALS = {
     "a negated mean square": (
         "p = Mul(x, x) v = ReduceMean(p, axes) nv = Neg(v) ve = Add(nv, eps) r = Sqrt(ve)"
         " z = Div(x, r) y = Mul(z, w)",
-        "LayerNorm", 1, "not added"),
+        "LayerNorm", ROOT, "not added"),
     "epsilon outside": (
         "p = Mul(x, x) v = ReduceMean(p, axes) r = Sqrt(v) re = Add(r, eps) z = Div(x, re)"
         " y = Mul(z, w)",
-        "RMSNorm", 1, "epsilon (1e-05) is added after the square root",
+        "RMSNorm", ROOT, "epsilon (1e-05) is added after the square root",
     ),
     "epsilon inside and outside": (
         CENTRED + "ve = Add(v, eps) r = Sqrt(ve) re = Add(r, eps) y = Div(d, re)",
-        "LayerNorm", 1, "epsilon (1e-05) is added after the square root",
+        "LayerNorm", ROOT, "epsilon (1e-05) is added after the square root",
     ),
     "bounded far above zero": (
         "l = ReduceL2(x, axes) f = Max(l, half) z = Div(x, f) y = Mul(z, w)",
-        "RMSNorm", 1, "the norm of x is bounded below by 0.5",
+        "RMSNorm", ROOT, "the norm of x is bounded below by 0.5",
     ),
     "mean kept": (
         CENTRED + "ve = Add(v, eps) r = Sqrt(ve) z = Div(x, r) y = Mul(z, w)",
-        "LayerNorm", 2, "the mean is not subtracted from x",
+        "LayerNorm", DIVIDED, "the mean is not subtracted from x",
     ),
     "mean taken off one side": (
         SQUARES + "m = ReduceMean(x, axes) d = Sub(x, m) r = Sqrt(ve) z = Div(d, r) y = Mul(z, w)",
-        "RMSNorm", 2, "the mean is subtracted from x while the mean square is not centred",
+        "RMSNorm", DIVIDED, "the mean is subtracted from x while the mean square is not centred",
     ),
     "mean squared by half": (
         SQUARES.replace("ve = Add(v, eps)", "") + """m = ReduceMean(x, axes) mm = Mul(m, m)
         hm = Mul(mm, half) c = Sub(v, hm) ve = Add(c, eps) d = Sub(x, m) r = Sqrt(ve)
         y = Div(d, r)""",
-        "LayerNorm", 1, "the mean is not subtracted in full before squaring",
+        "LayerNorm", ROOT, "the mean is not subtracted in full before squaring",
     ),
     "more under the root": (
         SQUARES + "o = Add(ve, b) r = Sqrt(o) z = Div(x, r) y = Mul(z, w)",
-        "LayerNorm", 1, "more than the mean square and epsilon is under the root",
+        "LayerNorm", ROOT, "more than the mean square and epsilon is under the root",
     ),
     "size varies": (
         "a = Constant<value_ints=[1]>() p = Mul(x, x) v = ReduceMean(p, a) ve = Add(v, eps)"
         " r = Sqrt(ve) y = Div(x, r)",
-        "InstanceNormalization", 3, "the size of the normalised axes [-2] of [B, S, 8] varies",
+        "InstanceNormalization", AXES, "the size of the normalised axes [-2] of [B, S, 8] varies",
     ),
 }  # fmt: skip
 

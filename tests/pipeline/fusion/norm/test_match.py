@@ -5,6 +5,7 @@ import pytest
 from pipeline.fusion.formulas import algebra as al
 from pipeline.fusion.formulas.cone import Cone
 from pipeline.fusion.norm.match import Miss, NormFormula, match_norm
+from pipeline.fusion.norm.steps import DIVIDED, ROOT
 from pipeline.graph.inference.facts import Facts
 from tests.pipeline.text_graphs import model_of
 
@@ -40,11 +41,11 @@ def test_layer_norm_scaled():
 @pytest.mark.parametrize(
     ("expr", "step"),
     [
-        (X * (SQUARE.power(0.5) + EPS).power(-1), 1),
-        (X * root(SQUARE, al.number(-1e-5)), 1),
-        (X * root(SQUARE, EPS, MEAN.power(2).scaled(-0.5)), 1),
-        ((X - MEAN) * root(SQUARE, EPS), 2),
-        ((X - MEAN.scaled(0.5)) * root(SQUARE, EPS, MEAN.power(2).scaled(-1.0)), 2),
+        (X * (SQUARE.power(0.5) + EPS).power(-1), ROOT),
+        (X * root(SQUARE, al.number(-1e-5)), ROOT),
+        (X * root(SQUARE, EPS, MEAN.power(2).scaled(-0.5)), ROOT),
+        ((X - MEAN) * root(SQUARE, EPS), DIVIDED),
+        ((X - MEAN.scaled(0.5)) * root(SQUARE, EPS, MEAN.power(2).scaled(-1.0)), DIVIDED),
     ],
     ids=["outside", "negative", "half centred", "one side", "half a mean"],
 )

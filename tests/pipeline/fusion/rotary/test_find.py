@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.fusion.rotary.find import find_rotaries
+from pipeline.fusion.rotary.find import EQUAL, PER_ROW, find_rotaries
 from tests.pipeline.text_graphs import found_in, only_refusal, only_site
 
 CONST = """zero = Constant<value_ints=[0]>() four = Constant<value_ints=[4]>()
@@ -140,7 +140,7 @@ def test_tables_whose_halves_may_differ_are_refused():
     body = HALVES + TURNED + SUM
     text = graph(body, inputs="float[1,1,S,8] cos, float[1,1,S,8] sin")
     refusal = only_refusal(text, find_rotaries)
-    assert (refusal.construct, refusal.step) == ("rotary", 2)
+    assert (refusal.construct, refusal.step) == ("rotary", EQUAL)
     assert "columns 0 and 4 of cos turn one pair" in refusal.reason
     assert "Concat of the same half twice" in refusal.remedy
 
@@ -149,7 +149,7 @@ def test_tables_that_vary_along_heads_are_refused():
     tables = "ff = Concat<axis=-1>(f, f) cos = Cos(ff) sin = Sin(ff) "
     text = graph(tables + HALVES + TURNED + SUM, inputs="float[1,2,S,4] f")
     refusal = only_refusal(text, find_rotaries)
-    assert refusal.step == 3
+    assert refusal.step == PER_ROW
     assert "[1, 2, S, 8]: not one row per position" in refusal.reason
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.fusion.softmax.find import find_softmaxes
+from pipeline.fusion.softmax.find import DIVISOR, find_softmaxes
 from tests.pipeline.text_graphs import found_in, only_refusal, only_site
 
 CONST = """axes = Constant<value_ints=[-1]>() rows = Constant<value_ints=[1]>()
@@ -53,7 +53,7 @@ def test_an_operator_on_another_axis_matters_to_products_only():
 def test_more_in_the_divisor_is_refused(extra, said):
     body = f"se = Exp(sink) e = Exp(x) s = ReduceSum(e, axes) t = Add(s, {extra}) y = Div(e, t)"
     refusal = only_refusal(graph(body, ", float[1] sink"), find_softmaxes)
-    assert (refusal.nearest, refusal.step) == ("Softmax", 2)
+    assert (refusal.nearest, refusal.step) == ("Softmax", DIVISOR)
     assert said in refusal.reason
 
 

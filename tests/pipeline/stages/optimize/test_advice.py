@@ -1,10 +1,12 @@
-"""Refusals say what their step asks and what to do, the recogniser's own word first."""
+"""Refusals say what to do: the recogniser's own word first, else what helps at that step."""
 
 import onnx_ir as ir
 import pytest
 
-from pipeline.fusion.site import Refusal
-from pipeline.stages.optimize.advice import asked, remedy
+from pipeline.fusion.attention import steps as attention
+from pipeline.fusion.norm import steps as norm
+from pipeline.fusion.refusal import RIGHT, Kind, Refusal
+from pipeline.stages.optimize.advice import remedy
 from pipeline.stages.optimize.explain import explain_model
 from pipeline.stages.optimize.options import ExplainOptions
 from tests.pipeline import attention_graphs as graphs
@@ -13,29 +15,34 @@ from tests.pipeline.text_graphs import model_of
 NODE = ir.node("Relu", [ir.Value(name="x")])
 
 
-def refusal(construct="attention", step=1, steps=5, reason="Relu", **more):
-    return Refusal(construct, NODE, "attention", step, steps, reason, NODE, **more)
+def refusal(step=attention.SCORES, **more):
+    return Refusal("attention", NODE, "attention", step, "Relu", NODE, **more)
 
 
 def test_the_recogniser_knows_best():
     assert remedy(refusal(remedy="drop the Relu")) == "drop the Relu"
-    assert remedy(refusal(plain=True)) == ""
+
+
+def test_what_is_left_on_purpose_needs_no_advice():
+    assert remedy(refusal(kind=Kind.LEFT_PLAIN)) == ""
+    assert remedy(refusal(kind=Kind.OPSET)) == ""
 
 
 def test_a_failed_proof_is_ours_to_mend():
-    assert "report it" in remedy(refusal(step=5, reason="the proof failed: differs by 1"))
+    assert "report it" in remedy(refusal(RIGHT, kind=Kind.PROOF_FAILED))
 
 
-@pytest.mark.parametrize("step", [1, 2, 3])
+def test_an_operator_this_runtime_lacks_is_not_a_bug():
+    assert "a newer ONNX Runtime" in remedy(refusal(RIGHT, kind=Kind.UNLOADABLE))
+
+
+@pytest.mark.parametrize(
+    "step",
+    [attention.SCORES, attention.VALUES, attention.PAIRS, norm.ROOT, norm.DIVIDED, norm.AXES],
+)
 def test_every_step_of_a_recogniser_has_words(step):
-    for construct in ("attention", "norm"):
-        assert asked(refusal(construct, step))
-        assert remedy(refusal(construct, step))
-
-
-def test_a_construct_with_other_steps_has_none():
-    assert asked(refusal("rotary", 2, 4)) == ""
-    assert asked(refusal(steps=4)) == ""
+    assert step.asks
+    assert remedy(refusal(step)) == step.advice != ""
 
 
 def test_an_unfusable_model_reads_as_a_person_would_want(tmp_path):
@@ -48,8 +55,3 @@ def test_an_unfusable_model_reads_as_a_person_would_want(tmp_path):
     assert found["reason"] == "Relu between queries*keys and the softmax is not understood"
     assert found["node"].startswith("Relu ")
     assert found["remedy"].startswith("keep to scale, mask, bias")
-
-
-def test_an_operator_this_runtime_lacks_is_not_a_bug():
-    reason = "the proof failed: the replacement does not load: no such input"
-    assert "a newer ONNX Runtime" in remedy(refusal(step=5, reason=reason))

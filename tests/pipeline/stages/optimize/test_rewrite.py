@@ -11,8 +11,10 @@ from pipeline.fusion.attention.lower_standard import FuseAttentionStandard
 from pipeline.fusion.construct import Pass
 from pipeline.fusion.norm.find import NormSite, find_norms
 from pipeline.fusion.norm.lower_standard import FuseLayerNorm
+from pipeline.fusion.refusal import RIGHT, WRITTEN, Kind
 from pipeline.graph.inference.facts import Facts
 from pipeline.graph.rewriting.emit import Emitter
+from pipeline.graph.rewriting.relayout import LayoutError
 from pipeline.stages.optimize.proof import Prover
 from pipeline.stages.optimize.rewrite import Rewriter, graphs_of
 from tests.pipeline import attention_graphs
@@ -67,12 +69,57 @@ def test_a_wrong_epsilon_in_one_of_24_norms_is_rolled_back_alone():
     assert states.count("fused") == NORMS - 1
     (bad,) = [outcome for outcome in outcomes if outcome.state == "refused"]
     assert states[7] == "refused"
+    assert bad.refusal.kind is Kind.PROOF_FAILED
     assert "the proof failed: differs by" in bad.refusal.reason
     assert sum(node.op_type == "LayerNormalization" for node in model.graph) == NORMS - 1
     model.graph.sort()
     after = numbers_of(model, feeds)[0]
     # float32 through 24 norms; a wrong epsilon would show as 5e-4 and more
     np.testing.assert_allclose(after, before, rtol=0, atol=2e-5 * np.abs(before).max())
+
+
+@dataclass
+class Misbehaving:
+    """A lowering that fails in one way."""
+
+    how: Kind
+    name: str = "misbehaving"
+
+    @property
+    def opset(self) -> int:
+        return 99 if self.how is Kind.OPSET else 17
+
+    def lower(self, site: NormSite, emit: Emitter) -> tuple[ir.Value, ...]:
+        if self.how is Kind.UNWRITABLE:
+            raise LayoutError("the size S is no axis of a graph input")
+        if self.how is Kind.UNPROVABLE:
+            return (emit.one("Identity", [ir.Value(name="of unknown type")]),)
+        if self.how is Kind.UNLOADABLE:
+            return (emit.one("LayerNormalization", [site.x], {"axis": 7}),)
+        return (emit.one("Identity", [site.x]),)
+
+
+@pytest.mark.parametrize(
+    ("how", "step", "reason"),
+    [
+        (Kind.OPSET, WRITTEN, "needs opset 99, the graph has 23"),
+        (Kind.UNWRITABLE, WRITTEN, "the size S is no axis of a graph input"),
+        (Kind.UNPROVABLE, RIGHT, "not provable: "),
+        (Kind.UNLOADABLE, RIGHT, "the proof failed: the replacement does not load: "),
+        (Kind.PROOF_FAILED, RIGHT, "the proof failed: differs by "),
+    ],
+    ids=lambda value: value.name if isinstance(value, Kind) else "",
+)
+def test_what_went_wrong_is_a_value(how, step, reason):
+    model = model_of(stack_of_norms())
+    lowering = Misbehaving(how)
+    outcomes = Rewriter(model, Facts(model), Prover()).run([Pass("norm", find_norms, (lowering,))])
+    refusals = [outcome.refusal for outcome in outcomes]
+    assert {(r.kind, r.step, r.nearest) for r in refusals} == {
+        (how, step, "misbehaving (LayerNorm over 16)")
+    }
+    assert refusals[0].reason.startswith(reason)
+    assert {outcome.state for outcome in outcomes} == {"plain" if how is Kind.OPSET else "refused"}
 
 
 def test_instances_with_one_structure_share_a_certificate():

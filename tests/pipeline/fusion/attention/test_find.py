@@ -5,6 +5,7 @@ import math
 import pytest
 
 from pipeline.fusion.attention.find import find_attention
+from pipeline.fusion.attention.steps import PAIRS, SCORES, VALUES
 from pipeline.graph.sizes.dims import Dim
 from pipeline.graph.views.view import axis_size
 from tests.pipeline import attention_graphs as graphs
@@ -141,7 +142,7 @@ def test_a_classifier_is_no_candidate():
 REFUSALS = {
     "probabilities beside a sink": (
         graphs.SINK.replace("(float[B,4,S,8] y)", "(float[B,4,S,8] y, float[B,4,S,S] p)"),
-        3, "beside a sink"),
+        PAIRS, "beside a sink"),
     "probabilities cut in two": (
         graphs.attention(tail="""one = Constant<value_ints=[1]>() last = Constant<value_ints=[3]>()
             axis = Constant<value_ints=[2]>()
@@ -150,23 +151,23 @@ REFUSALS = {
             v1 = Slice(vh, none, one, axis) v2 = Slice(vh, one, all, axis)
             o1 = MatMul(p1, v1) o2 = MatMul(p2, v2)
             o = Add(o1, o2) ot = Transpose<perm=[0, 2, 1, 3]>(o) y = Reshape(ot, back)"""),
-        2, "2 consumers (Slice)"),
+        VALUES, "2 consumers (Slice)"),
     "an operator of its own on the scores": (
         graphs.attention("qk = MatMul(qh, kh) t = Mul(qk, half) s = Relu(t)"
-                         " p = Softmax<axis=-1>(s)"), 1, "Relu"),
+                         " p = Softmax<axis=-1>(s)"), SCORES, "Relu"),
     "scores divided by zero": (
         graphs.attention("qk = MatMul(qh, kh) s = Div(qk, zero) p = Softmax<axis=-1>(s)"),
-        1, "Div"),
+        SCORES, "Div"),
     "a mask that is no mask": (
         graphs.masked("qk = MatMul(qh, kh) t = Mul(qk, half) s = Where(m, t, zero)"
-                      " p = Softmax<axis=-1>(s)", "bool[B,1,S,T]"), 3, "which is no mask"),
+                      " p = Softmax<axis=-1>(s)", "bool[B,1,S,T]"), PAIRS, "which is no mask"),
     "softmax over the heads": (
         graphs.attention("qk = MatMul(qh, kh) s = Mul(qk, half) p = Softmax<axis=1>(s)"),
-        3, "does not run over the keys"),
+        PAIRS, "does not run over the keys"),
     "soft-cap after a bias": (
         graphs.masked("c = Constant<value = float {30.0}>() qk = MatMul(qh, kh) t = Add(qk, m)"
                       " d = Div(t, c) h = Tanh(d) s = Mul(h, c) p = Softmax<axis=-1>(s)",
-                      "float[B,1,S,T]"), 3, "after a bias"),
+                      "float[B,1,S,T]"), PAIRS, "after a bias"),
 }  # fmt: skip
 
 
