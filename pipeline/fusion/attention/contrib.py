@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
-from pipeline.fusion.site import Refusal, Site
+from pipeline.fusion.refusal import Refusal
+from pipeline.fusion.site import Site
 from pipeline.graph.inference.facts import Facts
 
 _OPERATORS = frozenset(
