@@ -13,6 +13,7 @@ import onnx_ir as ir
 
 from pipeline.errors import PipelineError, UsageError
 from pipeline.graph.files.model_file import model_of, refuse_invalid
+from pipeline.ort.settings import SessionSettings, settings_path
 from pipeline.stages.optimize.apply import apply_options
 from pipeline.stages.optimize.options import (
     Gate,
@@ -54,7 +55,8 @@ class Optimized(Generic[Model]):
         place = Path(path)
         place.parent.mkdir(parents=True, exist_ok=True)
         graph = _graph(self.model, self.base_dir)
-        write_graph(graph, place, self.record["session"])
+        session = SessionSettings.from_json(self.record["session"])
+        write_graph(graph, place, settings_path(place), session)
         return place
 
 

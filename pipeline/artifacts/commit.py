@@ -14,9 +14,9 @@ from pathlib import Path, PurePosixPath
 from pipeline.artifacts.artifact import Artifact, FileRecord, read_manifest
 from pipeline.artifacts.context import TEMP_PREFIX, WEIGHTS, StageContext, remove
 from pipeline.artifacts.digests import digest_file, write_atomic
-from pipeline.artifacts.external import data_files
 from pipeline.artifacts.folder import Folder
 from pipeline.errors import FolderError
+from pipeline.onnx_bytes import data_files
 
 _JOURNAL = ".journal-"
 # Our own temporary files, those that writers derive from their names, and unfinished weights.

@@ -18,9 +18,9 @@ from pathlib import Path
 
 from pipeline.artifacts.artifact import Artifact, read_manifest
 from pipeline.artifacts.digests import STATS, StatCache, digest_json, write_atomic
-from pipeline.artifacts.external import data_files
 from pipeline.artifacts.lock import locked, try_locked
 from pipeline.errors import FolderError, PipelineError
+from pipeline.onnx_bytes import data_files
 
 _LOG = logging.getLogger(__name__)
 _MARKER = "manifest/folder.json"

@@ -17,6 +17,8 @@ from pipeline.fusion.ort import (
     residual_norm,
     rotary_attention,
 )
+from pipeline.ort.known_crashes import HALF
+from pipeline.ort.settings import SessionSettings
 
 MS = "com.microsoft"
 
@@ -58,7 +60,7 @@ class Plan:
 
     opset: int
     keep: frozenset[tuple[str, str]]
-    session: dict[str, Any]
+    session: SessionSettings
     passes: tuple[Pass, ...]
 
 
@@ -73,12 +75,7 @@ _KEPT_BY = {"onnx": frozenset({("", "Attention")}), "ort-cpu": _KEPT, "ort-cuda"
 
 # Denormals inside masked softmaxes cost 1.3 to 1.8 times; ONNX Runtime's own SkipLayerNorm
 # fusion makes Add + LayerNormalization 2 to 5 times slower on CPU.
-_CPU_SESSION: dict[str, Any] = {
-    "disabled_optimizers": ["SkipLayerNormFusion"],
-    "denormals": "flush",
-}
-# ONNX Runtime 1.32 ends the process on a Transpose of the batch before a float16 MatMul.
-_HALF_DISABLED = ["NchwcTransformer"]
+_CPU_SESSION = SessionSettings(("SkipLayerNormFusion",), flush_denormals=True)
 
 
 def passes_for(choice: Choice) -> tuple[Pass, ...]:
@@ -132,8 +129,8 @@ def plan_for(
     return Plan(23, _KEPT_BY.get(target, frozenset()), _session(target, precision), kept)
 
 
-def _session(target: str, precision: str | None) -> dict[str, Any]:
-    session = dict(_CPU_SESSION) if target == "ort-cpu" else {}
+def _session(target: str, precision: str | None) -> SessionSettings:
+    session = _CPU_SESSION if target == "ort-cpu" else SessionSettings()
     if precision == "fp16" and target.startswith("ort-"):
-        session["disabled_optimizers"] = [*session.get("disabled_optimizers", ()), *_HALF_DISABLED]
+        return replace(session, disabled_optimizers=(*session.disabled_optimizers, *HALF))
     return session

@@ -10,11 +10,17 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.errors import BadModelError
-from pipeline.types import Json
+
+if TYPE_CHECKING:
+    from pipeline.types import Json
 
 SUFFIX = ".session.json"
+_KEYS = ("disabled_optimizers", "denormals", "in_place")
+_DENORMALS = ("flush", "keep")
+_FIX = "Run `pipeline optimize` again with this version."
 
 
 @dataclass(frozen=True)
@@ -31,43 +37,62 @@ class SessionSettings:
     flush_denormals: bool = False
     in_place: Mapping[str, str] = field(default_factory=dict)
 
+    def to_json(self) -> dict[str, Json]:
+        """Return what differs from the defaults: nothing for a graph without settings."""
+        found: dict[str, Json] = {}
+        if self.disabled_optimizers:
+            found["disabled_optimizers"] = [*self.disabled_optimizers]
+        if self.flush_denormals:
+            found["denormals"] = "flush"
+        if self.in_place:
+            found["in_place"] = dict(self.in_place)
+        return found
+
+    @classmethod
+    def from_json(cls, raw: Json, where: str = "") -> SessionSettings:
+        """Return the settings from their JSON form.
+
+        Args:
+            raw: What `to_json` returned, perhaps in another version.
+            where: Named in errors.
+
+        Raises:
+            BadModelError: The JSON has another shape, or names a setting this version lacks; a
+                setting that is skipped would silently change what runs.
+        """
+        if not isinstance(raw, dict):
+            raise BadModelError("Session settings must be a JSON object.", where=where, fix=_FIX)
+        if unknown := sorted(set(raw) - {*_KEYS}):
+            raise BadModelError(
+                f"Unknown session settings: {', '.join(unknown)}; there are {', '.join(_KEYS)}.",
+                where=where,
+                fix=_FIX,
+            )
+        names, pairs = raw.get("disabled_optimizers", []), raw.get("in_place", {})
+        denormals = raw.get("denormals", "keep")
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise _unusable("disabled_optimizers", names, "a list of names", where)
+        if denormals not in _DENORMALS:
+            raise _unusable("denormals", denormals, " or ".join(_DENORMALS), where)
+        if not isinstance(pairs, dict) or not all(isinstance(v, str) for v in pairs.values()):
+            raise _unusable("in_place", pairs, "inputs by output", where)
+        return cls(
+            tuple(str(name) for name in names),
+            denormals == "flush",
+            {output: str(name) for output, name in pairs.items()},
+        )
+
 
 def settings_path(graph: Path) -> Path:
     """Return where the settings of this graph lie, whether or not there are any."""
     return graph.with_name(graph.name + SUFFIX)
 
 
-def parse_settings(raw: Json, where: str = "") -> SessionSettings:
-    """Return the settings from their JSON form.
-
-    Raises:
-        BadModelError: the JSON has another shape, or names a setting this version lacks; a
-            setting that is skipped would silently change what runs.
-    """
-    if not isinstance(raw, dict):
-        raise BadModelError("Session settings must be a JSON object.", where=where)
-    unknown = sorted(set(raw) - {"disabled_optimizers", "denormals", "in_place"})
-    names, denormals = raw.get("disabled_optimizers", []), raw.get("denormals")
-    pairs = raw.get("in_place", {})
-    listed = isinstance(names, list) and all(isinstance(name, str) for name in names)
-    paired = isinstance(pairs, dict) and all(isinstance(name, str) for name in pairs.values())
-    if unknown or not listed or not paired or denormals not in (None, "flush", "keep"):
-        raise BadModelError(
-            f"Unusable session settings: {json.dumps(raw)}.",
-            where=where,
-            fix="Run `pipeline optimize` again with this version.",
-        )
-    assert isinstance(names, list)
-    assert isinstance(pairs, dict)
-    buffers = {output: str(name) for output, name in pairs.items()}
-    return SessionSettings(tuple(str(name) for name in names), denormals == "flush", buffers)
-
-
 def read_settings(graph: Path) -> SessionSettings:
     """Return the settings written beside a graph, the defaults when there are none.
 
     Raises:
-        BadModelError: the file is there but cannot be used.
+        BadModelError: The file is there but cannot be used.
     """
     path = settings_path(graph)
     try:
@@ -76,4 +101,20 @@ def read_settings(graph: Path) -> SessionSettings:
         return SessionSettings()
     except (OSError, ValueError) as err:
         raise BadModelError(f"Cannot read session settings: {err}.", where=str(path)) from err
-    return parse_settings(raw, str(path))
+    return SessionSettings.from_json(raw, str(path))
+
+
+def write_settings(path: Path, settings: SessionSettings) -> None:
+    """Write the settings of a graph to `settings_path`; without any, nothing is left there."""
+    if told := settings.to_json():
+        path.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _unusable(key: str, value: Json, wanted: str, where: str) -> BadModelError:
+    return BadModelError(
+        f"Unusable session settings: {key} is {json.dumps(value)}, not {wanted}.",
+        where=where,
+        fix=_FIX,
+    )

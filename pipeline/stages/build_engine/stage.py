@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from pipeline import tensorrt_api
 from pipeline.artifacts import Artifact, FileRecord, StageContext, open_folder, run_stage
 from pipeline.artifacts.digests import digest_file
-from pipeline.artifacts.external import data_files
 from pipeline.errors import (
     BadModelError,
     BuildError,
@@ -20,6 +19,7 @@ from pipeline.errors import (
     PipelineError,
     UsageError,
 )
+from pipeline.onnx_bytes import data_files
 from pipeline.options import plain
 from pipeline.records.tensors import SizeRange
 from pipeline.stages.build_engine.lengths import ranges_from_lengths, read_lengths

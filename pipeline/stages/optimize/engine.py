@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from pipeline.graph.rewriting.edit import (
     remove_dead,
     sort,
 )
+from pipeline.ort.settings import SessionSettings
 from pipeline.stages.optimize.proof import Prover
 from pipeline.stages.optimize.rewrite import Outcome, Rewriter, graphs_of
 from pipeline.types import SILENT, Progress
@@ -38,7 +39,7 @@ class Fused:
         outcomes: Every candidate, in the order of the passes.
         nodes_before, nodes_after: Counts of nodes, constants left out.
         layers: Module path and form of every transformer layer recognised as a unit.
-        session: Runner settings that belong to the graph.
+        session: Settings of ONNX Runtime that belong to the graph.
         typing: What `--precision` did: islands, Casts, masks; empty when it was not asked for.
     """
 
@@ -47,7 +48,7 @@ class Fused:
     nodes_before: int
     nodes_after: int
     layers: tuple[tuple[str, str], ...] = ()
-    session: dict[str, Any] = field(default_factory=dict)
+    session: SessionSettings = field(default_factory=SessionSettings)
     typing: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -101,9 +102,7 @@ def optimize_graph(
     layers = tuple(
         (found.path, found.form) for g in graphs_of(model.graph) for found in find_layers(g, facts)
     )
-    session = dict(plan.session)
-    if pairs := in_place_pairs(model.graph):
-        session["in_place"] = pairs
+    session = replace(plan.session, in_place=in_place_pairs(model.graph))
     return Fused(facts, tuple(outcomes), before, _count(model), layers, session)
 
 

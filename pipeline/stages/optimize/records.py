@@ -60,7 +60,7 @@ def part_facts(fused: Fused) -> dict[str, Any]:
         "nodes": {"before": fused.nodes_before, "after": fused.nodes_after},
         "sites": [site_record(outcome) for outcome in fused.outcomes],
         "layers": [{"path": path, "form": form} for path, form in fused.layers],
-        "session": fused.session,
+        "session": fused.session.to_json(),
         "typing": fused.typing,
     }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.artifacts import Artifact, StageContext, digest_file, open_folder, run_stage
 from pipeline.errors import UsageError
+from pipeline.ort.settings import SUFFIX, SessionSettings, settings_path, write_settings
 from pipeline.records.export import ExportedPart, ExportRecord
 from pipeline.records.record import as_json
 from pipeline.stages.optimize.options import OptimizeOptions, refuse_without_kernels
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     import onnx_ir as ir
 
     from pipeline.stages.optimize.engine import Fused
-
-SESSION_SUFFIX = ".session.json"
 
 
 @dataclass(frozen=True)
@@ -70,20 +68,16 @@ def _file_to_file(options: OptimizeOptions, output: Path, progress: Progress) ->
     model, fused = apply_to_file(options.model, options, progress)
     gates = check_gates(options.require, {"model": fused})
     output.parent.mkdir(parents=True, exist_ok=True)
-    write_graph(model, output, fused.session)
+    write_graph(model, output, settings_path(output), fused.session)
     return OptimizedFile(output, {**part_facts(fused), "gates": gates})
 
 
-def write_graph(model: ir.Model, path: Path, session: Mapping[str, Any]) -> None:
-    """Write a graph and, beside it, the session settings it runs with; none leave no file."""
+def write_graph(model: ir.Model, path: Path, settings: Path, session: SessionSettings) -> None:
+    """Write a graph, and to `settings` what its session runs with; none leave no file there."""
     from pipeline.graph.files.model_file import save_model
 
     save_model(model, path)
-    settings = path.with_name(path.name + SESSION_SUFFIX)
-    if session:
-        settings.write_text(json.dumps(session, indent=2) + "\n", encoding="utf-8")
-    else:
-        settings.unlink(missing_ok=True)
+    write_settings(settings, session)
 
 
 def _into_folder(options: OptimizeOptions, output: Path, progress: Progress) -> Artifact:
@@ -131,7 +125,7 @@ def _produce(
         model, fused = apply_to_file(path, options, progress)
         done[name] = fused
         file = f"onnx/{name}.{options.variant}.onnx"
-        write_graph(model, context.path(file), fused.session)
+        write_graph(model, context.path(file), context.path(file + SUFFIX), fused.session)
         facts[name] = {"file": file, **_interface(known), **part_facts(fused)}
     gates = check_gates(options.require, done)
     return {

@@ -13,8 +13,8 @@ import ml_dtypes
 import numpy as np
 import onnxruntime as ort
 
-from pipeline.artifacts.external import size_with_data
 from pipeline.errors import BadModelError, EnvironmentMissingError, first_line
+from pipeline.onnx_bytes import size_with_data
 from pipeline.ort.binding import Bound
 from pipeline.ort.huge_pages import give_back, huge_pages
 from pipeline.ort.known_crashes import crashing_rewrites

@@ -4,6 +4,7 @@ import pytest
 
 from pipeline.errors import UsageError
 from pipeline.fusion.plan import lowerings_for, plan_for
+from pipeline.ort.settings import SessionSettings
 from pipeline.types import TARGETS
 
 
@@ -39,9 +40,9 @@ def test_a_disabled_lowering_is_left_out_and_an_unknown_one_is_an_error():
 
 
 def test_the_cpu_plan_carries_its_session_settings():
-    assert plan_for("ort-cpu").session["disabled_optimizers"] == ["SkipLayerNormFusion"]
-    half = {target: plan_for(target, precision="fp16").session for target in TARGETS}
-    assert "NchwcTransformer" in half["ort-cpu"]["disabled_optimizers"]
-    assert half["ort-cuda"] == {"disabled_optimizers": ["NchwcTransformer"]}
-    assert half["tensorrt"] == {}
-    assert plan_for("tensorrt").session == {}
+    norms, half = "SkipLayerNormFusion", "NchwcTransformer"
+    assert plan_for("ort-cpu").session == SessionSettings((norms,), flush_denormals=True)
+    typed = {target: plan_for(target, precision="fp16").session for target in TARGETS}
+    assert typed["ort-cpu"] == SessionSettings((norms, half), flush_denormals=True)
+    assert typed["ort-cuda"] == SessionSettings((half,))
+    assert typed["tensorrt"] == plan_for("tensorrt").session == SessionSettings()

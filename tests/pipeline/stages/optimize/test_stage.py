@@ -41,6 +41,17 @@ def test_a_folder_gets_an_artifact_with_its_certificates(source, tmp_path):
     assert optimize_model(options).reused
 
 
+def test_a_graph_in_a_folder_has_its_settings_beside_it(source, tmp_path):
+    artifact = optimize_model(OptimizeOptions(source, tmp_path / "out", target="ort-cpu"))
+    part = artifact.facts["parts"]["model"]
+    graph = tmp_path / "out" / part["file"]
+    assert settings_path(graph).is_file()
+    assert read_settings(graph).to_json() == part["session"]
+    assert read_settings(graph).flush_denormals
+    plain = optimize_model(OptimizeOptions(source, tmp_path / "out", target="tensorrt"))
+    assert not settings_path(tmp_path / "out" / plain.facts["parts"]["model"]["file"]).exists()
+
+
 def test_a_broken_gate_names_the_sites_and_writes_nothing(tmp_path):
     path = tmp_path / "model.onnx"
     core = "qk = MatMul(qh, kh) t = Mul(qk, half) s = Relu(t) p = Softmax<axis=-1>(s)"

@@ -8,7 +8,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from pipeline.artifacts import open_folder
-from pipeline.artifacts.external import data_files, size_with_data
+from pipeline.onnx_bytes import data_files, size_with_data, weight_types
 
 
 def graph(path, location, count=3):
@@ -74,3 +74,40 @@ def test_the_size_counts_a_graph_and_the_data_files_that_exist(tmp_path):
     (tmp_path / "m.data").unlink()
     assert size_with_data(file) == file.stat().st_size
     assert size_with_data(tmp_path / "none.plan") == 0
+
+
+KINDS = {TensorProto.FLOAT: np.float32, TensorProto.FLOAT16: np.float16, TensorProto.INT64: int}
+
+
+def weighted(path, kinds, **saving):
+    """Write a graph with one weight of each type, and a node with a tensor that is none."""
+    weights = [numpy_helper.from_array(np.ones(300, KINDS[k]), f"w{k}") for k in kinds]
+    inner = numpy_helper.from_array(np.ones(2, np.float64))
+    node = helper.make_node("Constant", [], ["y"], value=inner)
+    y = helper.make_tensor_value_info("y", TensorProto.DOUBLE, [2])
+    made = helper.make_model(helper.make_graph([node], "g", [], [y], weights))
+    onnx.save(made, path, **saving)
+    return path
+
+
+@pytest.mark.parametrize("kinds", [(), (1,), (10,), (1, 7, 10)])
+@pytest.mark.parametrize("data_file", [False, True])
+def test_types_of_weights_are_those_onnx_reads(tmp_path, kinds, data_file):
+    path = weighted(tmp_path / "m.onnx", kinds, save_as_external_data=data_file, size_threshold=0)
+    model = onnx.load(path)
+    assert weight_types(path) == {w.data_type for w in model.graph.initializer} == set(kinds)
+
+
+@pytest.mark.parametrize("cut", [1, 5, 40, 700])
+def test_a_file_that_is_cut_has_no_types(tmp_path, cut):
+    path = weighted(tmp_path / "m.onnx", (1, 7, 10))
+    path.write_bytes(path.read_bytes()[:-cut])
+    with pytest.raises(ValueError, match="at byte"):
+        weight_types(path)
+
+
+@pytest.mark.parametrize("data", [b"", b"\xff" * 64, b"\x0b", b"\x3a\x05\x2a"])
+def test_junk_has_no_types(tmp_path, data):
+    (tmp_path / "m.onnx").write_bytes(data)
+    with pytest.raises(ValueError, match=r"byte|empty"):
+        weight_types(tmp_path / "m.onnx")
