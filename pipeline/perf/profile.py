@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.stages.runners.ort_runner import OrtOptions, OrtRunner
+from pipeline.ort.session import OrtOptions
+from pipeline.stages.runners.ort_runner import OrtRunner
 
 CALLS = 10
 OPS = {

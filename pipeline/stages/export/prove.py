@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.errors import ExportError, ValueBranchError, first_line
+from pipeline.errors import BadModelError, ExportError, ValueBranchError, first_line
+from pipeline.ort import runtime_installed
+from pipeline.ort.settings import SessionSettings
 from pipeline.stages.export.exporters import plain_kernels
 from pipeline.stages.export.parts import ExportPart, evaluate, example_sizes, resized
 
@@ -117,9 +119,16 @@ def prove_part(path: Path, part: ExportPart, probes: list[Probe]) -> float:
     """Run the file on every probe and return the largest difference, relative to the reference.
 
     Raises:
-        ExportError: A run fails or differs; the size at fault is named.
+        ExportError: The file does not load, or a run fails or differs; the size at fault is named.
     """
-    run = open_graph(path, _dtype(part))
+    try:
+        run = open_graph(path, _dtype(part))
+    except BadModelError as err:
+        raise ExportError(
+            f"the exported graph does not load: {err.what}",
+            where=f"part {part.name}",
+            fix="try the other exporter; report the model if both fail",
+        ) from err
     worst = 0.0
     for probe in probes:
         worst_here, problem = _check(run, probe, part)
@@ -202,31 +211,18 @@ def open_graph(path: Path, dtype: str) -> Run:
 
     ONNX Runtime's own rewrites are off: the file is on trial, not they. Weights stay mapped.
     """
-    try:
-        import onnxruntime as ort
-    except ModuleNotFoundError:
-        ort = None
-    if ort is None or dtype == "bfloat16":  # ONNX Runtime's CPU has hardly a bfloat16 kernel
+    if not runtime_installed() or dtype == "bfloat16":  # its CPU has hardly a bfloat16 kernel
         return _judge(path)
-    options = ort.SessionOptions()
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.add_session_config_entry("session.disable_prepacking", "1")
-    options.enable_cpu_mem_arena = False
-    # Else every Cast of a float16 weight runs first and all of them lie in memory at once.
-    options.execution_order = ort.ExecutionOrder.PRIORITY_BASED
-    options.log_severity_level = 4  # failures are raised, not printed
+    from pipeline.ort.errors import MissingKernelError
+    from pipeline.ort.session import OrtOptions, Session
+
+    plain = SessionSettings()
+    options = OrtOptions(level="none", settings=plain, check_assignment=False, lean=True)
     try:
-        session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    except ort.capi.onnxruntime_pybind11_state.NotImplemented:  # an operator newer than the runtime
+        session = Session(path, options)
+    except MissingKernelError:  # an operator newer than the runtime
         return _judge(path)
-    names = [output.name for output in session.get_outputs()]
-    present = {value.name for value in session.get_inputs()}
-
-    def run(feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        fed = {name: value for name, value in feeds.items() if name in present}
-        return dict(zip(names, session.run(names, fed), strict=True))
-
-    return run
+    return lambda feeds: session.run({n: a for n, a in feeds.items() if n in session.input_types})
 
 
 def _judge(path: Path) -> Run:

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx_ir as ir
 
 from pipeline.graph.inference.in_place import in_place_pairs
+from pipeline.ort import runtime_installed
+from pipeline.ort.known_crashes import HALF
+from pipeline.ort.settings import SessionSettings
 
 if TYPE_CHECKING:
-    from onnxruntime import SessionOptions
+    from pipeline.judge import Judge
+    from pipeline.ort.session import Session
 
 
 class Candidate:
     """Runs a replacement in ONNX Runtime, or in the judge where it cannot run there.
+
+    Caches are written in place, as the runners will.
 
     Attributes:
         engine: What runs it, with its version.
@@ -24,89 +31,57 @@ class Candidate:
     """
 
     def __init__(self, model: ir.Model) -> None:
-        from pipeline.judge import Judge
-
-        self.failure, self._in_place = "", in_place_pairs(model.graph)
-        self.engine, self._judge, self._session = "judge float32", None, None
-        try:
-            import onnxruntime
-        except ImportError:
-            onnxruntime = None
+        self.failure, self.engine = "", ""
+        self._judge: Judge | None = None
+        self._session: Session | None = None
         ends = (*model.graph.inputs, *model.graph.outputs)
-        if onnxruntime is None or any(v.dtype == ir.DataType.BFLOAT16 for v in ends):
-            # numpy has no bfloat16 that ONNX Runtime's Python interface would take
-            self._judge = Judge(model, "float32")
-            return
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 4
-        _find_weights(model, options)
-        proto = ir.to_proto(model).SerializeToString()
-        self.engine = f"onnxruntime {onnxruntime.__version__} CPU"
+        # the runtime has hardly a kernel for bfloat16 on the CPU
+        if runtime_installed() and all(v.dtype != ir.DataType.BFLOAT16 for v in ends):
+            self._open(model)
+        if self._session is None and not self.failure:
+            from pipeline.judge import Judge
+
+            self._judge, self.engine = Judge(model, "float32"), "judge float32"
+
+    def _open(self, model: ir.Model) -> None:
+        """Open a session; none is opened where an operator has no kernel."""
+        from pipeline.ort.errors import MissingKernelError, ModelRefusedError
+        from pipeline.ort.session import VERSION, OrtOptions, Session
+
+        self.engine = f"onnxruntime {VERSION} CPU"
+        options = OrtOptions(
+            threads=1,
+            settings=SessionSettings(HALF, in_place=in_place_pairs(model.graph)),
+            check_assignment=False,
+            weights_folder=_find_weights(model),
+        )
         try:
-            self._session = onnxruntime.InferenceSession(
-                proto,
-                options,
-                providers=["CPUExecutionProvider"],
-                disabled_optimizers=["NchwcTransformer"],  # crashes on float16, see `passes`
-            )
-        except Exception as error:
-            if "NOT_IMPLEMENTED" in str(error):
-                self._judge, self.engine = Judge(model, "float32"), "judge float32"
-            else:
-                self.failure = f"the replacement does not load: {error}"[:300]
+            self._session = Session(ir.to_proto(model).SerializeToString(), options)
+        except MissingKernelError:
+            return
+        except ModelRefusedError as error:
+            self.failure = f"the replacement does not load: {error.said}"[:300]
 
     def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Return the outputs."""
+        """Return the outputs; what is fed stays as it is."""
         if self._session is not None:
-            names = [output.name for output in self._session.get_outputs()]
-            return dict(zip(names, self._computed(names, dict(feeds)), strict=True))
+            return self._session.run(feeds)
         assert self._judge is not None
         return {name: value.numpy() for name, value in self._judge.run(feeds).items()}
 
-    def _computed(self, names: list[str], feeds: dict[str, np.ndarray]) -> list[np.ndarray]:
-        """Return the outputs; caches are written in place, as the runners will."""
-        session = self._session
-        assert session is not None
-        if not self._in_place:
-            results: list[np.ndarray] = session.run(names, feeds)
-            return results
-        from onnxruntime import OrtValue
 
-        shared = {name: feeds[name].copy() for name in self._in_place.values()}
-        values = {
-            name: OrtValue.ortvalue_from_numpy(array) for name, array in (feeds | shared).items()
-        }
-        binding = session.io_binding()
-        for name, value in values.items():
-            binding.bind_ortvalue_input(name, value)
-        for name in names:
-            if name in self._in_place:
-                binding.bind_ortvalue_output(name, values[self._in_place[name]])
-            else:
-                binding.bind_output(name, "cpu")
-        session.run_with_iobinding(binding)
-        made = zip(names, binding.get_outputs(), strict=True)
-        return [
-            shared[self._in_place[name]] if name in self._in_place else value.numpy()
-            for name, value in made
-        ]
+def _find_weights(model: ir.Model) -> Path | None:
+    """Return where the weights of a model in memory lie, which stay in their files.
 
-
-def _find_weights(model: ir.Model, options: SessionOptions) -> None:
-    """Tell a session of a model in memory where its weights lie; they stay in their files.
-
-    It takes one folder; weights from others are read into the model, which is ours to change.
+    A session takes one folder; weights from others are read into the model, which is ours to
+    change.
     """
-    home = ""
+    home: Path | None = None
     for value in model.graph.initializers.values():
         tensor = value.const_value
         if isinstance(tensor, ir.ExternalTensor):
-            folder = os.path.realpath(tensor.base_dir or ".")
+            folder = Path(os.path.realpath(tensor.base_dir or "."))
             home = home or folder
             if folder != home:
                 value.const_value = ir.tensor(tensor.numpy())
-    if home:
-        options.add_session_config_entry(
-            "session.model_external_initializers_file_folder_path", home
-        )
+    return home

@@ -4,9 +4,10 @@ import numpy as np
 import onnx_ir as ir
 import onnxruntime as ort
 
+from pipeline.ort.session import OrtOptions
 from pipeline.ort.settings import SessionSettings
 from pipeline.pack import bundle_in_place
-from pipeline.stages.runners.ort_runner import OrtOptions, OrtRunner
+from pipeline.stages.runners.ort_runner import OrtRunner
 from tests.pipeline import in_place_graphs as graphs
 from tests.pipeline.text_graphs import model_of
 

@@ -111,7 +111,7 @@ def test_a_model_that_names_no_output_layer_is_an_error():
 
 def test_generation_is_the_same(checkpoints, tmp_path):
     from pipeline.stages.runners.decoding import Decoder, greedy
-    from pipeline.stages.runners.ort_runner import OrtOptions, OrtRunner
+    from pipeline.stages.runners.ort_runner import OrtRunner
 
     part = part_of(checkpoints("llama"), tmp_path, logits="last")
     told = export_parts([part], tmp_path, "auto", 18, SILENT).parts["model"]
@@ -121,7 +121,7 @@ def test_generation_is_the_same(checkpoints, tmp_path):
         ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=6,
         eos_token_id=None,
     )  # fmt: skip
-    with OrtRunner(tmp_path / "model.exported.onnx", OrtOptions()) as runner:
+    with OrtRunner(tmp_path / "model.exported.onnx") as runner:
         decoder = Decoder({"model": runner}, told.inputs)
         mask = torch.ones_like(ids).numpy()
         made = greedy(decoder, ids.numpy(), mask, start=None, end=[], max_new=6)

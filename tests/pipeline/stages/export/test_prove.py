@@ -1,11 +1,14 @@
 """The proof: sizes covered, output axes read off, and a baked size named."""
 
+import sys
+
+import ml_dtypes
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from pipeline.errors import ExportError
+from pipeline.errors import BadModelError, ExportError
 from pipeline.records.tensors import SizeRange
 from pipeline.stages.export.core import export_parts
 from pipeline.stages.export.exporters import export_torchscript
@@ -16,6 +19,7 @@ from pipeline.stages.export.prove import (
     open_graph,
     output_shapes,
     probe_sizes,
+    prove_part,
     to_numpy,
 )
 from pipeline.types import SILENT
@@ -102,17 +106,36 @@ def test_bfloat16_keeps_its_bits():
     assert np.array_equal(to_numpy(tensor).view(np.uint16), tensor.view(torch.uint16).numpy())
 
 
-def test_an_operator_newer_than_the_runtime_is_run_by_the_judge(tmp_path, monkeypatch):
-    import onnxruntime as ort
+def saved(path, text):
     from onnx import parser, save
 
-    text = '<ir_version: 10, opset_import: ["" : 20]> g (float[n] x) => (float[n] y) { y = Neg(x) }'
-    save(parser.parse_model(text), tmp_path / "m.onnx")
-    unknown = ort.capi.onnxruntime_pybind11_state.NotImplemented
+    save(parser.parse_model('<ir_version: 10, opset_import: ["" : 20]> g ' + text), path)
+    return path
 
-    def refuses(*_args, **_options):
-        raise unknown("Could not find an implementation for Neg")
 
-    monkeypatch.setattr(ort, "InferenceSession", refuses)
-    run = open_graph(tmp_path / "m.onnx", "float32")
-    assert run({"x": np.float32([1, 2])})["y"].tolist() == [-1, -2]
+def test_an_operator_without_a_kernel_is_run_by_the_judge(tmp_path):
+    """The part's weights are float32, but this operator is in a type the runtime has not."""
+    text = "(bfloat16[n] x) => (bfloat16[n] y) { y = Sqrt(x) }"
+    run = open_graph(saved(tmp_path / "m.onnx", text), "float32")
+    assert run({"x": np.array([4, 9], ml_dtypes.bfloat16)})["y"].tolist() == [2, 3]
+
+
+def test_a_file_is_judged_without_the_runtime(tmp_path, monkeypatch):
+    path = saved(tmp_path / "m.onnx", "(float[n] x) => (float[n] y) { y = Neg(x) }")
+    feeds = {"x": np.float32([1, 2]), "other": np.zeros(1)}
+    assert open_graph(path, "float32")(feeds)["y"].tolist() == [-1, -2]
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    assert open_graph(path, "float32")({"x": feeds["x"]})["y"].tolist() == [-1, -2]
+
+
+def test_a_file_is_run_in_the_types_it_declares(tmp_path):
+    """Inputs are not converted for it: an exporter that changes one has to be found out."""
+    path = saved(tmp_path / "m.onnx", "(double[n] x) => (double[n] y) { y = Neg(x) }")
+    with pytest.raises(BadModelError, match="failed while running"):
+        open_graph(path, "float32")({"x": np.float32([1, 2])})
+
+
+def test_a_file_the_runtime_refuses_is_the_exporters_fault(tmp_path):
+    path = saved(tmp_path / "m.onnx", "(float[2] x) => (float[3] y) { y = Concat<axis=3>(x, x) }")
+    with pytest.raises(ExportError, match="the exported graph does not load: ONNX Runtime"):
+        prove_part(path, a_part(Grow(), ("both", "sum", "twice")), [])

@@ -8,12 +8,13 @@ import pytest
 import torch
 
 from pipeline.records.export import ExportRecord
+from pipeline.ort.session import OrtOptions
 from pipeline.stages.export.load import reload_parts
 from pipeline.stages.export.options import ExportOptions
 from pipeline.stages.export.stage import export_model
 from pipeline.stages.optimize.options import OptimizeOptions
 from pipeline.stages.optimize.stage import optimize_model
-from pipeline.stages.runners.ort_runner import OrtOptions, OrtRunner
+from pipeline.stages.runners.ort_runner import OrtRunner
 
 _SPEC = importlib.util.spec_from_file_location(
     "real_checkpoints", Path(__file__).parents[3] / "real_checkpoints.py"

@@ -1,5 +1,7 @@
 """Replacements run in ONNX Runtime, else in the judge; what does not load says so."""
 
+import sys
+
 import numpy as np
 import onnx_ir as ir
 
@@ -15,6 +17,20 @@ def test_a_replacement_runs_in_onnx_runtime():
     assert runner.engine.startswith("onnxruntime ")
     (y,) = runner.run({"x": np.float32([4, 9])}).values()
     assert y.tolist() == [2, 3]
+
+
+def test_an_operator_without_a_kernel_runs_in_the_judge():
+    inner = "(float[2] x) => (float[2] y) { b = Cast<to=16>(x) s = Sqrt(b) y = Cast<to=1>(s) }"
+    runner = Candidate(model_of(inner))
+    assert (runner.engine, runner.failure) == ("judge float32", "")
+    assert runner.run({"x": np.float32([4, 9])})["y"].tolist() == [2, 3]
+
+
+def test_without_the_runtime_everything_runs_in_the_judge(monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    runner = Candidate(model_of(ROOT.format("float")))
+    assert runner.engine == "judge float32"
+    assert runner.run({"x": np.float32([4, 9])})["y"].tolist() == [2, 3]
 
 
 def test_bfloat16_ends_run_in_the_judge():

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from pipeline.errors import BadModelError, UsageError
+from pipeline.ort.caches import FixedCache
 from pipeline.stages.runners.kv_cache import ResidentCache, open_cache
-from pipeline.stages.runners.ort_cache import FixedCache
 from pipeline.stages.runners.ort_runner import OrtRunner
 from pipeline.stages.runners.torch_runner import TorchRunner
 from tests.pipeline.text_graphs import model_of
