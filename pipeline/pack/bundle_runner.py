@@ -4,8 +4,9 @@
     python run.py [--only TEXT] [--rounds 5] [--seconds 1] [--cuda-graph] [-o results.json]
 
 Needs numpy, and onnxruntime for graphs, tensorrt or tensorrt_rtx for engines; what is missing is
-said and skipped. Exit codes: 0 everything that ran is right, 1 something is wrong, 3 nothing
-could run. Bring results.json back: `pipeline report DIR --with results.json`.
+said and skipped. Sessions, engines and errors are those of the toolkit itself, whose files lie in
+lib. Exit codes: 0 everything that ran is right, 1 something is wrong, 3 nothing could run. Bring
+results.json back: `pipeline report DIR --with results.json`.
 """
 
 from __future__ import annotations
@@ -23,6 +24,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+if __name__ == "__main__":  # unpacked: the toolkit need not be installed, and is not what runs
+    sys.path.insert(0, str(Path(__file__).resolve().parent / "lib"))
+
+from pipeline.accuracy import Budget, compare, usage
+from pipeline.errors import PipelineError
+from pipeline.ort.settings import SessionSettings
+from pipeline.stages.runners.cuda_driver import Cuda, CudaError
+from pipeline.stages.runners.tensorrt_engine import Engine
+from pipeline.stages.runners.tensorrt_types import EngineError
 
 Arrays = dict[str, np.ndarray]
 _QUIET_S = 0.1  # spinning threads of one runtime slow whichever comes next
@@ -98,59 +109,41 @@ def open_candidate(here: Path, candidate: Mapping[str, Any], cuda_graph: bool) -
 
 def open_graph(path: Path, candidate: Mapping[str, Any]) -> Runner:
     """Open a graph in ONNX Runtime, on the provider that its target names, or not at all."""
-    ort = _import("onnxruntime", "graphs")
-    provider = (
-        "CUDAExecutionProvider" if candidate["target"] == "ort-cuda" else ("CPUExecutionProvider")
-    )
-    if provider not in ort.get_available_providers():
-        raise CannotRunError(f"this onnxruntime has no {provider}")
-    settings = ort.SessionOptions()
-    settings.log_severity_level = 3
-    session_facts = candidate.get("session") or {}
-    if session_facts.get("denormals") == "flush":
-        settings.add_session_config_entry("session.set_denormal_as_zero", "1")
-    disabled = session_facts.get("disabled_optimizers") or []
+    _import("onnxruntime", "graphs")
+    from pipeline.ort.session import VERSION, OrtOptions, Session
+
     try:
-        session = ort.InferenceSession(
-            str(path), settings, providers=[provider], disabled_optimizers=disabled
+        options = OrtOptions(
+            device="cuda" if candidate["target"] == "ort-cuda" else "cpu",
+            settings=SessionSettings.from_json(candidate.get("session") or {}),
+            check_assignment=False,
         )
-    except Exception as err:
-        raise CannotRunError(f"onnxruntime refuses it: {_short(err)}") from err
-    if session.get_providers()[0] != provider:
-        raise CannotRunError(f"{provider} did not load; {session.get_providers()[0]} would run")
-    types = {i.name: _numpy_type(i.type) for i in session.get_inputs()}
-    names = [o.name for o in session.get_outputs()]
-    pairs = session_facts.get("in_place") or {}
+        session = Session(path, options)
+    except PipelineError as err:
+        raise CannotRunError(f"{err.what} {err.fix}".strip()) from err
 
     def run(feeds: Mapping[str, np.ndarray]) -> Arrays:
-        fed = {n: np.asarray(feeds[n]).astype(t, copy=False) for n, t in types.items()}
-        if pairs:
-            shared: Arrays = importlib.import_module("in_place").run(ort, session, fed, pairs)
-            return shared
-        return dict(zip(names, session.run(names, fed), strict=True))
+        return session.run(session.fitted(feeds))
 
-    return Runner(run, lambda: None, f"onnxruntime {ort.__version__}, {provider}")
+    return Runner(run, session.close, f"onnxruntime {VERSION}, {session.provider}")
 
 
 def open_engine(path: Path, candidate: Mapping[str, Any], cuda_graph: bool) -> Runner:
     """Load an engine with the bindings it was built with."""
-    cuda_driver = importlib.import_module("cuda_driver")
-    tensorrt_engine = importlib.import_module("tensorrt_engine")
     try:
-        cuda = cuda_driver.Cuda()
-    except cuda_driver.CudaError as err:
+        cuda = Cuda()
+    except CudaError as err:
         raise CannotRunError(f"an engine runs only on an NVIDIA GPU: {err}") from err
     trt = _import(candidate["flavour"].replace("-", "_"), "engines")
     try:
-        engine = tensorrt_engine.Engine(path, trt, cuda, graphs=cuda_graph)
-    except tensorrt_engine.EngineError as err:
+        engine = Engine(path, trt, cuda, graphs=cuda_graph)
+    except EngineError as err:
         built = f"{candidate['flavour']} {candidate['version']}"
         raise CannotRunError(f"{err} (built by {built}, here {trt.__version__})") from err
 
     def run(feeds: Mapping[str, np.ndarray]) -> Arrays:
         typed = {n: feeds[n].astype(engine.dtypes[n], copy=False) for n in engine.inputs}
-        found: Arrays = engine.run(typed)
-        return found
+        return {n: a for n, a in engine.run(typed).items() if isinstance(a, np.ndarray)}
 
     return Runner(run, engine.close, f"{candidate['flavour']} {trt.__version__}, GPU")
 
@@ -168,33 +161,22 @@ def compare_all(
             records.append({"case": case["name"], "right": False, "error": _short(err)})
             continue
         limits = case["limits"][candidate["precision"]]
-        outputs = {n: measure(found.get(n), wanted[n]) for n in wanted}
-        right = all(within(outputs[n], limits[n]) for n in wanted)
+        outputs = {n: judge(found.get(n), wanted[n], Budget(**limits[n])) for n in wanted}
+        right = all(output.pop("right") for output in outputs.values())
         records.append({"case": case["name"], "right": right, "outputs": outputs})
     return records
 
 
-def measure(found: np.ndarray | None, wanted: np.ndarray) -> dict[str, Any]:
-    """Return rms, 99.9 % quantile and maximum of the errors; `bad` counts what is lost."""
+def judge(found: np.ndarray | None, wanted: np.ndarray, allowed: Budget) -> dict[str, Any]:
+    """Return the errors of an output by name, and whether they are `right`.
+
+    The `shape` is told where it is another than the reference's.
+    """
+    errors = compare(found, wanted)
+    record = {**errors.to_json(), "right": usage(errors, allowed) <= 1.0}
     if found is None or found.shape != wanted.shape:
-        return {"bad": int(wanted.size), "shape": None if found is None else list(found.shape)}
-    given, finite = found.astype(np.float64), np.isfinite(wanted)
-    bad = int(np.count_nonzero(finite & ~np.isfinite(given)))
-    good = finite & np.isfinite(given)
-    errors = np.sort(np.abs(given[good] - wanted[good]))
-    if not errors.size:
-        return {"rms": 0.0, "quantile": 0.0, "max": 0.0, "bad": bad}
-    return {
-        "rms": float(np.sqrt(np.mean(errors**2))),
-        "quantile": float(errors[int(np.ceil(0.999 * errors.size)) - 1]),
-        "max": float(errors[-1]),
-        "bad": bad,
-    }
-
-
-def within(errors: Mapping[str, Any], limits: Mapping[str, float]) -> bool:
-    """Return whether nothing is lost and each figure keeps to its limit."""
-    return not errors["bad"] and all(errors[k] <= limits[k] for k in ("rms", "quantile", "max"))
+        record["shape"] = None if found is None else list(found.shape)
+    return record
 
 
 def time_all(
@@ -256,8 +238,7 @@ def write(path: Path, bundle: Mapping[str, Any], results: list[dict[str, Any]]) 
 
 def _gpu() -> str:
     try:
-        cuda = importlib.import_module("cuda_driver")
-        return str(cuda.Cuda().name())
+        return str(Cuda().name())
     except Exception:  # any reason at all means that there is none to name
         return "none"
 
@@ -267,15 +248,6 @@ def _import(module: str, purpose: str) -> Any:
         return importlib.import_module(module)
     except ImportError as err:
         raise CannotRunError(f"{purpose} need {module}: {_short(err)}") from err
-
-
-def _numpy_type(text: str) -> np.dtype[Any]:
-    names = {"float": "float32", "double": "float64", "float16": "float16"}
-    inner = text.removeprefix("tensor(").removesuffix(")")
-    try:
-        return np.dtype(names.get(inner, inner))
-    except TypeError as err:
-        raise CannotRunError(f"numpy has no {inner}") from err
 
 
 def _short(err: BaseException) -> str:

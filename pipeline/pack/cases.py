@@ -9,11 +9,11 @@ import numpy as np
 import onnx_ir as ir
 import torch
 
+from pipeline.accuracy import Errors, compare, magnitude
 from pipeline.errors import BadModelError
 from pipeline.inputs import InputMaker, Style
 from pipeline.judge.interpreter import Judge
 from pipeline.parity.budget import ULP, budget_for
-from pipeline.parity.measure import Errors, compare, magnitude
 from pipeline.types import Json
 
 _STYLES: tuple[Style, ...] = ("plain", "padded", "plain")

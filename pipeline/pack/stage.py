@@ -20,14 +20,20 @@ from pipeline.pack.options import PackOptions
 from pipeline.records.export import ExportRecord
 from pipeline.types import SILENT, Json, Progress
 
-_HERE = Path(__file__).resolve().parent
-_RUNNERS = _HERE.parent / "stages" / "runners"
-_SCRIPTS = {
-    "run.py": _HERE / "bundle_runner.py",
-    "in_place.py": _HERE / "bundle_in_place.py",
-    "cuda_driver.py": _RUNNERS / "cuda_driver.py",
-    "tensorrt_engine.py": _RUNNERS / "tensorrt_engine.py",
-}
+_HOME = Path(__file__).resolve().parents[1]
+# What run.py imports of this package: needs nothing but numpy, and the runtimes where they run.
+_SHIPPED = (
+    "errors.py",
+    "accuracy.py",
+    "onnx_bytes.py",
+    "ort/*.py",
+    "stages/__init__.py",
+    "stages/runners/__init__.py",
+    "stages/runners/cuda_driver.py",
+    "stages/runners/tensorrt_engine.py",
+    "stages/runners/tensorrt_types.py",
+)
+_PACKAGE = '"""The part of the pipeline toolkit that a bundle runs on."""\n'
 
 
 @dataclass(frozen=True)
@@ -66,8 +72,7 @@ def pack_folder(options: PackOptions, progress: Progress = SILENT) -> Bundle:
             part: _cases(folder, part, candidates, options, root, progress)
             for part in dict.fromkeys(c.part for c in candidates)
         }
-        for target, source in _SCRIPTS.items():
-            shutil.copyfile(source, root / target)
+        _write_scripts(root)
         packed = sorted({f for c in candidates for f in files_of(folder.path, c)})
         content: dict[str, Json] = {
             "format": 1,
@@ -86,6 +91,18 @@ def pack_folder(options: PackOptions, progress: Progress = SILENT) -> Bundle:
         tuple(c.name for c in candidates),
         options.cases * len(cases),
     )
+
+
+def _write_scripts(root: Path) -> None:
+    """Write run.py, and beside it under lib the files of ours that it imports."""
+    shutil.copyfile(_HOME / "pack" / "bundle_runner.py", root / "run.py")
+    package = root / "lib" / _HOME.name
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text(_PACKAGE, encoding="utf-8")
+    for source in (file for pattern in _SHIPPED for file in _HOME.glob(pattern)):
+        target = package / source.relative_to(_HOME)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
 
 
 def _cases(

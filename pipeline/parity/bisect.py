@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pipeline.accuracy import Errors, compare, magnitude, usage
 from pipeline.errors import PipelineError
 from pipeline.graph.files.model_file import load_model, save_model
 from pipeline.graph.module_path import module_path
 from pipeline.judge import Judge
 from pipeline.ort.settings import settings_path
-from pipeline.parity.budget import ULP, budget_for, usage
+from pipeline.parity.budget import ULP, budget_for
 from pipeline.parity.candidates import Candidate
-from pipeline.parity.measure import Errors, compare, magnitude
 from pipeline.parity.part import Part
 from pipeline.parity.reference import DTYPES
 from pipeline.parity.results import CandidateResult

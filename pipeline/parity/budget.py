@@ -23,10 +23,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
 
-from pipeline.parity.measure import Errors
-from pipeline.types import Json
+from pipeline.accuracy import Budget, Errors, share
 
 RMS_FACTOR = 2.0
 MAX_FACTOR = 8.0
@@ -37,19 +35,6 @@ LOUD_FACTOR = 32.0
 QUANTILE_COUNT = 1000
 ULP: dict[str, float] = {"fp32": 2.0**-23, "fp16": 2.0**-10, "bf16": 2.0**-7}
 """Distance of 1.0 to the next number."""
-
-
-@dataclass(frozen=True)
-class Budget:
-    """The largest errors allowed on one output of one case."""
-
-    rms: float
-    quantile: float
-    max: float
-
-    def to_json(self) -> dict[str, Json]:
-        """Return the fields by name."""
-        return dict(asdict(self))
 
 
 def budget_for(
@@ -104,26 +89,8 @@ def kappa(pooled: Errors, ulp: float) -> float:
     return pooled.rms / ulp
 
 
-def usage(errors: Errors, allowed: Budget) -> float:
-    """Return the largest share of the budget used, 1.0 being all of it; infinite when lost."""
-    if errors.bad:
-        return float("inf")
-    pairs = (
-        (errors.rms, allowed.rms),
-        (errors.quantile, allowed.quantile),
-        (errors.max, allowed.max),
-    )
-    return max(_share(got, limit) for got, limit in pairs)
-
-
 def within_tolerance(errors: Errors, size: Errors, absolute: float, relative: float) -> float:
     """Return the share of an explicit tolerance used by the largest error."""
     if errors.bad:
         return float("inf")
-    return _share(errors.max, absolute + relative * size.max)
-
-
-def _share(got: float, limit: float) -> float:
-    if got == 0.0:
-        return 0.0
-    return got / limit if limit > 0 else float("inf")
+    return share(errors.max, absolute + relative * size.max)

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from pipeline.accuracy import Errors, compare, magnitude, measured, usage
 from pipeline.errors import BadModelError, PipelineError
-from pipeline.parity.budget import ULP, budget_for, kappa, pool, usage, within_tolerance
-from pipeline.parity.measure import Errors, magnitude, measured
+from pipeline.parity.budget import ULP, budget_for, kappa, pool, within_tolerance
 from pipeline.parity.results import Case, OutputResult, histogram
 from pipeline.stages.runners.base import Runner
 
@@ -84,7 +84,7 @@ def _add(
         found.problems.setdefault(
             name, f"{shape} instead of shape {list(wanted.shape)} on case {case.name}"
         )
-        errors.append(Errors(count=wanted.size, bad=wanted.size))
+        errors.append(compare(given, wanted))
         return
     found.dtypes[name] = given.dtype
     raw, seen = measured(given, wanted)

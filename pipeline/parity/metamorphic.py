@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.parity.measure import Errors, compare
+from pipeline.accuracy import Errors, compare
 from pipeline.types import Json
 
 Arrays = Mapping[str, np.ndarray]

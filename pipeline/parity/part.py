@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.accuracy import Errors, magnitude, usage
 from pipeline.errors import BadModelError, PipelineError, first_line
-from pipeline.parity.budget import ULP, budget_for, pool, usage
+from pipeline.parity.budget import ULP, budget_for, pool
 from pipeline.parity.candidates import Candidate
 from pipeline.parity.cases import ROUND_TO
 from pipeline.parity.checks import Applicable, run_checks
@@ -23,7 +24,6 @@ from pipeline.parity.compare import (
     measure,
     run_cases,
 )
-from pipeline.parity.measure import Errors, magnitude
 from pipeline.parity.metamorphic import Check
 from pipeline.parity.reference import Reference, declared_types
 from pipeline.parity.results import CandidateResult, Case, OutputResult

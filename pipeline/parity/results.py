@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pipeline.parity.measure import Errors
+from pipeline.accuracy import Errors
 from pipeline.parity.metamorphic import Check
 from pipeline.types import Json
 

@@ -1,7 +1,7 @@
 """The little of CUDA that running an engine needs, through the driver's own library.
 
 Nothing but ctypes: libcuda comes with every driver, so neither torch with CUDA nor cuda-python
-has to be installed. The file stands alone, since `pipeline pack` ships it as it is.
+has to be installed; `pipeline pack` ships this file as it is.
 """
 
 from __future__ import annotations

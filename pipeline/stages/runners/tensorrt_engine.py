@@ -1,7 +1,7 @@
 """A TensorRT plan, loaded and run: shapes, addresses, profiles, CUDA graphs, tensors on the GPU.
 
-Serves `tensorrt` 10 and 11 and `tensorrt_rtx` alike and needs numpy and ctypes besides. The file
-stands alone, since `pipeline pack` ships it as it is.
+Serves `tensorrt` 10 and 11 and `tensorrt_rtx` alike and needs numpy besides, since `pipeline pack`
+ships these files as they are.
 """
 
 from __future__ import annotations
@@ -16,15 +16,10 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.stages.runners.tensorrt_types import EngineError, logger, numpy_dtype
+
 Shape = tuple[int, ...]
 Places = tuple[tuple[Shape, int], ...]  # shape and address of every input
-
-
-class EngineError(RuntimeError):
-    """A plan that does not load or inputs that do not fit, with what TensorRT logged."""
-
-    def __init__(self, what: str, said: str = "") -> None:
-        super().__init__(what + (f": {said}" if said else ""))
 
 
 @dataclass
@@ -57,7 +52,7 @@ class Engine:
         cache: Path | None = None,
     ) -> None:
         self.trt, self.cuda, self.graphs, self.cache_path = trt, cuda, graphs, cache
-        self.logger = _logger(trt)
+        self.logger = logger(trt)
         self.runtime = trt.Runtime(self.logger)
         self.engine = self.runtime.deserialize_cuda_engine(plan.read_bytes())
         if self.engine is None:
@@ -293,36 +288,3 @@ class Engine:
         self._held.clear()
         self._loose.clear()
         self._prepared.clear()
-
-
-def numpy_dtype(trt: ModuleType, dtype: Any) -> np.dtype[Any]:
-    """Return numpy's type for a tensor's; bfloat16 and float8 need ml_dtypes."""
-    short = str(dtype).rpartition(".")[2]
-    plain = {"FLOAT": "float32", "HALF": "float16", "INT32": "int32", "INT64": "int64",
-             "INT8": "int8", "UINT8": "uint8", "BOOL": "bool"}  # fmt: skip
-    if short in plain:
-        return np.dtype(plain[short])
-    try:
-        import ml_dtypes
-    except ImportError as err:
-        raise EngineError(f"{short} tensors need `pip install ml_dtypes`") from err
-    names = {"BF16": ml_dtypes.bfloat16, "FP8": ml_dtypes.float8_e4m3fn}
-    if short not in names:
-        raise EngineError(f"numpy has no type for {short}")
-    found: np.dtype[Any] = np.dtype(names[short])
-    return found
-
-
-def _logger(trt: ModuleType) -> Any:
-    class Log(trt.ILogger):  # type: ignore[misc, name-defined]
-        """Keeps the last error for our own messages."""
-
-        def __init__(self) -> None:
-            trt.ILogger.__init__(self)
-            self.last = ""
-
-        def log(self, severity: Any, msg: str) -> None:
-            if severity in (trt.ILogger.ERROR, trt.ILogger.INTERNAL_ERROR):
-                self.last = msg
-
-    return Log()

@@ -18,7 +18,8 @@ from pipeline import tensorrt_api
 from pipeline.errors import EnvironmentMissingError, UsageError
 from pipeline.stages.runners.cuda_driver import Cuda, CudaError
 from pipeline.stages.runners.kv_cache import KvCache, ResidentCache
-from pipeline.stages.runners.tensorrt_engine import DeviceTensor, Engine, EngineError
+from pipeline.stages.runners.tensorrt_engine import DeviceTensor, Engine
+from pipeline.stages.runners.tensorrt_types import EngineError
 
 _ELSEWHERE = "`pipeline pack DIR` makes a bundle that verifies the engine on a GPU machine"
 

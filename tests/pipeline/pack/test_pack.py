@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import json
 import os
 import subprocess
@@ -15,9 +16,12 @@ import onnx
 import onnx_ir as ir
 import pytest
 
+from pipeline.accuracy import Budget, compare
 from pipeline.artifacts import open_folder, run_stage
 from pipeline.errors import FolderError, UsageError
 from pipeline.graph.files.model_file import load_model, save_model
+from pipeline.ort.session import OrtOptions
+from pipeline.ort.settings import SessionSettings
 from pipeline.pack import bundle_runner
 from pipeline.pack.cases import write_cases
 from pipeline.pack.contents import files_of, find_candidates
@@ -25,8 +29,12 @@ from pipeline.pack.options import PackOptions
 from pipeline.pack.results import read_results
 from pipeline.pack.stage import pack_folder
 from pipeline.precision import type_graph
+from pipeline.stages.runners.ort_runner import OrtRunner
+from tests.pipeline import in_place_graphs as graphs
 from tests.pipeline.records.made import export_record, exported_part
+from tests.pipeline.text_graphs import model_of
 
+HOME = Path(bundle_runner.__file__).parents[2]
 TEXT = """<ir_version: 10, opset_import: ["" : 21]>
 g (int64[batch,seq] ids, float[batch,seq,16] x) => (float[batch,seq,16] y) {
     e = Gather(table, ids)
@@ -96,17 +104,38 @@ def unpacked(tmp_path_factory):
     return folder, bundle, base / "elsewhere" / "b"
 
 
-def run(here: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory):
+    """Return a folder of libraries with numpy and onnxruntime alone, as on the other machine."""
+    site = tmp_path_factory.mktemp("bare")
+    for name in ("numpy", "onnxruntime"):
+        home = Path(importlib.util.find_spec(name).origin).parent
+        for part in (home, home.with_name(f"{name}.libs")):  # the second holds shared libraries
+            if part.is_dir():
+                (site / part.name).symlink_to(part)
+    return site
+
+
+def run(here: Path, bare: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a bundle where this toolkit and its libraries cannot be imported."""
     clean = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
     return subprocess.run(
-        [sys.executable, "run.py", *arguments], cwd=here, env=clean, capture_output=True, text=True
-    )
+        [sys.executable, "-S", "run.py", *arguments], cwd=here, capture_output=True, text=True,
+        env={**clean, "PYTHONPATH": str(bare)},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["pipeline", "onnx", "ml_dtypes", "torch", "click"])
+def test_the_other_machine_has_nothing_of_ours(bare, tmp_path, name):
+    (tmp_path / "run.py").write_text(f"import numpy, onnxruntime, {name}")
+    done = run(tmp_path, bare)
+    assert f"No module named '{name}'" in done.stderr
 
 
 @pytest.fixture(scope="module")
-def results(unpacked):
+def results(unpacked, bare):
     folder, _bundle, here = unpacked
-    done = run(here, "--rounds", "2", "--seconds", "0.02")
+    done = run(here, bare, "--rounds", "2", "--seconds", "0.02")
     assert done.returncode == 1, done.stdout + done.stderr  # one graph is wrong on purpose
     return read_results(here / "results.json", open_folder(folder)), done.stdout
 
@@ -158,20 +187,30 @@ def test_other_files_are_no_results(text, tmp_path):
         read_results(tmp_path / "r.json")
 
 
-def test_a_damaged_file_stops_the_run(unpacked, tmp_path):
+def test_a_damaged_file_stops_the_run(unpacked, bare, tmp_path):
     import shutil
 
     _folder, _bundle, here = unpacked
     shutil.copytree(here, tmp_path / "b")
     file = tmp_path / "b/onnx/model.exported.onnx"
     file.write_bytes(file.read_bytes() + b"x")
-    done = run(tmp_path / "b")
+    done = run(tmp_path / "b", bare)
     assert done.returncode == 1
     assert "is damaged" in done.stderr
 
 
-def test_nothing_that_runs_is_code_3(unpacked):
-    assert run(unpacked[2], "--only", "engine").returncode == 3
+def test_nothing_that_runs_is_code_3(unpacked, bare):
+    assert run(unpacked[2], bare, "--only", "engine").returncode == 3
+
+
+def test_without_the_runtime_graphs_are_not_run(unpacked, bare, tmp_path):
+    (tmp_path / "numpy").symlink_to((bare / "numpy").resolve())
+    libraries = bare / "numpy.libs"
+    if libraries.is_dir():
+        (tmp_path / "numpy.libs").symlink_to(libraries.resolve())
+    done = run(unpacked[2], tmp_path, "--rounds", "0", "-o", str(tmp_path / "r.json"))
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert "model.exported: not run, graphs need onnxruntime" in done.stdout
 
 
 def test_the_same_folder_gives_the_same_bytes(unpacked, tmp_path):
@@ -204,29 +243,107 @@ def test_options(bad):
         PackOptions(**{"folder": Path("d"), "output": Path("b.tar"), **bad})
 
 
-SCRIPTS = ("run.py", "in_place.py", "cuda_driver.py", "tensorrt_engine.py")
+def test_everything_a_bundle_imports_is_in_it(unpacked):
+    """Of ours; of others numpy alone, and what a runtime or a type needs where it is used."""
+    lib = unpacked[2] / "lib"
+    others = set()
+    for file in (unpacked[2] / "run.py", *lib.rglob("*.py")):
+        for name in imported(ast.parse(file.read_text())):
+            if name.partition(".")[0] != "pipeline":
+                others.add(name.partition(".")[0])
+                continue
+            path = lib.joinpath(*name.split("."))
+            assert path.with_suffix(".py").is_file() or path.is_dir(), f"{file.name} needs {name}"
+    known = {*sys.stdlib_module_names, "numpy"}
+    assert others - known == {"onnxruntime", "ml_dtypes"}
 
 
-@pytest.mark.parametrize("name", SCRIPTS)
-def test_the_scripts_need_nothing_of_ours(unpacked, name):
-    tree = ast.parse((unpacked[2] / name).read_text())
+def imported(tree):
+    """Return the modules that are imported where a bundle runs, not for type checkers alone."""
     found = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            found |= {alias.name.split(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            found.add((node.module or "").split(".")[0])
-    assert found - set(sys.stdlib_module_names) <= {"numpy", "ml_dtypes", "__future__"}
+    for node in tree.body if isinstance(tree, ast.Module) else [tree]:
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            continue
+        for inner in ast.walk(node):
+            if isinstance(inner, ast.Import):
+                found |= {alias.name for alias in inner.names}
+            elif isinstance(inner, ast.ImportFrom):
+                found.add(inner.module or "")
+    return found
 
 
-def test_measure_and_verdict():
+def test_shipped_files_are_the_toolkits_own(unpacked):
+    lib = unpacked[2] / "lib"
+    shipped = {file.relative_to(lib) for file in lib.rglob("*.py")} - {Path("pipeline/__init__.py")}
+    assert {Path("pipeline/ort") / file.name for file in (HOME / "pipeline/ort").glob("*.py")} < (
+        shipped
+    )
+    for file in shipped:
+        assert (lib / file).read_bytes() == (HOME / file).read_bytes()
+    assert {file.suffix for file in lib.rglob("*") if file.is_file()} <= {".py", ".pyc"}
+
+
+def test_it_runs_with_the_files_it_ships_where_the_toolkit_is_installed(unpacked, tmp_path):
+    """What was packed is measured as it was packed, whatever version lies on the other machine."""
+    script, here = tmp_path / "where.py", unpacked[2]
+    script.write_text(
+        "import runpy, sys\n"
+        "sys.argv[1:] = ['--only', 'exported', '--rounds', '0', '-o', sys.argv[1]]\n"
+        "try: runpy.run_path('run.py', run_name='__main__')\n"
+        "except SystemExit: pass\n"
+        "print({m.__file__ for n, m in sys.modules.items() if n.split('.')[0] == 'pipeline'})"
+    )
+    done = subprocess.run(
+        [sys.executable, script, tmp_path / "r.json"], cwd=here, capture_output=True, text=True,
+        check=True, env={**os.environ, "PYTHONPATH": str(HOME)},
+    )  # fmt: skip
+    used = ast.literal_eval(done.stdout.splitlines()[-1])
+    assert str(here / "lib/pipeline/ort/session.py") in used
+    assert all(file.startswith(str(here / "lib")) for file in used)
+
+
+def test_caches_are_written_in_place_as_the_settings_say(tmp_path):
+    pairs, path = {"nk": "pk", "nv": "pv"}, tmp_path / "cached.onnx"
+    model = model_of(graphs.fused(), graphs.OPSET)
+    ir.save(model, path)
+    feeds = graphs.feeds_of(model, 2, 3)
+    opened = bundle_runner.open_graph(path, {"target": "ort-cpu", "session": {"in_place": pairs}})
+    wanted = OrtRunner(path, OrtOptions(settings=SessionSettings(in_place=pairs))).run(feeds)
+    plain = OrtRunner(path, OrtOptions(settings=SessionSettings())).run(feeds)
+    found = opened.run(feeds)
+    assert (wanted["nk"] != plain["nk"]).any()
+    for name, array in wanted.items():
+        np.testing.assert_array_equal(found[name], array)
+
+
+def test_settings_it_does_not_know_are_not_skipped(unpacked):
+    file = unpacked[2] / "onnx/model.exported.onnx"
+    with pytest.raises(bundle_runner.CannotRunError, match="Unknown session settings: arena"):
+        bundle_runner.open_graph(file, {"target": "onnx", "session": {"arena": 1}})
+
+
+ALLOWED = {"rms": 1.0, "quantile": 1.0, "max": 1.0}
+
+
+def test_errors_and_verdict_are_those_of_parity():
     wanted = np.array([1.0, 2.0, np.nan, np.inf])
-    same = bundle_runner.measure(wanted.astype("f4"), wanted)
-    assert same == {"rms": 0.0, "quantile": 0.0, "max": 0.0, "bad": 0}
-    lost = bundle_runner.measure(np.array([np.nan, 2.0, 0, 0]), wanted)
-    assert lost["bad"] == 1
-    assert bundle_runner.measure(None, wanted)["bad"] == 4
-    limits = {"rms": 1.0, "quantile": 1.0, "max": 1.0}
-    assert bundle_runner.within(same, limits)
-    assert not bundle_runner.within(lost, limits)
-    assert not bundle_runner.within({**same, "max": 1.5}, limits)
+    allowed = Budget(**ALLOWED)
+    same = bundle_runner.judge(wanted.astype("f4"), wanted, allowed)
+    assert same == {**compare(wanted, wanted).to_json(), "right": True}
+    lost = bundle_runner.judge(np.array([np.nan, 2.0, 0, 0]), wanted, allowed)
+    assert (lost["bad"], lost["right"]) == (2, False)
+    gone = bundle_runner.judge(None, wanted, allowed)
+    assert (gone["bad"], gone["right"], gone["shape"]) == (4, False, None)
+    flat = bundle_runner.judge(wanted[:3], wanted, allowed)
+    assert (flat["bad"], flat["right"], flat["shape"]) == (4, False, [3])
+    off = wanted + np.array([0, 0.9, 0, 0])
+    assert bundle_runner.judge(off, wanted, allowed)["right"]
+    assert not bundle_runner.judge(off, wanted, Budget(**{**ALLOWED, "max": 0.5}))["right"]
+
+
+def test_an_infinite_reference_binds():
+    """These very values counted as right here and as two lost in parity."""
+    wanted = np.array([1.0, np.inf, -np.inf])
+    found = bundle_runner.judge(np.array([1.0, 3.0, np.nan]), wanted, Budget(**ALLOWED))
+    assert (found["bad"], found["right"]) == (2, False)
+    assert bundle_runner.judge(wanted, wanted, Budget(**ALLOWED))["right"]

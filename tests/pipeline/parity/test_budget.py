@@ -2,15 +2,14 @@ from dataclasses import replace
 
 import pytest
 
+from pipeline.accuracy import Errors
 from pipeline.parity.budget import (
     ULP,
     budget_for,
     kappa,
     pool,
-    usage,
     within_tolerance,
 )
-from pipeline.parity.measure import Errors
 
 SIZE = Errors(10**12, rms=2.0, quantile=5.0, max=10.0)
 NOISE = Errors(10**12, rms=1e-3, quantile=3e-3, max=4e-3)
@@ -68,23 +67,6 @@ def test_a_lucky_case_uses_the_noise_of_all_cases():
 
 def test_kappa_is_the_error_in_ulps():
     assert kappa(Errors(10, rms=3 * 2.0**-23), ULP["fp32"]) == 3.0
-
-
-@pytest.mark.parametrize(
-    ("errors", "expected"),
-    [
-        (Errors(100, 1e-3, 3e-3, 4e-3), 0.5),
-        (Errors(100, 3e-3, 3e-3, 4e-3), 1.5),
-        (Errors(100, 1e-3, 9e-3, 9e-3), 1.5),
-        (Errors(100, 1e-3, 3e-3, 48e-3), 1.5),
-        (Errors(100, 0.0, 0.0, 0.0, bad=1), float("inf")),
-        (Errors(100), 0.0),
-    ],
-    ids=["within", "rms", "quantile", "max", "lost", "exact"],
-)
-def test_each_measure_can_use_up_the_budget(errors, expected):
-    allowed = budget_for(NOISE, Errors(), SIZE, ULP["fp32"])
-    assert usage(errors, allowed) == pytest.approx(expected, rel=1e-5)
 
 
 def test_an_explicit_tolerance_replaces_the_budget():

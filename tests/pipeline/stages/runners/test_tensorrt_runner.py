@@ -5,7 +5,7 @@ from pipeline import tensorrt_api
 from pipeline.errors import EnvironmentMissingError, UsageError
 from pipeline.stages.runners import tensorrt_runner
 from pipeline.stages.runners.cuda_driver import Cuda, CudaError
-from pipeline.stages.runners.tensorrt_engine import DeviceTensor, Engine, numpy_dtype
+from pipeline.stages.runners.tensorrt_engine import DeviceTensor, Engine
 from pipeline.stages.runners.tensorrt_runner import TensorrtRunner
 from tests.pipeline.stages.runners.fake_gpu import FakeCuda, fake_bindings
 
@@ -186,15 +186,6 @@ def test_full_tensorrt_has_no_runtime_cache(gpu, tmp_path):
     engine = Engine(plan, trt, gpu, cache=tmp_path / "c")
     engine.close()
     assert not (tmp_path / "c").exists()
-
-
-def test_types():
-    import ml_dtypes
-
-    assert numpy_dtype(None, "DataType.HALF") == np.float16
-    assert numpy_dtype(None, "DataType.BF16") == np.dtype(ml_dtypes.bfloat16)
-    with pytest.raises(RuntimeError, match="INT4"):
-        numpy_dtype(None, "DataType.INT4")
 
 
 @pytest.mark.skipif(tensorrt_api.find_gpu() is not None, reason="a driver answers here")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.parity.measure import Errors, compare, magnitude, spread
+from pipeline.accuracy import Budget, Errors, compare, magnitude, spread, usage
 
 
 def test_known_errors():
@@ -39,6 +39,17 @@ def test_the_quantile_leaves_out_one_in_a_thousand():
 def test_what_counts_as_lost(candidate, reference, bad):
     got = compare(np.array([candidate, 2.0], np.float32), np.array([reference, 2.0]))
     assert got.bad == bad
+
+
+def test_an_infinite_reference_binds():
+    wanted = np.array([1.0, np.inf, -np.inf])
+    assert compare(np.array([1.0, 3.0, np.nan]), wanted).bad == 2
+    assert compare(wanted, wanted) == Errors(count=1)  # the infinite ones are no errors to average
+
+
+def test_what_is_missing_or_has_another_shape_is_lost_whole():
+    for candidate in (None, np.zeros((3, 2)), np.zeros(6)):
+        assert compare(candidate, np.zeros((2, 3))) == Errors(count=6, bad=6)
 
 
 def test_rows_count_by_their_share_of_the_error():
@@ -77,3 +88,25 @@ def test_rms_quantile_and_maximum_are_ordered(values):
     got = magnitude(np.array(values))
     assert got.rms <= got.max * (1 + 1e-12)
     assert got.quantile <= got.max
+
+
+@pytest.mark.parametrize(
+    ("errors", "expected"),
+    [
+        (Errors(100, 1e-3, 3e-3, 4e-3), 0.5),
+        (Errors(100, 3e-3, 3e-3, 4e-3), 1.5),
+        (Errors(100, 1e-3, 9e-3, 9e-3), 1.5),
+        (Errors(100, 1e-3, 3e-3, 48e-3), 1.5),
+        (Errors(100, 0.0, 0.0, 0.0, bad=1), float("inf")),
+        (Errors(100), 0.0),
+    ],
+    ids=["within", "rms", "quantile", "max", "lost", "exact"],
+)
+def test_each_measure_can_use_up_the_budget(errors, expected):
+    allowed = Budget(rms=2e-3, quantile=6e-3, max=32e-3)
+    assert usage(errors, allowed) == pytest.approx(expected)
+
+
+def test_of_no_budget_only_nothing_is_used():
+    assert usage(Errors(9), Budget(0.0, 0.0, 0.0)) == 0.0
+    assert usage(Errors(9, max=1e-30), Budget(1.0, 1.0, 0.0)) == np.inf

@@ -1,13 +1,18 @@
-"""How far an array is from its float64 reference."""
+"""How far an array is from its float64 reference, and whether that is within a budget.
+
+Parity and a bundle on another machine measure with these very functions. Needs numpy alone.
+"""
 
 from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.types import Json
+if TYPE_CHECKING:
+    from pipeline.types import Json
 
 QUANTILE = 0.999
 
@@ -48,6 +53,38 @@ class Errors:
         return asdict(self) | {"rows": None if math.isinf(self.rows) else self.rows}
 
 
+@dataclass(frozen=True)
+class Budget:
+    """The largest errors allowed on one output of one case."""
+
+    rms: float
+    quantile: float
+    max: float
+
+    def to_json(self) -> dict[str, Json]:
+        """Return the fields by name."""
+        return dict(asdict(self))
+
+
+def usage(errors: Errors, allowed: Budget) -> float:
+    """Return the largest share of the budget used, 1.0 being all of it; infinite when lost."""
+    if errors.bad:
+        return math.inf
+    pairs = (
+        (errors.rms, allowed.rms),
+        (errors.quantile, allowed.quantile),
+        (errors.max, allowed.max),
+    )
+    return max(share(got, limit) for got, limit in pairs)
+
+
+def share(got: float, limit: float) -> float:
+    """Return an error over what is allowed; nothing is 0 of anything, something infinite of 0."""
+    if got == 0.0:
+        return 0.0
+    return got / limit if limit > 0 else math.inf
+
+
 def spread(values: np.ndarray) -> Errors:
     """Return rms, quantile and maximum of magnitudes; used for errors and for reference values."""
     if values.size == 0:
@@ -81,8 +118,15 @@ def measured(candidate: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, 
     return flat, replace(spread(flat), bad=lost, rows=sharing_rows(errors))
 
 
-def compare(candidate: np.ndarray, reference: np.ndarray) -> Errors:
-    """Return the errors of a candidate array against its reference."""
+def compare(candidate: np.ndarray | None, reference: np.ndarray) -> Errors:
+    """Return the errors of a candidate array against its reference.
+
+    Args:
+        candidate: Any real dtype; None where there is none. One of another shape is lost whole.
+        reference: float64 (or integer).
+    """
+    if candidate is None or candidate.shape != reference.shape:
+        return Errors(count=reference.size, bad=reference.size)
     return measured(candidate, reference)[1]
 
 
