@@ -18,12 +18,12 @@ from pathlib import Path
 
 import torch
 
-from pipeline.accuracy import compare, magnitude
+from pipeline.accuracy import compare, magnitude, usage
 from pipeline.errors import PipelineError
 from pipeline.graph.files.model_file import load_model, save_model
 from pipeline.inputs import InputMaker
 from pipeline.judge.interpreter import Judge
-from pipeline.parity.budget import ULP, budget_for, pool, usage
+from pipeline.parity.budget import ULP, budget_for, pool
 from pipeline.precision import type_model
 from pipeline.stages.build_engine.graph import read_graph
 from pipeline.stages.build_engine.options import BuildEngineOptions
