@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.records.export import ExportRecord
 from pipeline.ort.session import OrtOptions
+from pipeline.records.export import ExportRecord
 from pipeline.stages.export.load import reload_parts
 from pipeline.stages.export.options import ExportOptions
 from pipeline.stages.export.stage import export_model

@@ -6,6 +6,7 @@ import onnx_ir as ir
 import pytest
 
 from pipeline.errors import BadModelError, ClaimError, NoKernelsError, UsageError
+from pipeline.ort.settings import read_settings, settings_path
 from pipeline.stages.optimize.options import OptimizeOptions
 from pipeline.stages.optimize.stage import optimize_model
 from tests.pipeline import attention_graphs as graphs
