@@ -4,6 +4,7 @@
     ├── UsageError                2   a bad option value or combination
     │   └── NoKernelsError        2   a precision that the target has no kernels for
     ├── BadModelError             2   an unreadable, hostile or inconsistent model or checkpoint
+    │   └── ChangedModelError     2   a function returns another model than the one exported
     ├── ExportError               2   the exporters could not carry the model faithfully
     │   └── ValueBranchError      2   forward() decides by the contents of a tensor
     ├── FolderError               2   an output folder is foreign, unwritable, full or corrupt
@@ -55,6 +56,10 @@ class BadModelError(PipelineError):
     """A model or checkpoint that cannot be read, is hostile, or contradicts itself."""
 
 
+class ChangedModelError(BadModelError):
+    """A function that returns another model than the one that was exported."""
+
+
 class ExportError(PipelineError):
     """The exporters could not carry the model faithfully."""
 
@@ -89,3 +94,7 @@ def first_line(error: BaseException) -> str:
     """Return the first line of an error that says something, at most 400 characters."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return (lines[0] if lines else type(error).__name__)[:400]
+
+
+class Terminated(SystemExit):
+    """Our own end on SIGTERM: passes through every clean-up, and is no foreign sys.exit."""

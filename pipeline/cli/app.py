@@ -21,7 +21,7 @@ import click
 
 from pipeline import __version__
 from pipeline.cli.console import print_error
-from pipeline.errors import EnvironmentMissingError, PipelineError
+from pipeline.errors import BadModelError, EnvironmentMissingError, PipelineError, Terminated
 
 INTERRUPTED, TERMINATED, OUR_BUG = 130, 143, 70
 
@@ -116,6 +116,12 @@ def run(arguments: Sequence[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted; nothing half-made is left", err=True)
         return INTERRUPTED
+    except Terminated:
+        raise
+    except SystemExit as error:  # click raises its own kind: code that is not ours ended us
+        shown = _foreign_exit(error)
+        print_error(shown, as_json="--json" in arguments)
+        return shown.exit_code
     except MemoryError as error:
         shown = EnvironmentMissingError(
             f"there is not enough memory: {error or 'the system gave none'}",
@@ -130,6 +136,17 @@ def run(arguments: Sequence[str]) -> int:
     return code if isinstance(code, int) else 0
 
 
+def _foreign_exit(error: SystemExit) -> PipelineError:
+    """Return the error for a sys.exit in code of a model or a library, with its place."""
+    frames = traceback.extract_tb(error.__traceback__)
+    last = frames[-1]
+    return BadModelError(
+        f"code that is not ours called sys.exit({error.code!r})",
+        where=f"{last.filename}, line {last.lineno}, in {last.name}: {last.line}",
+        fix="let it raise an error, or return",
+    )
+
+
 def _leave_output() -> None:
     """Point standard output nowhere, so that what is still buffered raises no second error."""
     with contextlib.suppress(OSError, ValueError):  # a test's output has no descriptor
@@ -138,4 +155,4 @@ def _leave_output() -> None:
 
 def _terminate(number: int, frame: FrameType | None) -> None:
     """End on SIGTERM as on Ctrl-C: through every clean-up on the stack."""
-    sys.exit(TERMINATED)
+    raise Terminated(TERMINATED)

@@ -39,8 +39,8 @@ CERTAIN = 2.0
 """Share of the budget above which a tensor counts as departed: one case, so chance has room."""
 
 HINTS = {
-    "export": "the graph agrees with what was exported: the exporter is at fault, or the model's "
-    "weights have changed since; export again"
+    "export": "the graph agrees with what was exported: the model's files have changed since, and "
+    "exporting again mends it, or the exporter is at fault"
 }
 """What to do where no tensor can be named."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from pipeline.errors import PipelineError
+from pipeline.errors import ChangedModelError, PipelineError
 from pipeline.records.export import ExportRecord, ModelSource
 from pipeline.records.tensors import TensorSpec
 from pipeline.stages.runners.base import Runner
@@ -98,6 +98,9 @@ def reference_for(exported: ExportRecord, folder: Path) -> tuple[Reference, str]
 
     The graph stands in where the model is gone, or where its float64 weights would not fit:
     the judge converts weights one operator at a time.
+
+    Raises:
+        ChangedModelError: The model's function is there and returns another model.
     """
     import psutil
 
@@ -110,6 +113,8 @@ def reference_for(exported: ExportRecord, folder: Path) -> tuple[Reference, str]
     torch = TorchReference(exported.model, folder)
     try:
         torch.open(next(iter(files)), "fp32").close()
+    except ChangedModelError:
+        raise  # the graph would agree with itself: nothing would be said of what is there now
     except PipelineError as err:
         why = f" (the PyTorch model could not be loaded again: {err.what})"
         return GraphReference(files, why), f"reference: the exported graph{why}"

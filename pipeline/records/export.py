@@ -58,6 +58,19 @@ class ToldOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SavedState:
+    """What a function's module held, and where.
+
+    Attributes:
+        file: Holds what lies in no graph, and says where the rest is.
+        data: The data file of the graphs, None where they have none.
+    """
+
+    file: Place
+    data: Place | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelSource:
     """What was exported, told so that it can be loaded again.
 
@@ -67,6 +80,7 @@ class ModelSource:
         random_weights: Whether no weights were given.
         options: Of the export.
         path: The checkpoint, or `file.py::function`, relative to the folder; None for others.
+        state: Of a function's model; None for others, which come out the same each time.
     """
 
     source: str
@@ -74,6 +88,7 @@ class ModelSource:
     random_weights: bool
     options: ToldOptions
     path: str | None = None
+    state: SavedState | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,7 +175,7 @@ class ExportRecord(Record):
         generation: For a model that generates.
     """
 
-    FORMAT: ClassVar[int] = 1
+    FORMAT: ClassVar[int] = 2
     COMMAND: ClassVar[str] = "export"
 
     task: str

@@ -23,6 +23,7 @@ from pipeline.stages.export.prove import (
     probe_sizes,
     prove_part,
 )
+from pipeline.stages.export.repeats import require_repeatable
 from pipeline.stages.export.weights_file import Written, write_weights
 from pipeline.types import Progress
 
@@ -67,6 +68,7 @@ def export_parts(
         progress: Told what is going on.
 
     Raises:
+        BadModelError: A module gives other outputs when called again on the same inputs.
         ExportError: No exporter carried the model faithfully; says why for each.
     """
     probes: dict[str, list[Probe]] = {}
@@ -74,6 +76,8 @@ def export_parts(
     for part in parts:
         progress.step(f"computing PyTorch's own outputs of {part.name}")
         probes[part.name] = [compute_probe(part, sizes) for sizes in probe_sizes(part)]
+        first = probes[part.name][0]
+        require_repeatable(part, first.sizes, first.outputs)
         further[part.name], missed = compute_coverage(part)
         for sentence in missed:
             progress.note(f"{part.name}: {sentence}")

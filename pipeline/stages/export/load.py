@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import BadModelError, UsageError
+from pipeline.errors import BadModelError, FolderError, UsageError
 from pipeline.records.export import GenerationSpec, ModelSource
 from pipeline.records.tensors import SizeRange
 from pipeline.stages.export.checkpoint import Checkpoint, read_checkpoint
@@ -84,6 +84,8 @@ def reload_parts(model: ModelSource, folder: Path) -> LoadedParts:
         folder: The artifact's folder; a model given by path is found relative to it.
 
     Raises:
+        ChangedModelError: A function returns another model than the one that was exported.
+        FolderError: The state kept of a function's model is not what was written.
         PipelineError: The model is no longer where it was.
     """
     told: dict[str, Any] = vars(model.options)  # each value is checked by ExportOptions
@@ -95,7 +97,24 @@ def reload_parts(model: ModelSource, folder: Path) -> LoadedParts:
         given = Path(os.path.normpath(folder / model.options.checkpoint))
         told = {**told, "checkpoint": given}
     options = ExportOptions(output=folder, **told)
-    return load_parts(resolve(options.model), options)
+    source = resolve(options.model)
+    loaded = load_parts(source, options)
+    return _as_exported(loaded, model, folder) if source.kind == "function" else loaded
+
+
+def _as_exported(loaded: LoadedParts, model: ModelSource, folder: Path) -> LoadedParts:
+    """Return what a function gave now with the state that was exported."""
+    from pipeline.artifacts import open_folder
+    from pipeline.stages.export.state import restore_state
+
+    fix = f"pipeline export {model.source} -o DIR"
+    if model.state is None:
+        raise FolderError("the export holds no state of its model", where=str(folder), fix=fix)
+    open_folder(folder).require("export", fix)  # its bytes are those that were written
+    state = model.state
+    data = folder / state.data if state.data else None
+    part = restore_state(loaded.parts[0], folder / state.file, data, model.source)
+    return replace(loaded, parts=(part,))
 
 
 def _hugging_face(checkpoint: Checkpoint, options: ExportOptions) -> LoadedParts:
@@ -120,6 +139,7 @@ def _hugging_face(checkpoint: Checkpoint, options: ExportOptions) -> LoadedParts
 
 
 def _function(source: Source, options: ExportOptions) -> LoadedParts:
+    from pipeline.stages.export.seeds import seeded
     from pipeline.stages.export.user_code import call_function
     from pipeline.stages.export.user_parts import user_part
 
@@ -135,8 +155,9 @@ def _function(source: Source, options: ExportOptions) -> LoadedParts:
             where="--logits last",
             fix="leave it out",
         )
-    result = call_function(source)
-    part = user_part(result.value, source.name)
+    result = call_function(source, options.seed)
+    with seeded(options.seed):  # a lazy module draws its weights when it is called
+        part = user_part(result.value, source.name)
     if options.dtype != "auto":
         part = _cast(part, options.dtype)
     task = "custom" if options.task == "auto" else options.task

@@ -54,7 +54,7 @@ class ExportOptions:
             a long prompt then runs faster and takes less memory.
         checkpoint: A folder whose weights a preset takes instead of its own or random ones.
         trust_remote_code: Run Python that comes with a Hugging Face checkpoint.
-        seed: Decides random weights and the inputs of the proof.
+        seed: Decides random weights, what a function draws, and the inputs of the proof.
     """
 
     model: str

@@ -20,6 +20,7 @@ from pipeline.stages.export.parts import ExportPart, evaluate, example_sizes, re
 
 if TYPE_CHECKING:
     import numpy as np
+    import torch
     from torch import Tensor
 
 Run = Callable[[Mapping[str, "np.ndarray"]], "dict[str, np.ndarray]"]
@@ -149,14 +150,19 @@ def _check(run: Run, probe: Probe, part: ExportPart) -> tuple[float, str]:
         shape, expected = list(got[name].shape), list(wanted.shape)
         if shape != expected:
             return 0.0, f"output {name} has shape {shape} instead of {expected}"
-        difference = _difference(got[name], wanted)
-        if not difference <= TOLERANCE.get(str(wanted.dtype).removeprefix("torch."), 0.0):
-            return 0.0, f"output {name} is off by {difference:.2g} of its largest value"
-        worst = max(worst, difference)
+        off = difference(got[name], wanted)
+        if not off <= tolerance(wanted.dtype):
+            return 0.0, f"output {name} is off by {off:.2g} of its largest value"
+        worst = max(worst, off)
     return worst, ""
 
 
-def _difference(got: np.ndarray, wanted: Tensor) -> float:
+def tolerance(dtype: torch.dtype) -> float:
+    """Return the largest difference allowed for values of this type; none for whole numbers."""
+    return TOLERANCE.get(str(dtype).removeprefix("torch."), 0.0)
+
+
+def difference(got: np.ndarray, wanted: Tensor) -> float:
     """Return max |got - wanted| / max |wanted|; NaN and inf must stand at the same places."""
     import numpy as np
 

@@ -14,6 +14,7 @@ from pipeline.records.export import (
     ExportProof,
     ExportRecord,
     ModelSource,
+    SavedState,
     SharedWeights,
     ToldOptions,
 )
@@ -24,6 +25,8 @@ from pipeline.types import SILENT, Json, Progress
 
 if TYPE_CHECKING:
     from pipeline.stages.export.core import Exported
+
+STATE = "state/model.safetensors"
 
 
 def export_model(options: ExportOptions, progress: Progress = SILENT) -> Artifact:
@@ -119,30 +122,48 @@ def _produce(
     exported = export_parts(loaded.parts, graphs, options.exporter, options.resolved_opset, notes)
     if exported.weights.name:
         context.place(graphs / exported.weights.name, f"onnx/{exported.weights.name}")
+    state = _keep_state(loaded, exported, context) if source.kind == "function" else None
     if loaded.save_tokenizer is not None:
         folder = context.path("tokenizer")
         folder.mkdir()
         loaded.save_tokenizer(folder)
     elif loaded.generation is not None:
         notes.note("no tokenizer lies with the model: text commands will need one")
-    return record_of(options, source, loaded, exported)
+    return record_of(options, source, loaded, exported, state)
+
+
+def _keep_state(loaded: LoadedParts, exported: Exported, context: StageContext) -> SavedState:
+    """Write what the function's module holds: another call may give other weights."""
+    from pipeline.stages.export.state import save_state
+
+    save_state(loaded.parts[0], exported.weights.placed, context.path(STATE))
+    return SavedState(file=STATE, data=data_place(exported))
+
+
+def data_place(exported: Exported) -> str | None:
+    """Return where the data file of the graphs lies in the folder, None without one."""
+    return f"onnx/{exported.weights.name}" if exported.weights.name else None
 
 
 def record_of(
-    options: ExportOptions, source: Source, loaded: LoadedParts, exported: Exported
+    options: ExportOptions,
+    source: Source,
+    loaded: LoadedParts,
+    exported: Exported,
+    state: SavedState | None,
 ) -> ExportRecord:
     """Return what the manifest says about the export."""
     written = exported.weights
     return ExportRecord(
         task=loaded.task,
-        model=source_of(options, source, loaded),
+        model=source_of(options, source, loaded, state),
         parts=exported.parts,
         opset=max(part.opset for part in exported.parts.values()),
         exporter=exported.exporter,
         rejected_exporters=exported.rejected,
         kv_cache=_cache_form(options, loaded),
         weights=SharedWeights(
-            file=f"onnx/{written.name}" if written.name else None,
+            file=data_place(exported),
             bytes=written.bytes,
             tensors=written.tensors,
             shared=written.shared,
@@ -153,7 +174,9 @@ def record_of(
     )
 
 
-def source_of(options: ExportOptions, source: Source, loaded: LoadedParts) -> ModelSource:
+def source_of(
+    options: ExportOptions, source: Source, loaded: LoadedParts, state: SavedState | None
+) -> ModelSource:
     """Return what the model was made from; its places are relative to the folder."""
     path, checkpoint, base = None, None, Path(options.output).resolve()
     if source.path is not None:
@@ -180,6 +203,7 @@ def source_of(options: ExportOptions, source: Source, loaded: LoadedParts) -> Mo
         random_weights=loaded.random_weights,
         options=told,
         path=path,
+        state=state,
     )
 
 

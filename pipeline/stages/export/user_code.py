@@ -19,7 +19,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from pipeline.errors import BadModelError, UsageError, first_line
+from pipeline.errors import BadModelError, Terminated, UsageError, first_line
+from pipeline.stages.export.seeds import seeded
 from pipeline.stages.export.source import Source
 
 
@@ -55,15 +56,38 @@ def beside(root: Path) -> Iterator[None]:
         sys.modules.update(hidden)
 
 
-def call_function(source: Source) -> UserResult:
+@contextmanager
+def no_exit(what: str, where: str = "") -> Iterator[None]:
+    """Make a sys.exit in code that is not ours a failure: it would end us as if all were done.
+
+    Raises:
+        BadModelError: The code in the block ended the program.
+    """
+    try:
+        yield
+    except Terminated:
+        raise
+    except SystemExit as err:
+        raise BadModelError(
+            f"{what} called sys.exit({err.code!r})",
+            where=_raised_at(err, Path.cwd()) or where,
+            fix="let it raise an error, or return",
+        ) from err
+
+
+def call_function(source: Source, seed: int = 0) -> UserResult:
     """Import the user's function, call it without arguments, and return what it returned.
+
+    Args:
+        source: Where the function is.
+        seed: Of torch, numpy and random while its module is imported and it is called.
 
     Raises:
         UsageError: The module or function does not exist, or takes arguments.
-        BadModelError: The user's code raised.
+        BadModelError: The user's code raised, or called sys.exit.
     """
     root = source.path.resolve().parent if source.path else Path.cwd()
-    with beside(root):
+    with beside(root), seeded(seed), no_exit(f"{source.function}()", source.name):
         before = set(sys.modules)
         module = _import(source)
         function = _function(module, source)
@@ -128,7 +152,7 @@ def _function(module: ModuleType, source: Source) -> Callable[[], Any]:
     return function
 
 
-def _raised_at(error: Exception, root: Path) -> str:
+def _raised_at(error: BaseException, root: Path) -> str:
     """Return the last line of the user's files that the error passed, empty if there is none."""
     frames = traceback.extract_tb(error.__traceback__)
     theirs = [f for f in frames if Path(f.filename).resolve().is_relative_to(root)]

@@ -12,7 +12,7 @@ of sequences (2-D integers and masks, 3-D floats) a length; equal sizes get the 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -28,15 +28,24 @@ SHAPE = "return (module, inputs), then optionally axes {name: {axis: size name}}
 
 
 class UserModule(nn.Module):
-    """The user's module behind positional tensors; results in a fixed order."""
+    """The user's module behind positional tensors; results in a fixed order.
 
-    def __init__(self, model: nn.Module, names: Sequence[str]) -> None:
+    Args:
+        model: The module.
+        names: Names of its arguments, in the order of the tensors.
+        written: Arguments it writes into; it is given copies of them.
+    """
+
+    def __init__(
+        self, model: nn.Module, names: Sequence[str], written: Collection[str] = ()
+    ) -> None:
         super().__init__()
-        self.model, self.names = model, tuple(names)
+        self.model, self.names, self.written = model, tuple(names), frozenset(written)
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """Return every tensor of the module's result."""
-        result = self.model(**dict(zip(self.names, inputs, strict=True)))
+        given = dict(zip(self.names, inputs, strict=True))
+        result = self.model(**{n: t.clone() if n in self.written else t for n, t in given.items()})
         return tuple(tensor for _, tensor in name_outputs(result))
 
 
@@ -58,11 +67,11 @@ def user_part(value: Any, where: str) -> ExportPart:
     inputs = _by_name(model, given, where)
     axes = _declared(value[2], inputs, where) if len(value) > 2 else guess_axes(inputs)
     dims = _ranges(axes, value[3] if len(value) > 3 else {}, where)
-    model.eval().requires_grad_(False)
-    module = UserModule(model, tuple(inputs))
+    model.eval()
+    copies = {name: tensor.clone() for name, tensor in inputs.items()}
     try:
         with torch.no_grad():
-            outputs = tuple(name for name, _ in name_outputs(model(**inputs)))
+            outputs = tuple(name for name, _ in name_outputs(model(**copies)))
     except UsageError:
         raise
     except Exception as err:
@@ -73,6 +82,10 @@ def user_part(value: Any, where: str) -> ExportPart:
         ) from err
     if not outputs:
         raise UsageError("the model returns no tensor", where=where, fix="return one from forward")
+    for parameter in model.parameters():  # now: a lazy module had none before it was called
+        parameter.requires_grad_(False)
+    written = [name for name, tensor in copies.items() if tensor._version > 0]
+    module = UserModule(model, tuple(inputs), written)
     return ExportPart("model", module, inputs, axes, dims, free_names(outputs, inputs))
 
 

@@ -10,13 +10,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from pipeline.errors import FolderError
+from pipeline.stages.export.clean import torch_data
 
 if TYPE_CHECKING:
     import onnx_ir as ir
+    from torch import Tensor
 
 ALIGNMENT = 4096  # bytes: a page, so that a runtime can map a tensor instead of copying it
 INLINE_BYTES = 1024  # smaller tensors stay in the graph, where constant folding sees them
 DIGEST_LENGTH = 20  # hex digits in the file name
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A tensor of the model and where the data file holds it, row by row as its shape says."""
+
+    tensor: Tensor
+    offset: int
 
 
 @dataclass(frozen=True)
@@ -27,6 +37,7 @@ class Written:
     bytes: int
     tensors: int
     shared: int
+    placed: tuple[Placed, ...] = ()
 
 
 def write_weights(
@@ -70,11 +81,15 @@ def write_weights(
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+    placed = [
+        Placed(tensor, writer.places[id(value)][0])
+        for value in values
+        if (tensor := torch_data(value)) is not None
+    ]
     for value in values:
         _refer(value, writer.places[id(value)], folder, name)
-    return Written(
-        name, writer.offset, len(writer.by_content), len(values) - len(writer.by_content)
-    )
+    shared = len(values) - len(writer.by_content)
+    return Written(name, writer.offset, len(writer.by_content), shared, tuple(placed))
 
 
 def _check_space(total: int, folder: Path) -> None:

@@ -49,6 +49,7 @@ def raiser(error):
         (click.UsageError("x"), 2),
         (KeyboardInterrupt(), 130),
         (MemoryError("no room for 64.0 GiB"), 3),
+        (SystemExit(0), 2),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else str(value),
 )
@@ -64,6 +65,17 @@ def test_a_bug_keeps_its_traceback(command, capsys):
     err = capsys.readouterr().err
     assert "Traceback" in err
     assert "This is a bug in pipeline" in err
+
+
+def test_a_foreign_exit_names_its_place_and_our_own_passes(command, capsys):
+    command(lambda ctx: sys.exit("all is well"))
+    assert app.run(["doctor"]) == 2
+    err = capsys.readouterr().err
+    assert "code that is not ours called sys.exit('all is well')" in err
+    assert "test_app.py" in err
+    command(raiser(errors.Terminated(143)))
+    with pytest.raises(errors.Terminated):
+        app.run(["doctor"])
 
 
 @pytest.mark.parametrize(("given", "code"), [(0, 0), (1, 1), (None, 0)])

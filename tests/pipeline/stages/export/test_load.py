@@ -1,13 +1,16 @@
 """Every kind of source becomes parts, and an artifact's facts lead back to its model."""
 
+import dataclasses
+
 import pytest
 import torch
 
-from pipeline.errors import BadModelError, UsageError
+from pipeline.errors import BadModelError, ChangedModelError, FolderError, UsageError
+from pipeline.records.export import ExportRecord
 from pipeline.stages.export.load import load_parts, reload_parts
 from pipeline.stages.export.options import ExportOptions
 from pipeline.stages.export.source import resolve
-from pipeline.stages.export.stage import source_of
+from pipeline.stages.export.stage import export_model
 
 NET = """
 import torch
@@ -71,17 +74,74 @@ def test_a_function_keeps_its_types_unless_told(tmp_path):
     assert half.inputs["input"].dtype == torch.bfloat16
 
 
-def test_facts_lead_back_to_the_model_wherever_both_moved(tmp_path, monkeypatch):
+def source_of(made):
+    return ExportRecord.of(made).model
+
+
+DRAWN = """
+import os
+import torch
+def make():
+    torch.manual_seed(int.from_bytes(os.urandom(4)))
+    return torch.nn.Linear(64, 64), {"input": torch.rand(2, 3, 64)}
+def grows():
+    return torch.nn.Linear(64, 64, bias=bool(os.environ.get("BIAS"))), {"input": torch.ones(2, 64)}
+"""
+
+
+@pytest.fixture
+def exported(tmp_path):
+    """Return a function that exports one of DRAWN's functions into here/out."""
     here = tmp_path / "here"
     here.mkdir()
-    (here / "net.py").write_text(NET)
-    options = ExportOptions(model="net.py:make", output=here / "out")
-    source = resolve(str(here / "net.py") + ":make")
-    loaded = load_parts(source, options)
-    model = source_of(options, source, loaded)
-    assert model.path == "../net.py::make"
+    (here / "net.py").write_text(DRAWN)
+
+    def export(name, **options):
+        model = f"{here}/net.py:{name}"
+        return export_model(
+            ExportOptions(model=model, output=here / "out", exporter="torchscript", **options)
+        )
+
+    return export
+
+
+@pytest.mark.parametrize("dtype", ["auto", "bfloat16"])
+def test_facts_lead_back_to_the_model_that_was_exported(exported, tmp_path, monkeypatch, dtype):
+    """Wherever both moved, and whatever the function draws by then."""
+    made = exported("make", dtype=dtype)
+    loaded = [reload_parts(source_of(made), made.folder).parts[0] for _ in range(2)]
+    (tmp_path / "here").rename(tmp_path / "there")
     monkeypatch.chdir(tmp_path)
-    (part,) = reload_parts(model, here / "out").parts
-    wanted = load(f"{here}/net.py:make", here).parts[0]
-    inputs = tuple(part.inputs.values())
-    assert torch.equal(part.module(*inputs)[0], wanted.module(*inputs)[0])
+    loaded += reload_parts(source_of(made), tmp_path / "there" / "out").parts
+    inputs = tuple(loaded[0].inputs.values())
+    first, second, third = (part.module(*inputs)[0] for part in loaded)
+    assert torch.equal(first, second)
+    assert torch.equal(first, third)
+    assert all(torch.equal(part.inputs["input"], inputs[0]) for part in loaded)
+
+
+def test_a_structure_that_hangs_on_the_surroundings_is_named(exported, monkeypatch):
+    made = exported("grows")
+    monkeypatch.setenv("BIAS", "1")
+    with pytest.raises(ChangedModelError, match="state bias is new") as caught:
+        reload_parts(source_of(made), made.folder)
+    assert caught.value.where == "net.py:grows"
+
+
+@pytest.mark.parametrize("file", ["state/model.safetensors", "onnx/weights-*.data"])
+def test_a_state_that_was_tampered_with_is_refused(exported, file):
+    made = exported("make")
+    (path,) = made.folder.glob(file)
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(FolderError, match="has other bytes than export wrote"):
+        reload_parts(source_of(made), made.folder)
+
+
+def test_an_export_without_its_state_is_refused(exported):
+    made = exported("make")
+    model = dataclasses.replace(source_of(made), state=None)
+    with pytest.raises(FolderError, match="holds no state") as caught:
+        reload_parts(model, made.folder)
+    assert "pipeline export net.py:make" in caught.value.fix

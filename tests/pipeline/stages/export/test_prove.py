@@ -14,8 +14,8 @@ from pipeline.stages.export.core import export_parts
 from pipeline.stages.export.exporters import export_torchscript
 from pipeline.stages.export.parts import ExportPart, example_sizes
 from pipeline.stages.export.prove import (
-    _difference,
     compute_probe,
+    difference,
     open_graph,
     output_shapes,
     probe_sizes,
@@ -86,7 +86,7 @@ def test_a_model_that_fails_at_its_own_sizes_is_the_models_fault():
 
 
 @pytest.mark.parametrize(
-    ("got", "wanted", "difference"),
+    ("got", "wanted", "off"),
     [
         ([1.0, 2.0], [1.0, 2.0], 0.0),
         ([1.0, 2.2], [1.0, 2.0], 0.1),
@@ -96,9 +96,9 @@ def test_a_model_that_fails_at_its_own_sizes_is_the_models_fault():
         ([], [], 0.0),
     ],
 )
-def test_differences_are_relative_and_nan_must_stand_where_it_stood(got, wanted, difference):
-    found = _difference(np.array(got, np.float32), torch.tensor(wanted))
-    assert found == pytest.approx(difference, rel=1e-6)  # one float32 division
+def test_differences_are_relative_and_nan_must_stand_where_it_stood(got, wanted, off):
+    found = difference(np.array(got, np.float32), torch.tensor(wanted))
+    assert found == pytest.approx(off, rel=1e-6)  # one float32 division
 
 
 def test_bfloat16_keeps_its_bits():

@@ -23,6 +23,11 @@ def bakes():
         def forward(self, x):
             return x * float(int(x.shape[1]))
     return Net(), {"x": torch.ones(2, 3, 4)}
+def drops():
+    class Net(torch.nn.Module):
+        def forward(self, x):
+            return torch.nn.functional.dropout(x)
+    return Net(), {"x": torch.ones(2, 3, 4)}
 """
 
 
@@ -84,6 +89,25 @@ def test_a_function_is_known_by_sources_and_weights(tmp_path):
     assert export(f"{file}:make", tmp_path / "out").reused
     file.write_text(NET + "\n# changed\n")
     assert not export(f"{file}:make", tmp_path / "out").reused
+
+
+def test_a_function_that_draws_its_weights_follows_the_seed(tmp_path):
+    file = tmp_path / "net.py"
+    file.write_text(NET.replace("torch.manual_seed(0)", "pass"))
+    first = export(f"{file}:make", tmp_path / "out")
+    assert "state/model.safetensors" in {record.path for record in first.files}
+    assert export(f"{file}:make", tmp_path / "out").reused
+    other = export(f"{file}:make", tmp_path / "out", seed=1)
+    assert not other.reused
+    assert other.key != first.key
+    assert other.digest != first.digest
+
+
+def test_a_model_that_does_not_repeat_itself_is_told_so(tmp_path):
+    (tmp_path / "net.py").write_text(NET)
+    with pytest.raises(BadModelError, match="does not repeat itself"):
+        export(f"{tmp_path}/net.py:drops", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_baked_size_is_an_error_that_names_it(tmp_path):

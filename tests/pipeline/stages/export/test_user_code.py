@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 import models.errors as ours
-from pipeline.errors import BadModelError, UsageError
+from pipeline.errors import BadModelError, Terminated, UsageError
 from pipeline.stages.export.source import Source, resolve
-from pipeline.stages.export.user_code import call_function
+from pipeline.stages.export.user_code import call_function, no_exit
 
 NET = """
+import sys
 import torch
 from models.parts import WIDTH
 from pipeline import NAME
@@ -21,7 +22,16 @@ def make():
     return torch.nn.Linear(WIDTH, WIDTH), NAME, late.VALUE, helper.VALUE
 
 def takes(x, y=1): return x
+def leaves(): sys.exit(0)
 def breaks(): raise RuntimeError("no weights here\\nsecond line")
+"""
+
+DRAWN = """
+import random
+import numpy
+import torch
+AT_IMPORT = random.random()
+def make(): return AT_IMPORT, random.random(), numpy.random.rand(), torch.rand(()).item()
 """
 
 
@@ -35,6 +45,8 @@ def project(tmp_path: Path) -> Path:
         "models/late.py": "VALUE = 7",
         "pipeline/__init__.py": "NAME = 'theirs'",
         "broken.py": "1 / 0",
+        "leaving.py": "raise SystemExit",
+        "drawn.py": DRAWN,
         "needy.py": "import not_installed_anywhere\ndef make(): ...",
     }.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
@@ -72,6 +84,8 @@ def test_a_dotted_module_is_found_from_the_working_folder(project, monkeypatch):
         ("net.py:mkae", UsageError, "no function mkae", "make"),
         ("net.py:takes", UsageError, "needs arguments: x", "defaults"),
         ("net.py:breaks", BadModelError, "RuntimeError: no weights here", "breaks()"),
+        ("net.py:leaves", BadModelError, r"leaves\(\) called sys.exit\(0\)", "raise an error"),
+        ("leaving.py:make", BadModelError, r"make\(\) called sys.exit\(None\)", "raise an error"),
         ("broken.py:make", BadModelError, "ZeroDivisionError", ""),
         ("needy.py:make", UsageError, "not_installed_anywhere", "install"),
     ],
@@ -82,3 +96,15 @@ def test_what_goes_wrong_is_named(project, model, error, says, helps):
     assert helps in caught.value.fix
     if error is BadModelError:
         assert "line" in caught.value.where
+
+
+def test_what_a_function_draws_follows_the_seed(project):
+    source = resolve(f"{project}/drawn.py:make")
+    first = call_function(source, 5).value
+    assert call_function(source, 5).value == first
+    assert not set(call_function(source, 6).value) & set(first)
+
+
+def test_our_own_end_on_a_signal_passes():
+    with pytest.raises(Terminated), no_exit("the code"):
+        raise Terminated(143)

@@ -44,6 +44,27 @@ def test_declared_axes_and_ranges_win():
     assert part.dims == {"time": SizeRange(3, 5, 9)}
 
 
+class Writes(nn.Module):
+    def forward(self, x, mask):
+        x += 1
+        return x * mask[..., None]
+
+
+def test_an_argument_that_is_written_into_is_copied_first():
+    x = torch.zeros(2, 7, 4)
+    part = user_part((Writes(), {"x": x, "mask": MASK}), "here")
+    assert part.module.written == {"x"}
+    for _ in range(2):
+        assert torch.equal(part.module(x, MASK)[0], torch.ones(2, 7, 4))
+    assert not x.any()
+
+
+def test_a_lazy_module_has_its_weights_once_it_was_called():
+    part = user_part((nn.LazyLinear(3), (X,)), "here")
+    assert [tuple(p.shape) for p in part.module.parameters()] == [(3, 4), (3,)]
+    assert not any(p.requires_grad for p in part.module.parameters())
+
+
 @pytest.mark.parametrize(
     ("value", "says"),
     [
