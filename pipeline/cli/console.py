@@ -6,20 +6,17 @@ import json
 import logging
 import re
 import sys
-import time
 from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from pipeline.cli.lines import Lines
 from pipeline.errors import PipelineError
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
-
-_QUIET_SECONDS = 2.0
-
 
 # Control characters but for newline and tab, marks that turn the direction of writing, halves of
 # characters. A model's names may hold any of them.
@@ -32,7 +29,7 @@ def plain(text: str) -> str:
 
 
 class Console:
-    """Draws progress: a live line on a terminal, plain lines now and then elsewhere.
+    """Draws progress: a live line on a terminal, a line per step elsewhere.
 
     Use it as a context manager around the work. It is the Progress that stages report to.
 
@@ -45,7 +42,7 @@ class Console:
         self.as_json = as_json
         self.verbose = verbose
         self._live: RichProgress | None = None
-        self._last = ("", 0.0)
+        self._lines = Lines(lambda line: click.echo(f"  {plain(line)}", err=True))
 
     def __enter__(self) -> Console:
         """Start drawing and listening to the package's log."""
@@ -78,17 +75,14 @@ class Console:
             task = self._live.task_ids[0]
             self._live.update(task, description=plain(text), completed=done or 0, total=total)
             return
-        now = time.monotonic()
-        if text != self._last[0] or now - self._last[1] > _QUIET_SECONDS:
-            self._last = (text, now)
-            count = f" {done}/{total}" if done is not None and total else ""
-            click.echo(f"  {plain(text)}{count}", err=True)
+        self._lines.show(text, f" {done}/{total}" if done is not None and total else "")
 
     def note(self, text: str) -> None:
         """Show a line that stays."""
         if self._live is not None:
             self._live.console.print(plain(text), markup=False, highlight=False)
         else:
+            self._lines.stop()
             click.echo(plain(text), err=True)
 
     def stream(self, text: str) -> None:
@@ -106,6 +100,7 @@ class Console:
                 click.echo(plain(line))
 
     def _still(self) -> None:
+        self._lines.stop()
         if self._live is not None:
             self._live.stop()
             self._live = None

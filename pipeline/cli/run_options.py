@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +77,9 @@ def settle(ctx: click.Context, config: Path | None, given: Mapping[str, Any]) ->
         UsageError: a name or value does not exist, or model or output are not given.
     """
     content = read_config(config) if config is not None else {}
-    stages = {name: _cast(ctx, name, content.pop(name)) for name in STAGES if name in content}
+    stages = {
+        name: _cast(ctx, _OPTIONS[name], content.pop(name)) for name in STAGES if name in content
+    }
     typed = {
         name: value
         for name, value in given.items()
@@ -86,7 +88,9 @@ def settle(ctx: click.Context, config: Path | None, given: Mapping[str, Any]) ->
     for stage, values in spread(typed).items():
         stages.setdefault(stage, {}).update(values)
     own = {item.name for item in dataclasses.fields(RunOptions)} - {"stages"}
-    general = {**content, **{name: value for name, value in typed.items() if name in own}}
+    mine = [o for o in ctx.command.params if isinstance(o, click.Option) and o.name in own]
+    general = _cast(ctx, mine, content)
+    general |= {name: value for name, value in typed.items() if name in own}
     for name in general.keys() - own:
         near = difflib.get_close_matches(name, [*own, *STAGES], 1)
         fix = f"did you mean {near[0]}?" if near else f"sections: {', '.join(STAGES)}"
@@ -98,26 +102,33 @@ def settle(ctx: click.Context, config: Path | None, given: Mapping[str, Any]) ->
     return RunOptions(**general, stages=stages)
 
 
-def _cast(ctx: click.Context, stage: str, section: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a stage's section with its values as the command line would have given them.
+def _cast(
+    ctx: click.Context, options: Sequence[click.Option], section: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return a section of a file with its values as the command line would have given them.
 
     A name may be spelled as any of the option's flags.
+
+    Raises:
+        UsageError: An option is given under two spellings.
     """
-    options = {spelling: option for option in _OPTIONS[stage] for spelling in _spellings(option)}
-    found = {}
+    known = {spelling: option for option in options for spelling in _spellings(option)}
+    found: dict[str, Any] = {}
     for name, value in section.items():
-        option = options.get(name)
+        option = known.get(name)
+        field = name if option is None else str(option.name)
+        if field in found:
+            raise UsageError(f"{name!r} and another spelling of it are given", fix="keep one")
         if option is None or value is None:
-            found[name] = value
+            found[field] = value
         else:
-            several = [value] if option.multiple else value
-            found[str(option.name)] = option.process_value(ctx, several)
+            found[field] = option.process_value(ctx, [value] if option.multiple else value)
     return found
 
 
 def _spellings(option: click.Option) -> set[str]:
     """Return the names of an option in a file, where `-` and `_` are the same."""
-    return {str(option.name), *(flag.lstrip("-").replace("-", "_") for flag in option.opts)}
+    return {str(option.name), *(f.lstrip("-").replace("-", "_") for f in option.opts)}
 
 
 def spread(typed: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

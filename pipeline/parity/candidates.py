@@ -12,6 +12,7 @@ from pipeline.artifacts import open_folder
 from pipeline.errors import PipelineError
 from pipeline.records.export import ExportedPart
 from pipeline.stages.runners.base import Runner
+from pipeline.stages.runners.labels import distinct_names
 from pipeline.stages.runners.open import ENGINE_SUFFIXES, open_runner
 from pipeline.types import PRECISIONS
 
@@ -99,9 +100,10 @@ def named_candidates(paths: Sequence[Path], part: str) -> list[Candidate]:
     A folder brings all its variants, told apart by its name.
     """
     found = []
+    files = iter(file_candidates([path for path in paths if not path.is_dir()], part))
     for path in paths:
         if not path.is_dir():
-            found += file_candidates([path], part)
+            found.append(next(files))
             continue
         folder = open_folder(path)
         made = {name: folder.stage(name) for name in folder.stages()}
@@ -116,15 +118,15 @@ def named_candidates(paths: Sequence[Path], part: str) -> list[Candidate]:
 
 
 def file_candidates(files: Sequence[Path], part: str) -> list[Candidate]:
-    """Return candidates for files that were named."""
+    """Return candidates for files that were named, each with a name of its own."""
     return [
         Candidate(
-            file.name,
+            name,
             part,
             file,
             name_precision(file.name) if file.suffix in ENGINE_SUFFIXES else graph_precision(file),
         )
-        for file in files
+        for file, name in zip(files, distinct_names(files), strict=True)
     ]
 
 

@@ -16,6 +16,7 @@ from pipeline.artifacts import (
     open_folder,
     run_stage,
 )
+from pipeline.artifacts.memory import Meter
 from pipeline.errors import UsageError
 from pipeline.options import plain
 from pipeline.parity.options import ParityOptions
@@ -67,7 +68,8 @@ def _folder(options: ParityOptions, progress: Progress) -> Artifact:
 def _files(options: ParityOptions, progress: Progress) -> Artifact:
     from pipeline.parity.files import compare_files
 
-    result = compare_files(options, progress)
+    with Meter() as meter:
+        result = compare_files(options, progress)
     if options.output is not None:
         options.output.parent.mkdir(parents=True, exist_ok=True)
         options.output.write_text(json.dumps(result, ensure_ascii=False), encoding="utf-8")
@@ -77,6 +79,8 @@ def _files(options: ParityOptions, progress: Progress) -> Artifact:
         key="",
         digest=digest_json(result),
         facts={**summary(result), "result": result},
+        seconds=meter.seconds,
+        peak_rss_bytes=meter.peak_rss_bytes,
     )
 
 

@@ -12,6 +12,7 @@ import psutil
 from pipeline.errors import UsageError
 from pipeline.perf.contender import Contender
 from pipeline.records.export import ExportedPart
+from pipeline.stages.runners.labels import distinct_names
 from pipeline.stages.runners.open import ENGINE_SUFFIXES
 
 EXPORTED = "exported"
@@ -84,7 +85,7 @@ def file_contenders(files: Sequence[Path], part: str, threads: int) -> list[Cont
     """Return contenders for files that were named, told apart by as much of their path as needed.
 
     Raises:
-        UsageError: a file is missing, of another kind, or named twice.
+        UsageError: a file is missing or of another kind.
     """
     made = []
     for path, name in zip(files, distinct_names(files), strict=True):
@@ -98,16 +99,3 @@ def file_contenders(files: Sequence[Path], part: str, threads: int) -> list[Cont
         resolved = {part: str(path.resolve())}
         made.append(Contender(name, kind, resolved, str(path.parent), threads=threads))  # type: ignore[arg-type]
     return made
-
-
-def distinct_names(files: Sequence[Path]) -> list[str]:
-    """Return the file names, with folders in front where names repeat.
-
-    Raises:
-        UsageError: the same file twice.
-    """
-    for depth in range(1, 1 + max(len(path.parts) for path in files)):
-        names = ["/".join(path.parts[-depth:]) for path in files]
-        if len(set(names)) == len(names):
-            return names
-    raise UsageError("the same file is named twice", where=str(files[0]))

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.artifacts import Artifact, StageContext, digest_json, open_folder, run_stage
+from pipeline.artifacts.memory import Meter
 from pipeline.errors import UsageError
 from pipeline.options import plain
 from pipeline.perf.options import PerfOptions
@@ -68,7 +69,8 @@ def _files(options: PerfOptions, progress: Progress) -> Artifact:
             where=str(options.models[0]),
             fix="name a second file, or an artifact folder",
         )
-    result = measure_files(options, progress)
+    with Meter() as meter:
+        result = measure_files(options, progress)
     if options.output is not None:
         options.output.parent.mkdir(parents=True, exist_ok=True)
         options.output.write_text(json.dumps(result, ensure_ascii=False), encoding="utf-8")
@@ -78,6 +80,8 @@ def _files(options: PerfOptions, progress: Progress) -> Artifact:
         key="",
         digest=digest_json(result),
         facts={**summary(result), "result": result},
+        seconds=meter.seconds,
+        peak_rss_bytes=meter.peak_rss_bytes,
     )
 
 

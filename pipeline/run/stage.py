@@ -13,7 +13,7 @@ from pipeline.artifacts.plan import WouldMake, is_planning, planning
 from pipeline.errors import EnvironmentMissingError, NoKernelsError
 from pipeline.run.options import RunOptions
 from pipeline.run.result import Outcome, RunResult
-from pipeline.run.stages import function_of, options_class
+from pipeline.run.stages import STAGES, function_of, options_class
 from pipeline.types import SILENT, Progress
 
 
@@ -37,7 +37,8 @@ def run_pipeline(
         dry_run: Say what would be made and why, and do nothing.
 
     Raises:
-        PipelineError: as the stages do, save for what the environment lacks.
+        PipelineError: as the stages do, save for what the environment lacks; that ends the run
+            only where the first stage lacks it.
     """
     steps = steps_of(options)
     folder = open_folder(options.output, create=True)
@@ -102,6 +103,8 @@ def _call(step: Step, progress: Progress, *, alone: bool) -> Outcome:
     except WouldMake as plan:
         return Outcome(step.name, "would make", "; ".join(plan.reasons))
     except EnvironmentMissingError as error:
+        if step.stage == STAGES[0]:
+            raise  # nothing else has anything to work on
         return Outcome(step.name, "not run", f"{error.what}; {error.fix}".rstrip("; "))
     except NoKernelsError as error:
         if alone:

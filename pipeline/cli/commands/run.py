@@ -20,9 +20,14 @@ _STAGE_OPTIONS = [option for mine in GROUPS.values() for option in mine]
 @click.argument("model", required=False)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The artifact folder.")
 @click.option(
+    "--target",
+    "-t",
     "--targets",
+    "targets",
     type=CommaList(click.Choice(TARGETS)),
-    help="What to optimize for.  [default: ort-cpu,tensorrt]",
+    multiple=True,
+    callback=lambda ctx, param, given: tuple(target for names in given for target in names),
+    help="What to optimize for; repeat it, or list several.  [default: ort-cpu,tensorrt]",
 )
 @click.option("--skip", type=CommaList(click.STRING), help="Stages to leave out, by name.")
 @click.option("--config", type=click.Path(path_type=Path), help="TOML or YAML with these options.")

@@ -30,6 +30,30 @@ def test_only_what_was_typed_is_passed_on():
     assert options.stages == {"export": {"opset": 21}}
 
 
+@pytest.mark.parametrize("flag", ["--target", "--targets", "-t"])
+def test_targets_are_repeated_or_listed(flag):
+    words = (flag, "onnx,ort-cpu", flag, "tensorrt")
+    assert settled("zh-en", "-o", "out", *words).targets == ("onnx", "ort-cpu", "tensorrt")
+    assert settled("zh-en", "-o", "out").targets == ("ort-cpu", "tensorrt")
+
+
+@pytest.mark.parametrize("name", ["target", "targets"])
+@pytest.mark.parametrize("value", ["[onnx, ort-cpu]", "onnx", "'onnx,ort-cpu'"])
+def test_targets_of_a_file_have_both_names(tmp_path, name, value):
+    config = tmp_path / "c.yaml"
+    config.write_text(f"model: zh-en\noutput: out\n{name}: {value}\n")
+    wanted = ("onnx", "ort-cpu") if "ort-cpu" in value else ("onnx",)
+    assert settled("--config", str(config)).targets == wanted
+    assert settled("--config", str(config), "--target", "ort-cuda").targets == ("ort-cuda",)
+
+
+def test_two_spellings_of_one_option_in_a_file_are_refused(tmp_path):
+    config = tmp_path / "c.yaml"
+    config.write_text("model: zh-en\noutput: out\ntarget: onnx\ntargets: onnx\n")
+    with pytest.raises(UsageError, match="another spelling"):
+        settled("--config", str(config))
+
+
 def test_a_shared_option_reaches_every_stage_that_has_it():
     options = settled("zh-en", "-o", "out", "--threads", "2")
     having = [

@@ -5,7 +5,6 @@ import pytest
 from pipeline.errors import UsageError
 from pipeline.perf.contenders import (
     default_threads,
-    distinct_names,
     file_contenders,
     folder_contenders,
 )
@@ -42,11 +41,11 @@ def test_torch_runs_on_the_gpu_in_the_precisions_of_its_rivals_there():
     assert "eager cuda fp32" not in {name for name, _, _ in on_gpu}
 
 
-def test_files_are_told_apart_by_as_much_of_the_path_as_needed(tmp_path):
-    assert distinct_names([Path("a/m.onnx"), Path("b/n.onnx")]) == ["m.onnx", "n.onnx"]
-    assert distinct_names([Path("a/m.onnx"), Path("b/m.onnx")]) == ["a/m.onnx", "b/m.onnx"]
-    with pytest.raises(UsageError, match="twice"):
-        distinct_names([Path("a/m.onnx"), Path("a/m.onnx")])
+def test_a_file_can_be_held_against_itself(tmp_path):
+    (tmp_path / "m.onnx").write_bytes(b"x")
+    made = file_contenders([tmp_path / "m.onnx"] * 2, "model", 1)
+    assert [c.name for c in made] == ["m.onnx", "m.onnx (2)"]
+    assert made[0].files == made[1].files
 
 
 def test_files_that_cannot_be_measured_are_refused(tmp_path):

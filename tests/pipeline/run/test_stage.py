@@ -102,6 +102,15 @@ def test_what_the_machine_lacks_is_said_and_does_not_fail(stages, stage):
     assert result.outcomes[-1].status == "made"
 
 
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_an_export_that_cannot_run_here_ends_the_run_with_its_reason(stages, dry_run):
+    stages.errors["export"] = EnvironmentMissingError("the hub cannot be reached")
+    with pytest.raises(EnvironmentMissingError, match="cannot be reached"):
+        run(stages, dry_run=dry_run)
+    assert stages.worked == []
+    assert not stages.path.exists()
+
+
 def test_a_target_without_kernels_is_left_out_where_others_remain(stages):
     stages.errors["optimize"] = NoKernelsError("ort-cpu has none", fix="take fp32")
     result = run(stages, targets=("ort-cpu", "tensorrt"))
