@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from pipeline.errors import PipelineError
+from pipeline.notebook import Grid, Shown
 from pipeline.stages.build_engine.targets import RTX_TARGETS
 from pipeline.tensorrt_api import Flavour, Gpu, find_gpu, load, wheel_version
 from pipeline.toolchain import Library, install_hint, libraries, machine, within
@@ -33,13 +34,28 @@ class Ability:
 
 
 @dataclass(frozen=True)
-class Diagnosis:
+class Diagnosis(Shown):
     """Everything `pipeline doctor` found."""
 
     machine: dict[str, str | int]
     gpu: Gpu | None
     libraries: tuple[Library, ...]
     abilities: tuple[Ability, ...]
+
+    def grids(self) -> list[Grid]:
+        """Return a table of what works here, for a notebook."""
+        rows = [
+            ("yes" if item.able else "no", item.name, item.detail, item.fix)
+            for item in self.abilities
+        ]
+        gpu = self.gpu.name if self.gpu else "no GPU"
+        return [
+            Grid(
+                f"{self.machine['cpu']}, {gpu}",
+                ("works", "what", "with, or what is in the way", "to do"),
+                rows,
+            )
+        ]
 
     def to_json(self) -> dict[str, Any]:
         """Return the diagnosis as plain data."""

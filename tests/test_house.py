@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # do not know each other, and what judges them does not leak into them.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("models",),
-    ("errors", "types"),
+    ("errors", "types", "notebook"),
     ("records",),
     ("options", "toolchain", "onnx_bytes", "accuracy"),
     ("tensorrt_api", "artifacts", "ort"),

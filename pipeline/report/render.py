@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.notebook import table_markdown
 from pipeline.report.document import (
     Badge,
     Bar,
@@ -82,7 +83,7 @@ def to_markdown(page: Page) -> str:
     lines = [f"# {page.title}", "", " · ".join(page.facts), ""]
     lines += [f"> {note.text}\n" for note in page.notes]
     rows = [[card["title"], card["value"], card["detail"]] for card in page.cards]
-    lines += [_table(("question", "verdict", "detail"), rows), ""]
+    lines += [table_markdown(("question", "verdict", "detail"), rows), ""]
     for section in page.sections:
         lines += [f"## {section.title}", "", section.lead, ""]
         lines += [_block(block) for block in section.blocks]
@@ -95,7 +96,7 @@ def _block(block: Block) -> str:
         columns = [name.lstrip(">") for name in block.columns]
         rows = [[_plain(cell) for cell in row] for row in block.rows]
         caption = f"\n{block.caption}\n" if block.caption else ""
-        return f"{_table(columns, rows)}\n{caption}"
+        return f"{table_markdown(columns, rows)}\n{caption}"
     if isinstance(block, Heading):
         return f"### {block.text}\n"
     if isinstance(block, Text):
@@ -114,15 +115,3 @@ def _plain(cell: Cell) -> str:
     if isinstance(cell, Badge):
         return f"**{cell.text}**" if cell.state == "bad" else cell.text
     return cell.text if isinstance(cell, Bar) else cell
-
-
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    def line(cells: Sequence[str]) -> str:
-        return "| " + " | ".join(_escape(cell) for cell in cells) + " |"
-
-    rule = "|" + "|".join(" --- " for _ in columns) + "|"
-    return "\n".join([line(columns), rule, *(line(row) for row in rows)])
-
-
-def _escape(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")

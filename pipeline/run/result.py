@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pipeline.artifacts import Artifact
+from pipeline.notebook import Grid, Shown, verdict
 
 Status = Literal["made", "reused", "not run", "would make", "waits"]
 
@@ -34,7 +35,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class RunResult:
+class RunResult(Shown):
     """What became of all stages.
 
     Attributes:
@@ -51,6 +52,16 @@ class RunResult:
     def passed(self) -> bool:
         """Whether no stage that judges said no."""
         return all(outcome.passed is not False for outcome in self.outcomes)
+
+    def grids(self) -> list[Grid]:
+        """Return a table of the stages, for a notebook."""
+        rows = [
+            (o.name, o.status, f"{o.seconds:.1f}" if o.status == "made" else "", verdict(o.passed),
+             o.detail)
+            for o in self.outcomes
+        ]  # fmt: skip
+        title = f"{self.folder}: {verdict(self.passed)}"
+        return [Grid(title, ("stage", "what became of it", "seconds", "verdict", "why"), rows)]
 
     def to_json(self) -> dict[str, Any]:
         """Return everything as plain data."""

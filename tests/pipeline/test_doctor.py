@@ -86,3 +86,13 @@ def test_a_torch_outside_the_range_is_named(monkeypatch, version):
     assert not item.able
     assert version in item.detail
     assert item.fix.startswith("pip install 'torch")
+
+
+def test_a_notebook_shows_the_same(monkeypatch):
+    monkeypatch.setattr(doctor, "find_gpu", lambda: None)
+    found = doctor.examine()
+    (grid,) = found.grids()
+    assert grid.title.endswith(", no GPU")
+    assert [row[1] for row in grid.rows] == [item.name for item in found.abilities]
+    assert {row[0] for row in grid.rows} <= {"yes", "no"}
+    assert "<table>" in found._repr_html_()

@@ -215,3 +215,16 @@ def test_an_outcome_reads_as_a_line(stages):
     content = result.to_json()
     assert content["passed"] is False
     assert [item["stage"] for item in content["stages"]] == EVERYTHING
+
+
+def test_a_notebook_shows_every_stage(stages):
+    stages.facts["parity"] = {"passed": False}
+    stages.errors["perf"] = EnvironmentMissingError("no <bindings>", fix="pip install them")
+    result = run(stages)
+    (grid,) = result.grids()
+    assert grid.title == f"{result.folder}: FAILED"
+    assert [row[0] for row in grid.rows] == EVERYTHING
+    found = {row[0]: row for row in grid.rows}
+    assert found["parity"][1::2] == ("made", "FAILED")
+    assert found["perf"][1:] == ("not run", "", "", "no <bindings>; pip install them")
+    assert "no &lt;bindings&gt;" in result._repr_html_()
