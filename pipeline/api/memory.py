@@ -14,6 +14,8 @@ import onnx_ir as ir
 from pipeline.errors import PipelineError, UsageError
 from pipeline.graph.files.model_file import model_of, refuse_invalid
 from pipeline.ort.settings import SessionSettings, settings_path
+from pipeline.records.optimize import OptimizedFileRecord
+from pipeline.records.record import as_json
 from pipeline.stages.optimize.apply import apply_options
 from pipeline.stages.optimize.options import (
     Gate,
@@ -21,7 +23,7 @@ from pipeline.stages.optimize.options import (
     Proof,
     refuse_without_kernels,
 )
-from pipeline.stages.optimize.records import check_gates, part_facts
+from pipeline.stages.optimize.records import check_gates, graph_record
 from pipeline.stages.optimize.stage import write_graph
 from pipeline.types import SILENT, Precision, Progress, Target
 
@@ -41,7 +43,7 @@ class Optimized(Generic[Model]):
     """
 
     model: Model
-    record: Mapping[str, Any]
+    record: OptimizedFileRecord
     base_dir: Path = field(default=Path(), repr=False)
 
     def save(self, path: Path | str) -> Path:
@@ -55,7 +57,7 @@ class Optimized(Generic[Model]):
         place = Path(path)
         place.parent.mkdir(parents=True, exist_ok=True)
         graph = _graph(self.model, self.base_dir)
-        session = SessionSettings.from_json(self.record["session"])
+        session = SessionSettings.from_json(as_json(self.record.session))
         write_graph(graph, place, settings_path(place), session)
         return place
 
@@ -116,7 +118,8 @@ def optimize(
         raise
     gates = check_gates(options.require, {"model": fused})
     made: Any = ir.to_proto(graph) if isinstance(model, onnx.ModelProto) else graph
-    return Optimized(made, {**part_facts(fused), "gates": gates}, home)
+    record = OptimizedFileRecord(gates=gates, **vars(graph_record(fused)))
+    return Optimized(made, record, home)
 
 
 def _graph(model: onnx.ModelProto | ir.Model, home: Path) -> ir.Model:

@@ -10,6 +10,7 @@ from pipeline.artifacts import Artifact, Folder
 from pipeline.claims.engines import engine_claims
 from pipeline.claims.graphs import graph_claims
 from pipeline.claims.ledger import Claim, judge
+from pipeline.records.export import ExportRecord
 
 
 def check_folder(folder: Folder) -> tuple[Claim, ...]:
@@ -24,7 +25,7 @@ def check_folder(folder: Folder) -> tuple[Claim, ...]:
 
 
 def _claims(folder: Folder, artifacts: dict[str, Artifact]) -> Iterator[Claim]:
-    exported = artifacts.get("export")
+    exported = ExportRecord.of(artifacts["export"]) if "export" in artifacts else None
     elsewhere = _elsewhere(folder)
     for name, artifact in artifacts.items():
         problem = folder.damage(artifact)

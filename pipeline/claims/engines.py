@@ -5,17 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import onnx_ir as ir
+
 from pipeline.artifacts import Artifact
 from pipeline.claims.graphs import precision_claim
 from pipeline.claims.ledger import Claim, judge
 from pipeline.graph.files.model_file import load_model
+from pipeline.records.engine import EnginePart, EngineRecord
+from pipeline.records.export import ExportRecord
+from pipeline.records.optimize import OptimizeRecord
+from pipeline.records.tensors import SizeRange, TensorSpec
 
 Elsewhere = Sequence[Mapping[str, Any]]
 _PACK = "`pipeline pack` verifies it on a machine that has one"
 
 
 def engine_claims(
-    artifact: Artifact, graph: Artifact | None, exported: Artifact | None, elsewhere: Elsewhere
+    artifact: Artifact,
+    graph: Artifact | None,
+    exported: ExportRecord | None,
+    elsewhere: Elsewhere,
 ) -> Iterator[Claim]:
     """Yield the claims of one `build-engine.<variant>` artifact, part by part.
 
@@ -26,68 +35,70 @@ def engine_claims(
         elsewhere: Results of bundles, as their JSON.
     """
     variant = artifact.stage.partition(".")[2]
-    for part, facts in artifact.facts["parts"].items():
+    source = OptimizeRecord.of(graph) if graph is not None else None
+    for part, engine in EngineRecord.of(artifact).parts.items():
         name = f"{part}.{variant} engine"
-        known = graph.facts["parts"].get(part) if graph is not None else None
-        if graph is not None and known is not None:
-            yield from _as_typed(artifact, graph, name, known, facts)
-        sizes = known or (exported.facts["parts"].get(part) if exported is not None else None)
-        if sizes is not None and sizes.get("dims"):
-            yield from _covers(name, facts, sizes)
-        yield from _attention(name, facts)
-        yield _loads(artifact, name, facts, elsewhere)
+        known = source.parts.get(part) if source is not None else None
+        if graph is not None and source is not None and known is not None:
+            current = artifact.parents.get("graph") == graph.digest
+            model = load_model(graph.path(known.file))
+            claim = precision_claim(name, model, source.precision, known, engine.file)
+            yield _as_typed(name, source.precision, claim, current)
+            yield _interface(name, model, engine)
+        sizes = known or (exported.parts.get(part) if exported is not None else None)
+        if sizes is not None and sizes.dims:
+            yield from _covers(name, engine, sizes.inputs or (), sizes.dims)
+        yield from _attention(name, engine)
+        yield _loads(artifact, name, engine, elsewhere)
 
 
-def _as_typed(
-    artifact: Artifact,
-    graph: Artifact,
-    name: str,
-    known: Mapping[str, Any],
-    facts: Mapping[str, Any],
-) -> Iterator[Claim]:
+def _as_typed(name: str, precision: str, graph: Claim, current: bool) -> Claim:
     """The builder is strongly typed: the graph's types are the engine's, if it is that graph."""
-    file = str(facts["file"])
-    precision = str(graph.facts.get("precision", "fp32"))
-    current = artifact.parents.get("graph") == graph.digest
-    claim = precision_claim(name, load_model(graph.path(known["file"])), precision, known, file)
-    evidence = f"{claim.evidence}, read from the graph it was built from (strongly typed)"
+    evidence = f"{graph.evidence}, read from the graph it was built from (strongly typed)"
     if not current:
         evidence = "the graph has been made again since the engine was built"
-    yield judge(f"{name} is {precision}", current and claim.state == "kept", evidence, file)
-    names = {entry["name"] for entry in (*facts["inputs"], *facts["outputs"])}
-    model = load_model(graph.path(known["file"]))
+    kept = current and graph.state == "kept"
+    return judge(f"{name} is {precision}", kept, evidence, graph.where)
+
+
+def _interface(name: str, model: ir.Model, engine: EnginePart) -> Claim:
+    names = {entry.name for entry in (*engine.inputs, *engine.outputs)}
     weights = model.graph.initializers
     wanted = {str(v.name) for v in (*model.graph.inputs, *model.graph.outputs)} - set(weights)
     lost = sorted(names ^ wanted)
     evidence = f"{len(names)} tensors" + (f"; not the same: {', '.join(lost)}" if lost else "")
-    yield judge(f"{name}: inputs and outputs are the graph's", not lost, evidence, file)
+    return judge(f"{name}: inputs and outputs are the graph's", not lost, evidence, engine.file)
 
 
-def _covers(name: str, facts: Mapping[str, Any], sizes: Mapping[str, Any]) -> Iterator[Claim]:
+def _covers(
+    name: str,
+    engine: EnginePart,
+    inputs: Sequence[TensorSpec],
+    dims: Mapping[str, SizeRange],
+) -> Iterator[Claim]:
     """Every exported range must lie within what the profiles span, whichever input has the dim."""
     spans: dict[str, list[tuple[int, int]]] = {}
-    for entry in sizes.get("inputs", ()):
-        found = [p[entry["name"]] for p in facts["profiles"] if entry["name"] in p]
-        for axis, dim in enumerate(entry["shape"]):
-            if found and isinstance(dim, str) and dim in sizes["dims"]:
-                low, high = min(f[0][axis] for f in found), max(f[2][axis] for f in found)
+    for entry in inputs:
+        found = [profile[entry.name] for profile in engine.profiles if entry.name in profile]
+        for axis, dim in enumerate(entry.shape):
+            if found and isinstance(dim, str) and dim in dims:
+                low, high = min(f.min[axis] for f in found), max(f.max[axis] for f in found)
                 spans.setdefault(dim, []).append((low, high))
     for dim, ends in spans.items():
-        wanted = sizes["dims"][dim]
+        wanted = dims[dim]
         low, high = max(low for low, _high in ends), min(high for _low, high in ends)
         yield judge(
-            f"{name}: {dim} from {wanted['min']} to {wanted['max']}",
-            low <= wanted["min"] and wanted["max"] <= high,
+            f"{name}: {dim} from {wanted.min} to {wanted.max}",
+            low <= wanted.min and wanted.max <= high,
             f"the profiles take {low} to {high} on each of {len(ends)} axes",
-            str(facts["file"]),
+            engine.file,
         )
 
 
-def _attention(name: str, facts: Mapping[str, Any]) -> Iterator[Claim]:
-    file = str(facts["file"])
-    rows = facts.get("attention") or []
-    dedicated = sum(row["dedicated"] is True for row in rows)
-    if rows and not facts.get("decomposable", True):
+def _attention(name: str, engine: EnginePart) -> Iterator[Claim]:
+    file, rows = engine.file, engine.attention
+    dedicated = sum(row.dedicated is True for row in rows)
+    if rows and not engine.decomposable:
         yield judge(
             f"{name}: every attention has a dedicated kernel",
             dedicated == len(rows),
@@ -99,10 +110,10 @@ def _attention(name: str, facts: Mapping[str, Any]) -> Iterator[Claim]:
         yield Claim(f"{name}: every attention has a dedicated kernel", "kept", evidence, file)
 
 
-def _loads(artifact: Artifact, name: str, facts: Mapping[str, Any], elsewhere: Elsewhere) -> Claim:
+def _loads(artifact: Artifact, name: str, engine: EnginePart, elsewhere: Elsewhere) -> Claim:
     """An engine proves itself only where its GPU is: here, or in a bundle's results."""
-    file, record_name = str(facts["file"]), name.replace(" engine", ".engine")
-    claim = f"{name} runs on {', '.join(facts['targets'])} and is right"
+    file, record_name = engine.file, name.replace(" engine", ".engine")
+    claim = f"{name} runs on {', '.join(engine.targets)} and is right"
     for results in elsewhere:
         if results.get("artifacts", {}).get(artifact.stage) != artifact.digest:
             continue

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import onnx_ir as ir
 
@@ -13,6 +12,8 @@ from pipeline.artifacts import Artifact
 from pipeline.claims.ledger import Claim, judge
 from pipeline.graph.files.model_file import load_model
 from pipeline.graph.inference.facts import Facts
+from pipeline.records.export import ExportedPart, ExportRecord
+from pipeline.records.optimize import OptimizedPart, OptimizeRecord
 
 PRODUCTS = frozenset({"MatMul", "Gemm", "Conv", "Attention", "MultiHeadAttention", "FusedMatMul",
                       "GroupQueryAttention"})  # fmt: skip
@@ -21,35 +22,34 @@ _TYPES = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
 _WORDS = {"FLOAT": "float32", "FLOAT16": "float16", "BFLOAT16": "bfloat16", "DOUBLE": "float64"}
 
 
-def graph_claims(artifact: Artifact, exported: Artifact | None) -> Iterator[Claim]:
+def graph_claims(artifact: Artifact, exported: ExportRecord | None) -> Iterator[Claim]:
     """Yield the claims of one `optimize.<variant>` artifact, part by part."""
-    precision = str(artifact.facts.get("precision", "fp32"))
-    for part, facts in artifact.facts["parts"].items():
-        file = str(facts["file"])
-        model = load_model(artifact.path(file))
-        name = Path(file).stem
-        yield precision_claim(name, model, precision, facts, file)
-        yield from _fused(name, model, facts, file)
-        known = exported.facts["parts"].get(part, {}) if exported is not None else {}
-        yield from _interface(name, model, known, file)
-    for gate in artifact.facts.get("gates", ()):
+    record = OptimizeRecord.of(artifact)
+    for name, part in record.parts.items():
+        model = load_model(artifact.path(part.file))
+        stem = Path(part.file).stem
+        yield precision_claim(stem, model, record.precision, part, part.file)
+        yield from _fused(stem, model, part)
+        known = exported.parts.get(name) if exported is not None else None
+        if known is not None:
+            yield from _interface(stem, model, known, part.file)
+    for gate in record.gates:
         yield judge(
-            f"--require {gate['gate']}",
-            gate["found"] >= gate["wanted"],
-            f"{gate['found']} fused, {gate['wanted']} wanted",
+            f"--require {gate.gate}",
+            gate.found >= gate.wanted,
+            f"{gate.found} fused, {gate.wanted} wanted",
         )
 
 
 def precision_claim(
-    name: str, model: ir.Model, precision: str, facts: Mapping[str, Any], file: str
+    name: str, model: ir.Model, precision: str, part: OptimizedPart, file: str
 ) -> Claim:
     """Return whether the matrix products have the promised type, islands aside."""
     counts = product_types(model)
     wanted = _TYPES.get(precision, precision)
-    islands = (facts.get("typing") or {}).get("islands") or []
     excused = sum(
-        int(island["count"]) * sum(n for op, n in island["operators"].items() if op in PRODUCTS)
-        for island in islands
+        island.count * sum(n for op, n in island.operators.items() if op in PRODUCTS)
+        for island in (part.typing.islands if part.typing is not None else ())
     )
     others = sum(n for dtype, n in counts.items() if dtype != wanted)
     found = ", ".join(f"{n} in {dtype}" for dtype, n in counts.most_common()) or "none"
@@ -75,20 +75,23 @@ def product_types(model: ir.Model) -> Counter[str]:
     return counts
 
 
-def _fused(name: str, model: ir.Model, facts: Mapping[str, Any], file: str) -> Iterator[Claim]:
-    promised = (facts.get("counts") or {}).get("attention", {}).get("fused", 0)
+def _fused(name: str, model: ir.Model, part: OptimizedPart) -> Iterator[Claim]:
+    promised = part.count("attention").fused
     if promised:
         found = sum(n.op_type in ATTENTION for n in model.graph.all_nodes())
         evidence = f"{found} attention operators in the file"
-        yield judge(f"{name}: {promised} attentions fused", found >= promised, evidence, file)
+        yield judge(f"{name}: {promised} attentions fused", found >= promised, evidence, part.file)
 
 
-def _interface(name: str, model: ir.Model, known: Mapping[str, Any], file: str) -> Iterator[Claim]:
-    for kind, values in (("inputs", model.graph.inputs), ("outputs", model.graph.outputs)):
-        wanted = [entry["name"] for entry in known.get(kind, ())]
+def _interface(name: str, model: ir.Model, known: ExportedPart, file: str) -> Iterator[Claim]:
+    weights = model.graph.initializers
+    for kind, told, values in (
+        ("inputs", known.inputs, model.graph.inputs),
+        ("outputs", known.outputs, model.graph.outputs),
+    ):
+        wanted = [entry.name for entry in told]
         if not wanted:
             continue
-        weights = model.graph.initializers
         found = [v.name for v in values if kind == "outputs" or v.name not in weights]
         lost = sorted(set(wanted) ^ {str(n) for n in found})
         evidence = f"{len(found)} {kind}" + (f"; not the same: {', '.join(lost)}" if lost else "")

@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import onnx_ir as ir
 
 from pipeline.artifacts import Artifact, Folder
 from pipeline.errors import FolderError
 from pipeline.graph.files.model_file import load_model
+from pipeline.records.engine import EnginePart, EngineRecord
+from pipeline.records.export import ExportedPart, ExportRecord
+from pipeline.records.optimize import OptimizedPart, OptimizeRecord
+from pipeline.records.record import as_json
+from pipeline.records.variant import variant_record
 from pipeline.types import Json
 
 
 @dataclass(frozen=True)
-class Candidate:
+class Packed:
     """One graph or engine of one part.
 
     Attributes:
@@ -43,9 +47,7 @@ class Candidate:
         return {**plain, **self.extra}
 
 
-def find_candidates(
-    folder: Folder, variants: Sequence[str]
-) -> tuple[list[Candidate], list[Artifact]]:
+def find_candidates(folder: Folder, variants: Sequence[str]) -> tuple[list[Packed], list[Artifact]]:
     """Return every graph and engine of the folder, and the artifacts they belong to.
 
     Raises:
@@ -59,7 +61,7 @@ def find_candidates(
             f"no variant {', '.join(strange)} here", where=str(folder.path),
             fix=f"there are {', '.join(sorted(known))}",
         )  # fmt: skip
-    found: list[Candidate] = []
+    found: list[Packed] = []
     artifacts = []
     for stage in stages:
         variant = stage.partition(".")[2] or "exported"
@@ -71,32 +73,39 @@ def find_candidates(
     return found, artifacts
 
 
-def _of_artifact(artifact: Artifact, variant: str) -> Iterator[Candidate]:
+def _of_artifact(artifact: Artifact, variant: str) -> Iterator[Packed]:
     kind = "engine" if artifact.stage.startswith("build-engine.") else "graph"
     target, _, precision = variant.rpartition("-")
     if variant == "exported":
         target, precision = "onnx", "fp32"
-    for part, facts in artifact.facts["parts"].items():
+    record: ExportRecord | OptimizeRecord | EngineRecord = (
+        ExportRecord.of(artifact) if variant == "exported" else variant_record(artifact)
+    )
+    for part, about in record.parts.items():
         suffix = ".engine" if kind == "engine" else ""
-        yield Candidate(
+        yield Packed(
             name=f"{part}.{variant}{suffix}",
             part=part,
             kind=kind,
-            file=facts["file"],
+            file=about.file,
             target=target,
             precision=precision,
-            extra=_extra(kind, facts),
+            extra=_extra(about),
         )
 
 
-def _extra(kind: str, facts: Any) -> dict[str, Json]:
-    if kind == "engine":
-        keys = ("flavour", "version", "targets", "profiles")
-        return {key: facts[key] for key in keys if key in facts}
-    return {"session": facts.get("session") or {}}
+def _extra(about: ExportedPart | OptimizedPart | EnginePart) -> dict[str, Json]:
+    if isinstance(about, EnginePart):
+        return {
+            "flavour": about.flavour,
+            "version": about.version,
+            "targets": [*about.targets],
+            "profiles": as_json(about.profiles),
+        }
+    return {"session": as_json(about.session) if isinstance(about, OptimizedPart) else {}}
 
 
-def files_of(folder: Path, candidate: Candidate) -> set[str]:
+def files_of(folder: Path, candidate: Packed) -> set[str]:
     """Return the candidate's file and the weights it refers to, relative to the folder."""
     names = {candidate.file}
     if candidate.kind == "graph":

@@ -15,7 +15,7 @@ from pipeline.artifacts import Folder, digest_file, digest_json, open_folder
 from pipeline.errors import FolderError
 from pipeline.graph.files.model_file import load_model
 from pipeline.pack.cases import write_cases
-from pipeline.pack.contents import Candidate, files_of, find_candidates
+from pipeline.pack.contents import Packed, files_of, find_candidates
 from pipeline.pack.options import PackOptions
 from pipeline.records.export import ExportRecord
 from pipeline.types import SILENT, Json, Progress
@@ -108,7 +108,7 @@ def _write_scripts(root: Path) -> None:
 def _cases(
     folder: Folder,
     part: str,
-    candidates: Iterable[Candidate],
+    candidates: Iterable[Packed],
     options: PackOptions,
     root: Path,
     progress: Progress,

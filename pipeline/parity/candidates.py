@@ -6,11 +6,14 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pipeline.artifacts import open_folder
 from pipeline.errors import PipelineError
+from pipeline.records.engine import EngineRecord
 from pipeline.records.export import ExportedPart
+from pipeline.records.optimize import OptimizeRecord
+from pipeline.records.variant import is_variant, variant_record
 from pipeline.stages.runners.base import Runner
 from pipeline.stages.runners.labels import distinct_names
 from pipeline.stages.runners.open import ENGINE_SUFFIXES, open_runner
@@ -71,25 +74,27 @@ class Candidate:
 
 
 def folder_candidates(
-    exported: Mapping[str, ExportedPart], others: Mapping[str, Mapping[str, Any]], folder: Path
+    exported: Mapping[str, ExportedPart],
+    others: Mapping[str, OptimizeRecord | EngineRecord],
+    folder: Path,
 ) -> list[Candidate]:
     """Return every graph and engine of a folder, the exported ones first.
 
     Args:
         exported: The export's parts.
-        others: Stage name -> facts, for the optimize and build-engine artifacts.
+        others: The variants by the name of their stage.
         folder: Where their files lie.
     """
     found = [
         Candidate("exported", name, folder / part.file, graph_precision(folder / part.file))
         for name, part in exported.items()
     ]
-    for stage, facts in sorted(others.items(), key=lambda item: not item[0].startswith("opt")):
+    for stage, record in sorted(others.items(), key=lambda item: not item[0].startswith("opt")):
         verb, _, variant = stage.partition(".")
         name = variant if verb == "optimize" else f"engine {variant}"
         found += [
-            Candidate(name, part, folder / about["file"], name_precision(variant))
-            for part, about in facts["parts"].items()
+            Candidate(name, part, folder / about.file, name_precision(variant))
+            for part, about in record.parts.items()
         ]
     return found
 
@@ -108,9 +113,9 @@ def named_candidates(paths: Sequence[Path], part: str) -> list[Candidate]:
         folder = open_folder(path)
         made = {name: folder.stage(name) for name in folder.stages()}
         others = {
-            name: artifact.facts
+            name: variant_record(artifact)
             for name, artifact in made.items()
-            if artifact is not None and name.startswith(("optimize.", "build-engine."))
+            if artifact is not None and is_variant(name)
         }
         for candidate in folder_candidates({}, others, folder.path):
             found.append(replace(candidate, name=f"{path.name}/{candidate.name}"))

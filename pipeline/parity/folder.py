@@ -20,6 +20,7 @@ from pipeline.parity.reference import Reference, TorchReference, reference_for
 from pipeline.parity.results import EDGES, CandidateResult, Case, case_json
 from pipeline.parity.texts import Texts, read_texts, unseen_texts
 from pipeline.records.export import ExportedPart, ExportRecord, GenerationSpec
+from pipeline.records.variant import is_variant, variant_record
 from pipeline.stages.runners.base import Runner
 from pipeline.stages.runners.decoding import cache_capacity
 from pipeline.stages.runners.kv_cache import PAST
@@ -34,7 +35,7 @@ def compare_folder(
 ) -> dict[str, Any]:
     """Return the result of comparing every variant; see `pipeline.parity.stage`."""
     exported = ExportRecord.of(artifacts["export"])
-    others = {name: made.facts for name, made in artifacts.items() if name != "export"}
+    others = {n: variant_record(made) for n, made in artifacts.items() if is_variant(n)}
     candidates = folder_candidates(exported.parts, others, folder)
     if options.candidates:
         candidates = named_candidates(options.candidates, list(exported.parts)[-1])

@@ -20,6 +20,7 @@ from pipeline.artifacts.memory import Meter
 from pipeline.errors import UsageError
 from pipeline.options import plain
 from pipeline.parity.options import ParityOptions
+from pipeline.records.variant import is_variant
 from pipeline.types import SILENT, Json, Progress
 
 RESULT = "parity/parity.json"
@@ -119,7 +120,7 @@ def _parents(folder: Folder) -> dict[str, Artifact]:
         FolderError: there is no export here.
     """
     export = folder.require("export", NO_EXPORT)
-    wanted = [name for name in folder.stages() if name.startswith(("optimize.", "build-engine."))]
+    wanted = [name for name in folder.stages() if is_variant(name)]
     return {"export": export} | {
         name: folder.require(name, f"run `{name.partition('.')[0]}` again") for name in wanted
     }

@@ -27,6 +27,7 @@ from pipeline.perf.own_optimizer import optimize_with_runtime
 from pipeline.perf.remote import RemoteWorker
 from pipeline.perf.result import latencies, load_average, machine_warnings, overall, ratios
 from pipeline.records.export import ExportRecord
+from pipeline.records.variant import is_variant, variant_record
 from pipeline.tensorrt_api import find_gpu
 from pipeline.types import Progress
 
@@ -38,7 +39,7 @@ def measure_folder(
 ) -> dict[str, Any]:
     """Return the result of measuring everything a folder holds."""
     exported = ExportRecord.of(artifacts["export"])
-    others = {name: made.facts for name, made in artifacts.items() if name != "export"}
+    others = {n: variant_record(made) for n, made in artifacts.items() if is_variant(n)}
     threads = options.threads or default_threads()
     made, left = folder_contenders(
         folder, exported.parts, others, options.against, threads, _torch_has_gpu()

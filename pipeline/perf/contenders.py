@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import psutil
 
 from pipeline.errors import UsageError
 from pipeline.perf.contender import Contender
+from pipeline.records.engine import EngineRecord
 from pipeline.records.export import ExportedPart
+from pipeline.records.optimize import OptimizeRecord
 from pipeline.stages.runners.labels import distinct_names
 from pipeline.stages.runners.open import ENGINE_SUFFIXES
 
@@ -27,7 +28,7 @@ def default_threads() -> int:
 def folder_contenders(
     folder: Path,
     exported: Mapping[str, ExportedPart],
-    others: Mapping[str, Mapping[str, Any]],
+    others: Mapping[str, OptimizeRecord | EngineRecord],
     against: Sequence[str],
     threads: int,
     torch_gpu: bool = False,
@@ -37,7 +38,7 @@ def folder_contenders(
     Args:
         folder: The artifact folder.
         exported: The export's parts.
-        others: Stage name -> facts of the optimize and build-engine artifacts.
+        others: The variants by the name of their stage.
         against: Names from `options.Against`.
         threads: Threads of every contender.
         torch_gpu: Whether PyTorch can run on a GPU here; then it is also measured there, in each
@@ -50,10 +51,10 @@ def folder_contenders(
         kind = {"eager": "eager", "compile": "compile", "openvino": "openvino"}.get(name, "ort")
         label = EXPORTED if name == "ort" else name
         made.append(Contender(label, kind, graphs, str(folder), threads=threads))  # type: ignore[arg-type]
-    for stage, facts in sorted(others.items(), key=lambda item: not item[0].startswith("opt")):
+    for stage, record in sorted(others.items(), key=lambda item: not item[0].startswith("opt")):
         verb, _, variant = stage.partition(".")
         target, _, precision = variant.rpartition("-")
-        files = {part: str(folder / about["file"]) for part, about in facts["parts"].items()}
+        files = {part: str(folder / about.file) for part, about in record.parts.items()}
         if verb == "build-engine":
             label = f"engine {variant}"
             made.append(

@@ -11,6 +11,7 @@ from pipeline.artifacts.memory import Meter
 from pipeline.errors import UsageError
 from pipeline.options import plain
 from pipeline.perf.options import PerfOptions
+from pipeline.records.variant import is_variant
 from pipeline.tensorrt_api import find_gpu
 from pipeline.toolchain import machine
 from pipeline.types import SILENT, Json, Progress
@@ -39,7 +40,7 @@ def measure_perf(options: PerfOptions, progress: Progress = SILENT) -> Artifact:
     folder = open_folder(first)
     parents = {"export": folder.require("export", NO_EXPORT)}
     for name in folder.stages():
-        if name.startswith(("optimize.", "build-engine.")):
+        if is_variant(name):
             parents[name] = folder.require(name, f"run `{name.partition('.')[0]}` again")
 
     def produce(context: StageContext) -> Mapping[str, Any]:

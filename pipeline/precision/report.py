@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass, field
 
-from pipeline.types import Json
+from pipeline.records.optimize import IslandRecord, TypingRecord
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class TypingReport:
     outputs: dict[str, str] = field(default_factory=dict)
     ranged: bool = False
 
-    def facts(self) -> dict[str, Json]:
+    def record(self) -> TypingRecord:
         """Return what belongs in a manifest; islands with equal reasons are counted together."""
         alike: Counter[tuple[tuple[str, ...], tuple[tuple[str, int], ...]]] = Counter()
         first: dict[object, str] = {}
@@ -59,23 +60,26 @@ class TypingReport:
             form = (island.reasons, tuple(sorted(island.operators.items())))
             alike[form] += 1
             first.setdefault(form, island.path)
-        return {
-            "precision": self.precision,
-            "low_nodes": self.low_nodes,
-            "high_nodes": self.high_nodes,
-            "casts": self.casts,
-            "casts_removed": self.casts_removed,
-            "ranged": self.ranged,
-            "masks": {name: list(pair) for name, pair in self.masks.items()},
-            "inputs": dict(self.inputs),
-            "outputs": dict(self.outputs),
-            "islands": [
-                {
-                    "count": count,
-                    "first": first[reasons, operators],
-                    "operators": dict(operators),
-                    "reasons": list(reasons),
-                }
+        return TypingRecord(
+            precision=self.precision,
+            low_nodes=self.low_nodes,
+            high_nodes=self.high_nodes,
+            casts=self.casts,
+            casts_removed=self.casts_removed,
+            ranged=self.ranged,
+            masks={
+                name: (old if math.isfinite(old) else None, new)
+                for name, (old, new) in self.masks.items()
+            },
+            inputs=self.inputs,
+            outputs=self.outputs,
+            islands=tuple(
+                IslandRecord(
+                    count=count,
+                    first=first[reasons, operators],
+                    operators=dict(operators),
+                    reasons=reasons,
+                )
                 for (reasons, operators), count in alike.most_common()
-            ],
-        }
+            ),
+        )

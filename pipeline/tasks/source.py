@@ -10,6 +10,7 @@ from pipeline.artifacts import Artifact, Folder, open_folder
 from pipeline.errors import FolderError, UsageError
 from pipeline.records.export import ExportRecord
 from pipeline.records.tensors import TensorSpec
+from pipeline.records.variant import variant_record
 from pipeline.stages.runners.base import Runner
 from pipeline.stages.runners.open import open_runner
 from pipeline.tasks.options import TextOptions
@@ -134,8 +135,8 @@ def _files(folder: Folder, exported: ExportRecord, runner: str) -> tuple[str, di
         fix = EXPORT_FIX
     for name in names:
         artifact: Artifact = folder.require(name, fix)
-        files = {part: folder.path / str(about["file"]) for part, about in
-                 artifact.facts["parts"].items()}  # fmt: skip
+        record = exported if name == "export" else variant_record(artifact)
+        files = {part: folder.path / about.file for part, about in record.parts.items()}
         if files.keys() >= exported.parts.keys():
             return name, files
     raise FolderError(f"nothing here runs on {runner}", where=str(folder.path), fix=fix)

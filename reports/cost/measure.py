@@ -42,7 +42,8 @@ from pipeline.stages.optimize.options import OptimizeOptions
 from pipeline.stages.optimize.stage import optimize_model
 def work():
     made = optimize_model(OptimizeOptions(source, target, proof=sys.argv[2]))
-    return {"nodes": made.facts["nodes"], "counts": made.facts["counts"]}
+    told = made.record.to_json()
+    return {"nodes": told["nodes"], "counts": told["counts"]}
 """
 THEIRS = {
     PEERS[0]: """

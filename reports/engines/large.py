@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import onnx_ir as ir
 
+from pipeline.records.engine import EngineRecord
 from pipeline.stages.build_engine.options import BuildEngineOptions
 from pipeline.stages.build_engine.stage import build_engines
 
@@ -111,13 +112,13 @@ def report(name: str, source: Path, weights_bytes: int, plan: Path, length: str 
         BuildEngineOptions(source, plan, compute_capabilities=TARGETS,
                            dims={"batch": (1, 1, 8), length: (1, 128, 512)})
     )  # fmt: skip
-    part = made.facts["parts"]["model"]
-    kernels = [a["dedicated"] for a in part["attention"]]
-    peak = part["build_peak_rss_bytes"]
+    part = EngineRecord.of(made).parts["model"]
+    kernels = [a.dedicated for a in part.attention]
+    peak = part.build_peak_rss_bytes
     print(json.dumps({
-        "model": name, "targets": ",".join(TARGETS), "version": part["version"],
-        "weights_bytes": weights_bytes, "plan_bytes": part["plan_bytes"],
-        "seconds": round(part["build_seconds"], 1), "peak_rss_bytes": peak,
+        "model": name, "targets": ",".join(TARGETS), "version": part.version,
+        "weights_bytes": weights_bytes, "plan_bytes": part.plan_bytes,
+        "seconds": round(part.build_seconds, 1), "peak_rss_bytes": peak,
         "peak_over_weights": round(peak / weights_bytes, 2),
         "attention": len(kernels), "dedicated": sum(k is True for k in kernels),
     }))  # fmt: skip

@@ -25,6 +25,8 @@ from pipeline.inputs import InputMaker
 from pipeline.judge.interpreter import Judge
 from pipeline.parity.budget import ULP, budget_for, pool
 from pipeline.precision import type_model
+from pipeline.records.engine import EngineRecord
+from pipeline.records.record import as_json
 from pipeline.stages.build_engine.graph import read_graph
 from pipeline.stages.build_engine.options import BuildEngineOptions
 from pipeline.stages.build_engine.stage import build_engines
@@ -96,17 +98,17 @@ def build(path: Path, name: str, form: str, precision: str) -> dict:
             )
         except PipelineError as err:
             return row | {"builds": False, "error": f"{err.what} [{err.where}]", "at": "build"}
-        part = made.facts["parts"]["model"]
-    answers = [a["dedicated"] for a in part["attention"]]
+        part = EngineRecord.of(made).parts["model"]
+    answers = [a.dedicated for a in part.attention]
     return row | {
         "builds": True,
         "error": "",
         "dedicated": sum(a is True for a in answers),
-        "reasons": sorted({a["reason"] for a in part["attention"] if a["reason"]}),
-        "seconds": round(part["build_seconds"], 2),
-        "plan_bytes": part["plan_bytes"],
-        "peak_rss_bytes": part["build_peak_rss_bytes"],
-        "version": part["version"],
+        "reasons": sorted({a.reason for a in part.attention if a.reason}),
+        "seconds": round(part.build_seconds, 2),
+        "plan_bytes": part.plan_bytes,
+        "peak_rss_bytes": part.build_peak_rss_bytes,
+        "version": part.version,
     }
 
 
@@ -114,15 +116,17 @@ def prepare(path: Path, graph: Path, form: str, precision: str) -> dict:
     """Write the graph to build; return what typing and fusing did."""
     start = time.perf_counter()
     if form == "optimized":
-        facts = optimize_model(
+        record = optimize_model(
             OptimizeOptions(path, graph, target="tensorrt", precision=precision)
-        ).facts
-        refusals = [s["refusal"]["reason"] for s in facts["sites"]
-                    if s["construct"] == "attention" and "refusal" in s]  # fmt: skip
-        found = {"counts": facts["counts"], "typing": facts["typing"], "refusals": refusals}
+        ).record
+        refusals = [s.refusal.reason for s in record.sites
+                    if s.construct == "attention" and s.refusal is not None]  # fmt: skip
+        told = record.to_json()
+        found = {"counts": told["counts"], "typing": told["typing"], "refusals": refusals}
     else:
         model = load_model(path)
-        found = {"typing": type_model(model, precision).facts() if precision != "fp32" else {}}
+        typing = as_json(type_model(model, precision).record()) if precision != "fp32" else {}
+        found = {"typing": typing}
         save_model(model, graph)
     return found | {"graph_seconds": round(time.perf_counter() - start, 2)}
 

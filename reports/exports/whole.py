@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.records.export import ExportRecord
+from pipeline.records.optimize import OptimizedPart, OptimizeRecord
 from reports.exports.render import COLUMNS, WHOLE, known, write
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -24,6 +25,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 REAL = ("minilm", "stories15m", "smollm2")
 TARGETS = ("ort-cpu", "tensorrt")
 NEW_TOKENS = 32
+
+Graphs = Mapping[str, Mapping[str, str]]
+"""Variant -> part -> its file."""
 
 
 def location(name: str) -> str:
@@ -51,25 +55,30 @@ def measure(model: str, folder: Path) -> dict[str, str]:
         compare_parity(ParityOptions(folder, sentences=0))
     except PipelineError as err:
         return dict.fromkeys(COLUMNS, "–") | {"exports": f"no: {err.what.splitlines()[0]}"}
-    graphs = {"exported": exported.facts["parts"]} | {t: a.facts["parts"] for t, a in made.items()}
+    record = ExportRecord.of(exported)
+    fused_parts = {target: OptimizeRecord.of(artifact).parts for target, artifact in made.items()}
+    graphs = {
+        name: {part: about.file for part, about in parts.items()}
+        for name, parts in {"exported": record.parts, **fused_parts}.items()
+    }
     return {
         "exports": "yes",
         "sizes": sizes(folder, graphs),
         **judged(json.loads((folder / "parity/parity.json").read_text()), len(graphs)),
-        "tokens": tokens(folder, ExportRecord.of(exported), graphs),
-        **{target: fused(artifact.facts["parts"]) for target, artifact in made.items()},
+        "tokens": tokens(folder, record, graphs),
+        **{target: fused(parts) for target, parts in fused_parts.items()},
     }
 
 
-def sizes(folder: Path, graphs: Mapping[str, Mapping[str, Any]]) -> str:
+def sizes(folder: Path, graphs: Graphs) -> str:
     """Return the named sizes of the graphs' inputs, read off the files."""
     import onnx
 
     found: dict[str, set[str]] = {}
     for name, parts in graphs.items():
         found[name] = set()
-        for part in parts.values():
-            graph = onnx.load(folder / part["file"], load_external_data=False).graph
+        for file in parts.values():
+            graph = onnx.load(folder / file, load_external_data=False).graph
             dims = (d for value in graph.input for d in value.type.tensor_type.shape.dim)
             found[name] |= {d.dim_param for d in dims if d.dim_param}
     lost = {name: found["exported"] - kept for name, kept in found.items()}
@@ -93,7 +102,7 @@ def judged(parity: Mapping[str, Any], variants: int) -> dict[str, str]:
     }
 
 
-def tokens(folder: Path, exported: ExportRecord, graphs: Mapping[str, Any]) -> str:
+def tokens(folder: Path, exported: ExportRecord, graphs: Graphs) -> str:
     """Return whether every graph chooses the tokens PyTorch chooses, for a model that generates."""
     import numpy as np
 
@@ -118,19 +127,19 @@ def tokens(folder: Path, exported: ExportRecord, graphs: Mapping[str, Any]) -> s
     off = []
     for name, about in graphs.items():
         with ExitStack() as stack:
-            files = {n: folder / a["file"] for n, a in about.items()}
+            files = {n: folder / file for n, file in about.items()}
             opened = {n: stack.enter_context(open_runner(f, threads=1)) for n, f in files.items()}
             off += [name] if generate(opened) != wanted else []
     return f"no: {', '.join(off)}" if off else f"yes, 2 × {NEW_TOKENS}"
 
 
-def fused(parts: Mapping[str, Any]) -> str:
+def fused(parts: Mapping[str, OptimizedPart]) -> str:
     """Return how many attentions and norms were fused, or which kind was not."""
     words = []
     for kind in ("attention", "norm"):
-        rows = [part["counts"].get(kind, {}) for part in parts.values()]
+        rows = [part.count(kind) for part in parts.values()]
         done, plain, refused = (
-            sum(row.get(k, 0) for row in rows) for k in ("fused", "plain", "refused")
+            sum(getattr(row, k) for row in rows) for k in ("fused", "plain", "refused")
         )
         words.append(f"{done} {kind}{'' if done == 1 else 's'}")
         words[-1] += f" ({plain} plain, {refused} refused)" if plain or refused else ""

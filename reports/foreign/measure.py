@@ -42,7 +42,7 @@ def optimized(source: Path, out: Path, target: str) -> dict:
 
     started = time.perf_counter()
     made = optimize_model(OptimizeOptions(source, out, target=target))
-    return {"seconds": round(time.perf_counter() - started, 2), **made.facts}
+    return {"seconds": round(time.perf_counter() - started, 2), **made.record.to_json()}
 
 
 def left(facts: dict) -> dict[str, int]:

@@ -47,13 +47,12 @@ def optimize_and_score(folder: Path, target: str, out: Path, score) -> dict:
     seconds = time.perf_counter() - started
     result = {"seconds": round(seconds, 2), **score.score(str(out), str(folder))}
     result["left"] = [
-        {"construct": s["construct"], "state": s["state"], "reason": s["refusal"]["reason"]}
-        for s in made.facts["sites"]
-        if s["construct"] in ("attention", "norm") and s["state"] != "fused"
+        {"construct": s.construct, "state": s.state, "reason": s.refusal.reason}
+        for s in made.record.sites
+        if s.construct in ("attention", "norm") and s.state != "fused"
     ]
-    proofs = [s["proof"] for s in made.facts["sites"] if "proof" in s]
-    result["proven"] = len(proofs)
-    result["fused_sites"] = sum(s["state"] == "fused" for s in made.facts["sites"])
+    result["proven"] = sum(s.proof is not None for s in made.record.sites)
+    result["fused_sites"] = sum(s.state == "fused" for s in made.record.sites)
     if target == "tensorrt":
         result["parser"] = parser_complaint(out)
     return result

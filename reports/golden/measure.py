@@ -129,7 +129,7 @@ def zoo(folder: Path, only: str) -> Iterator[Entries]:
 
                 def work(wanted: Any = wanted) -> dict[str, Any]:
                     made = optimize_model(wanted)
-                    return described(made.file, made.facts)
+                    return described(made.file, made.record.to_json())
 
                 entry = attempt(work, Path(temporary))
                 entries[f"{path.parent.name} {target}"] = _entry(entry)

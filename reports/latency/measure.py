@@ -27,6 +27,7 @@ from pipeline.perf.jobs import part_jobs
 from pipeline.perf.options import PerfOptions
 from pipeline.perf.own_optimizer import optimize_with_runtime
 from pipeline.records.export import ExportRecord
+from pipeline.records.variant import variant_record
 from reports import common
 from reports.latency.floor import products_alone
 
@@ -83,7 +84,7 @@ def contenders_of(folder: Path, temp: Path) -> tuple[list[Contender], dict[str, 
     """Return everyone who takes part, and who could not be made with the reason."""
     opened, threads = open_folder(folder), default_threads()
     exported = ExportRecord.of(opened.require("export", ""))
-    others = {name: opened.require(name, "").facts for name in opened.stages()
+    others = {name: variant_record(opened.require(name, "")) for name in opened.stages()
               if name == f"optimize.{OURS}"}  # fmt: skip
     made, left = folder_contenders(
         folder, exported.parts, others, ("eager", "compile", "ort"), threads

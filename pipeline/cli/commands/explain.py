@@ -29,4 +29,4 @@ def command(model: Path, as_json: bool, verbose: int, **values: Any) -> None:
 
     with Console(as_json=as_json, verbose=verbose) as console:
         found = explain_model(ExplainOptions(model=model, **values), console)
-        console.result(explain_lines(found), found)
+        console.result(explain_lines(found), found.to_json())

@@ -13,6 +13,7 @@ from pipeline.cli.fusion import count_lines, lowering_lines
 from pipeline.cli.options import Flag, common, options_of, with_options
 from pipeline.cli.summary import artifact_data, artifact_lines
 from pipeline.cli.values import Gate
+from pipeline.records.optimize import OptimizeRecord
 
 FLAGS = {
     "output": Flag(("-o", "--output")),
@@ -42,12 +43,15 @@ def command(
             from pipeline.api import list_lowerings  # loads the graph libraries
 
             found = list_lowerings(values["target"])
-            return console.result(lowering_lines(found), {"lowerings": found})
+            return console.result(
+                lowering_lines(found), {"lowerings": [vars(lowering) for lowering in found]}
+            )
         if model is None:
             raise UsageError("MODEL is missing", fix="name an ONNX file or an artifact folder")
         made = optimize_model(OptimizeOptions(model=model, **values), console)
         if isinstance(made, OptimizedFile):
-            lines = [f"optimize: wrote {made.file}", *count_lines({"model": made.facts})]
-            return console.result(lines, {"file": str(made.file), "facts": dict(made.facts)})
-        lines = artifact_lines(made) + count_lines(made.facts["parts"])
+            lines = [f"optimize: wrote {made.file}", *count_lines({"model": made.record})]
+            data = {"file": str(made.file), "facts": made.record.to_json()}
+            return console.result(lines, data)
+        lines = artifact_lines(made) + count_lines(OptimizeRecord.of(made).parts)
         return console.result(lines, artifact_data(made))

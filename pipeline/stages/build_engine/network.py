@@ -7,7 +7,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from pipeline.stages.build_engine.request import AttentionRow, ParserRow, TensorRow
+from pipeline.records.engine import AttentionRow
+from pipeline.records.tensors import TensorSpec
+from pipeline.stages.build_engine.request import ParserRow
 
 
 def create_network(trt: ModuleType, builder: Any) -> Any:
@@ -50,10 +52,10 @@ def parse(
     return network, parser, [] if good else rows
 
 
-def tensors(count: int, get: Callable[[int], Any]) -> list[TensorRow]:
+def tensors(count: int, get: Callable[[int], Any]) -> list[TensorSpec]:
     """Return the rows of the network's inputs or outputs."""
     found = [get(i) for i in range(count)]
-    return [TensorRow(t.name, dtype_name(t.dtype), shape_of(t)) for t in found]
+    return [TensorSpec(t.name, dtype_name(t.dtype), shape_of(t)) for t in found]
 
 
 def attentions(trt: ModuleType, network: Any) -> list[tuple[Any, AttentionRow]]:
@@ -78,6 +80,8 @@ def _describe(trt: ModuleType, layer: Any) -> AttentionRow:
         key=shape_of(key),
         mask=f"{dtype_name(mask.dtype)} {list(shape_of(mask))}" if mask is not None else "",
         causal=is_causal(trt, attention),
+        dedicated=None,
+        reason="",
     )
 
 

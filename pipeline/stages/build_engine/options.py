@@ -9,8 +9,9 @@ from typing import Literal
 
 from pipeline.errors import UsageError
 from pipeline.options import settle
+from pipeline.records.engine import Shape
 from pipeline.records.tensors import SizeRange
-from pipeline.stages.build_engine.shapes import Shape, check_shape, dim_range
+from pipeline.stages.build_engine.shapes import check_shape, dim_range
 from pipeline.stages.build_engine.targets import ordered_targets
 from pipeline.types import Precision
 

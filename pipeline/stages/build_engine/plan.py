@@ -6,15 +6,17 @@ import hashlib
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.errors import BadModelError, ClaimError
+from pipeline.records.engine import AttentionRow, EnginePart
+from pipeline.records.tensors import TensorSpec
 from pipeline.stages.build_engine.diagnose import diagnose
 from pipeline.stages.build_engine.eta import Build, estimate, history_path, load_history, remember
-from pipeline.stages.build_engine.request import AttentionRow, PlanRequest, TensorRow
-from pipeline.stages.build_engine.supervise import Outcome, run_child
-from pipeline.types import Json, Progress
+from pipeline.stages.build_engine.request import PlanRequest
+from pipeline.stages.build_engine.supervise import ChildOutcome, run_child
+from pipeline.types import Progress
 
 _FIGURES = {
     "activation_bytes": re.compile(r"Total Activation Memory: (\d+)"),
@@ -29,8 +31,8 @@ class PlanReport:
 
     request: PlanRequest
     version: str
-    inputs: tuple[TensorRow, ...]
-    outputs: tuple[TensorRow, ...]
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
     attention: tuple[AttentionRow, ...]
     layers: int
     plan_bytes: int
@@ -40,28 +42,26 @@ class PlanReport:
     memory: Mapping[str, int]
     log: tuple[str, ...]
 
-    def facts(self) -> dict[str, Json]:
-        """Return the part that belongs in a manifest."""
-        return {
-            "flavour": self.request.flavour,
-            "version": self.version,
-            "targets": list(self.request.targets),
-            "tf32": self.request.tf32,
-            "decomposable": self.request.decomposable,
-            "profiles": [
-                {n: [list(s.min), list(s.opt), list(s.max)] for n, s in p.items()}
-                for p in self.request.profiles
-            ],
-            "inputs": [_tensor(t) for t in self.inputs],
-            "outputs": [_tensor(t) for t in self.outputs],
-            "attention": [_attention(a) for a in self.attention],
-            "layers": self.layers,
-            "plan_bytes": self.plan_bytes,
-            "plan_sha256": self.plan_sha256,
-            "build_seconds": round(self.seconds, 3),
-            "build_peak_rss_bytes": self.peak_rss_bytes,
+    def record(self, file: str) -> EnginePart:
+        """Return what belongs in a manifest of a plan that lies there."""
+        return EnginePart(
+            file=file,
+            flavour=self.request.flavour,
+            version=self.version,
+            targets=self.request.targets,
+            tf32=self.request.tf32,
+            decomposable=self.request.decomposable,
+            profiles=self.request.profiles,
+            inputs=self.inputs,
+            outputs=self.outputs,
+            attention=self.attention,
+            layers=self.layers,
+            plan_bytes=self.plan_bytes,
+            plan_sha256=self.plan_sha256,
+            build_seconds=round(self.seconds, 3),
+            build_peak_rss_bytes=self.peak_rss_bytes,
             **self.memory,
-        }
+        )
 
 
 def build_plan(
@@ -143,7 +143,7 @@ def _probe(request: PlanRequest, progress: Progress, timeout_s: float) -> dict[s
     return {row.name: row for row in rows}
 
 
-def _error(outcome: Outcome, request: PlanRequest, paths: Mapping[str, str]) -> Exception:
+def _error(outcome: ChildOutcome, request: PlanRequest, paths: Mapping[str, str]) -> Exception:
     found = diagnose(outcome.heard, outcome.exit_code, outcome.stderr)
     node = found.node.partition(" (")[0]
     return found.error(str(request.onnx), paths.get(node, ""))
@@ -151,7 +151,7 @@ def _error(outcome: Outcome, request: PlanRequest, paths: Mapping[str, str]) -> 
 
 def _report(
     request: PlanRequest,
-    outcome: Outcome,
+    outcome: ChildOutcome,
     answers: Mapping[str, AttentionRow],
     written: int,
     digest: str,
@@ -199,11 +199,3 @@ def graph_bytes(path: Path) -> int:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _tensor(row: TensorRow) -> dict[str, Json]:
-    return {"name": row.name, "dtype": row.dtype, "shape": list(row.shape)}
-
-
-def _attention(row: AttentionRow) -> dict[str, Json]:
-    return {**asdict(row), "query": list(row.query), "key": list(row.key)}

@@ -6,15 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 from pipeline.errors import UsageError
+from pipeline.records.engine import Shape, ShapeRange
 from pipeline.records.tensors import SizeRange
-from pipeline.stages.build_engine.shapes import (
-    InputSpec,
-    Profile,
-    Shape,
-    ShapeRange,
-    evaluate,
-    names_in,
-)
+from pipeline.stages.build_engine.shapes import InputSpec, Profile, evaluate, names_in
 
 Shapes: TypeAlias = Mapping[str, Shape]
 

@@ -7,7 +7,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from pipeline.stages.build_engine.shapes import Profile, ShapeRange
+from pipeline.records.engine import AttentionRow, ShapeRange
+from pipeline.records.tensors import TensorSpec
+from pipeline.stages.build_engine.shapes import Profile
 from pipeline.tensorrt_api import Flavour
 
 Task = Literal["build", "probe"]
@@ -60,8 +62,7 @@ class PlanRequest:
         raw["timing_cache"] = Path(raw["timing_cache"]) if raw["timing_cache"] else None
         raw["targets"] = tuple(raw["targets"])
         raw["profiles"] = tuple(
-            {n: ShapeRange(*(tuple(s[e]) for e in ("min", "opt", "max"))) for n, s in p.items()}
-            for p in raw["profiles"]
+            {n: ShapeRange(*map(tuple, s)) for n, s in p.items()} for p in raw["profiles"]
         )
         return PlanRequest(**raw)
 
@@ -76,48 +77,14 @@ class ParserRow:
     operator: str
 
 
-@dataclass(frozen=True)
-class TensorRow:
-    """One input or output of the network as TensorRT understood it; -1 is a dynamic dim."""
-
-    name: str
-    dtype: str
-    shape: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class AttentionRow:
-    """One attention of the network.
-
-    Attributes:
-        name: The layer's name, which the parser takes from the ONNX node.
-        dtype: Of the queries.
-        query: Shape [batch, heads, length, head size], -1 where dynamic.
-        key: Shape of the keys.
-        mask: Shape and dtype in words, empty without one.
-        causal: Whether the operator itself masks the future.
-        dedicated: Whether a dedicated kernel exists; None when that was not asked.
-        reason: Why not, or what hindered the check.
-    """
-
-    name: str
-    dtype: str
-    query: tuple[int, ...]
-    key: tuple[int, ...]
-    mask: str
-    causal: bool
-    dedicated: bool | None = None
-    reason: str = ""
-
-
 @dataclass
 class Heard:
     """Everything a child reported, in the order it said it."""
 
     log: list[tuple[str, str]] = field(default_factory=list)
     parser: list[ParserRow] = field(default_factory=list)
-    inputs: list[TensorRow] = field(default_factory=list)
-    outputs: list[TensorRow] = field(default_factory=list)
+    inputs: list[TensorSpec] = field(default_factory=list)
+    outputs: list[TensorSpec] = field(default_factory=list)
     attention: list[AttentionRow] = field(default_factory=list)
     layers: int = 0
     version: str = ""

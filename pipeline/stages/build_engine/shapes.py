@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from pipeline.errors import UsageError
+from pipeline.records.engine import Shape, ShapeRange
 from pipeline.records.tensors import SizeRange
-
-Shape: TypeAlias = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -25,15 +24,6 @@ class InputSpec:
     def dynamic(self) -> bool:
         """Whether any dim depends on the run."""
         return any(isinstance(d, str) for d in self.dims)
-
-
-@dataclass(frozen=True)
-class ShapeRange:
-    """The smallest, the favoured and the largest shape of one input."""
-
-    min: Shape
-    opt: Shape
-    max: Shape
 
 
 Profile: TypeAlias = dict[str, ShapeRange]

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from pipeline.artifacts import Artifact, Folder, open_folder
 from pipeline.errors import FolderError, UsageError
 from pipeline.records.export import ExportedPart, ExportRecord
-from pipeline.records.record import read
+from pipeline.records.optimize import OptimizedPart, OptimizeRecord
 from pipeline.records.tensors import SizeRange
 from pipeline.types import Precision
 
@@ -81,13 +80,11 @@ def _from_folder(folder: Folder, precision: Precision | None) -> EngineSource:
     exported = folder.stage("export")
     known = ExportRecord.of(exported).parts if exported else {}
     parts = tuple(
-        GraphToBuild(name, folder.path / facts["file"], _ranges(facts, known.get(name)))
-        for name, facts in artifact.facts["parts"].items()
+        GraphToBuild(name, folder.path / part.file, _ranges(part, known.get(name)))
+        for name, part in OptimizeRecord.of(artifact).parts.items()
     )
     return EngineSource(wanted[0], parts, artifact)
 
 
-def _ranges(facts: Mapping[str, Any], known: ExportedPart | None) -> Mapping[str, SizeRange]:
-    if facts.get("dims"):
-        return read(dict[str, SizeRange], facts["dims"])
-    return known.dims if known is not None else {}
+def _ranges(part: OptimizedPart, known: ExportedPart | None) -> Mapping[str, SizeRange]:
+    return part.dims or (known.dims if known is not None else {})

@@ -6,7 +6,7 @@ import hashlib
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pipeline import tensorrt_api
 from pipeline.artifacts import Artifact, FileRecord, StageContext, open_folder, run_stage
@@ -21,6 +21,7 @@ from pipeline.errors import (
 )
 from pipeline.onnx_bytes import data_files
 from pipeline.options import plain
+from pipeline.records.engine import EnginePart, EngineRecord
 from pipeline.records.tensors import SizeRange
 from pipeline.stages.build_engine.lengths import ranges_from_lengths, read_lengths
 from pipeline.stages.build_engine.options import BuildEngineOptions
@@ -62,19 +63,19 @@ def build_engines(options: BuildEngineOptions, progress: Progress = SILENT) -> A
     variant = source.variant or f"tensorrt-{_precision_of(source.parts[0].file)}"
     parents = {"graph": source.parent} if source.parent else {}
 
-    def produce(context: StageContext) -> Mapping[str, Any]:
-        reports: dict[str, Json] = {}
+    def produce(context: StageContext) -> EngineRecord:
+        made: dict[str, EnginePart] = {}
         for part in source.parts:
             name = f"engine/{part.name}.{variant}.{tag(targets)}.plan"
             report = _build(options, part, context.path(name), flavour, targets, progress)
             for line in report.log:
                 context.log(f"{part.name}: {line}")
-            reports[part.name] = {"file": name, **report.facts()}
-        return {"variant": variant, "targets": list(targets), "parts": reports}
+            made[part.name] = report.record(name)
+        return EngineRecord(variant=variant, targets=targets, parts=made)
 
     folder = open_folder(options.output, create=True)
     recipe = _recipe(options, source, flavour, targets)
-    return run_stage(folder, f"build-engine.{variant}", recipe, parents, produce)
+    return run_stage(folder, f"build-engine.{variant}", recipe, parents, produce, EngineRecord)
 
 
 def _one_file(
@@ -92,17 +93,14 @@ def _one_file(
     part = source.parts[0]
     report = _build(options, part, options.output, flavour, targets, progress)
     record = FileRecord(options.output.name, report.plan_sha256, report.plan_bytes)
-    facts = {
-        "targets": list(targets),
-        "parts": {part.name: {"file": record.path, **report.facts()}},
-    }
+    told = EngineRecord(targets=targets, parts={part.name: report.record(record.path)})
     return Artifact(
         folder=options.output.parent,
         stage="build-engine",
         key="",
         digest=report.plan_sha256,
         files=(record,),
-        facts=facts,
+        facts=told.to_json(),
         seconds=report.seconds,
         peak_rss_bytes=report.peak_rss_bytes,
         log=report.log,

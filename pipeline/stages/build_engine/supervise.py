@@ -21,14 +21,11 @@ from pathlib import Path
 from typing import IO, Any
 
 from pipeline.errors import BuildError
+from pipeline.records.engine import AttentionRow
+from pipeline.records.record import read
+from pipeline.records.tensors import TensorSpec
 from pipeline.stages.build_engine.eta import Estimate
-from pipeline.stages.build_engine.request import (
-    AttentionRow,
-    Heard,
-    ParserRow,
-    PlanRequest,
-    TensorRow,
-)
+from pipeline.stages.build_engine.request import Heard, ParserRow, PlanRequest
 from pipeline.types import Progress
 
 _GRACE_S = 5.0
@@ -37,7 +34,7 @@ _STDERR_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ChildOutcome:
     """How a child ended."""
 
     heard: Heard
@@ -53,7 +50,7 @@ class Outcome:
 
 def run_child(
     request: PlanRequest, progress: Progress, timeout_s: float, estimate: Estimate | None = None
-) -> Outcome:
+) -> ChildOutcome:
     """Return what the child did; its crash is an outcome, its timeout an error.
 
     Raises:
@@ -69,7 +66,7 @@ def run_child(
             _listen(process, channel, heard, progress, started, timeout_s, estimate, request)
             exit_code = process.wait()
         text = stderr_path.read_bytes()[-_STDERR_BYTES:].decode(errors="replace")
-    return Outcome(heard, exit_code, text, time.monotonic() - started)
+    return ChildOutcome(heard, exit_code, text, time.monotonic() - started)
 
 
 @contextmanager
@@ -170,12 +167,12 @@ def hear(heard: Heard, event: dict[str, Any]) -> str:
     elif kind == "parser":
         heard.parser.append(ParserRow(**event))
     elif kind == "network":
-        heard.inputs = [_tensor(t) for t in event["inputs"]]
-        heard.outputs = [_tensor(t) for t in event["outputs"]]
-        heard.attention = [_attention(a) for a in event["attention"]]
+        heard.inputs = read(list[TensorSpec], event["inputs"])
+        heard.outputs = read(list[TensorSpec], event["outputs"])
+        heard.attention = read(list[AttentionRow], event["attention"])
         heard.layers = event["layers"]
     elif kind == "attention":
-        row = _attention(event)
+        row = read(AttentionRow, event)
         heard.attention = [row if a.name == row.name else a for a in heard.attention]
     elif kind == "failed":
         heard.failed_at, heard.failure = event["at"], event["why"]
@@ -184,11 +181,3 @@ def hear(heard: Heard, event: dict[str, Any]) -> str:
     elif kind == "end":
         heard.done, heard.peak_rss_bytes = event["done"], event["peak_rss_bytes"]
     return ""
-
-
-def _tensor(raw: dict[str, Any]) -> TensorRow:
-    return TensorRow(raw["name"], raw["dtype"], tuple(raw["shape"]))
-
-
-def _attention(raw: dict[str, Any]) -> AttentionRow:
-    return AttentionRow(**{**raw, "query": tuple(raw["query"]), "key": tuple(raw["key"])})

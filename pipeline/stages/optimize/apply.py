@@ -70,4 +70,4 @@ def apply_options(
 
     feeds = [load_inputs(inputs) if isinstance(inputs, Path) else inputs] if inputs else []
     typing = type_model(model, options.precision, feeds, progress=progress)
-    return replace(fused, typing=typing.facts())
+    return replace(fused, typing=typing)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import onnx_ir as ir
 
@@ -25,6 +24,8 @@ from pipeline.graph.rewriting.edit import (
     sort,
 )
 from pipeline.ort.settings import SessionSettings
+from pipeline.precision.report import TypingReport
+from pipeline.records.optimize import SiteCounts
 from pipeline.stages.optimize.proof import Prover
 from pipeline.stages.optimize.rewrite import Outcome, Rewriter, graphs_of
 from pipeline.types import SILENT, Progress
@@ -40,7 +41,7 @@ class Fused:
         nodes_before, nodes_after: Counts of nodes, constants left out.
         layers: Module path and form of every transformer layer recognised as a unit.
         session: Settings of ONNX Runtime that belong to the graph.
-        typing: What `--precision` did: islands, Casts, masks; empty when it was not asked for.
+        typing: What `--precision` did; None when it was not asked for.
     """
 
     facts: Facts
@@ -49,16 +50,18 @@ class Fused:
     nodes_after: int
     layers: tuple[tuple[str, str], ...] = ()
     session: SessionSettings = field(default_factory=SessionSettings)
-    typing: dict[str, Any] = field(default_factory=dict)
+    typing: TypingReport | None = None
 
     @property
-    def counts(self) -> dict[str, dict[str, int]]:
+    def counts(self) -> dict[str, SiteCounts]:
         """Per construct: how many were fused, left plain on purpose, refused."""
-        found: dict[str, dict[str, int]] = {}
-        for (kind, state), number in Counter((o.construct, o.state) for o in self.outcomes).items():
-            row = found.setdefault(kind, {"fused": 0, "plain": 0, "refused": 0})
-            row[state] = number
-        return found
+        found: dict[str, Counter[str]] = {}
+        for outcome in self.outcomes:
+            found.setdefault(outcome.construct, Counter())[outcome.state] += 1
+        return {
+            kind: SiteCounts(fused=n["fused"], plain=n["plain"], refused=n["refused"])
+            for kind, n in found.items()
+        }
 
 
 def optimize_graph(

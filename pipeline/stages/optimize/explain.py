@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from pipeline.artifacts import open_folder
 from pipeline.fusion.plan import lowerings_for, plan_for
 from pipeline.records.export import ExportRecord
+from pipeline.records.optimize import ExplainRecord, LoweringRecord
 from pipeline.stages.optimize.engine import optimize_file
 from pipeline.stages.optimize.options import ExplainOptions
 from pipeline.stages.optimize.proof import proving
-from pipeline.stages.optimize.records import part_facts
+from pipeline.stages.optimize.records import graph_record
 from pipeline.types import SILENT, Progress
 
 
-def explain_model(options: ExplainOptions, progress: Progress = SILENT) -> dict[str, Any]:
+def explain_model(options: ExplainOptions, progress: Progress = SILENT) -> ExplainRecord:
     """Return, per graph, every candidate with its proof or its refusal; nothing is written.
 
     Raises:
@@ -26,8 +26,8 @@ def explain_model(options: ExplainOptions, progress: Progress = SILENT) -> dict[
     for name, path in graphs_behind(options.model).items():
         progress.step(f"{name}: reading")
         with proving(options.proof, options.inputs) as prover:
-            parts[name] = part_facts(optimize_file(path, plan, prover, progress)[1])
-    return {"target": options.target, "parts": parts}
+            parts[name] = graph_record(optimize_file(path, plan, prover, progress)[1])
+    return ExplainRecord(target=options.target, parts=parts)
 
 
 def graphs_behind(path: Path) -> dict[str, Path]:
@@ -39,10 +39,10 @@ def graphs_behind(path: Path) -> dict[str, Path]:
     return {name: exported.path(part.file) for name, part in parts.items()}
 
 
-def list_lowerings(target: str) -> list[dict[str, str]]:
+def list_lowerings(target: str) -> list[LoweringRecord]:
     """Return name, construct, source and exactness of every lowering for a target."""
     return [
-        {"name": x.name, "construct": kind, "source": x.source, "exact": x.exact}
+        LoweringRecord(name=x.name, construct=kind, source=x.source, exact=x.exact)
         for kind, found in lowerings_for(target, fuse_all=True).items()
         for x in found
     ]

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -64,10 +64,6 @@ class Certificate:
     loads: bool = True
     inputs: tuple[str, ...] = ()
     lacking: str = ""
-
-    def json(self) -> dict[str, object]:
-        """Return the certificate for the manifest, where all have loaded what they are about."""
-        return {name: value for name, value in asdict(self).items() if name != "loads"}
 
 
 @contextmanager

@@ -1,43 +1,69 @@
-"""What the optimize stage says about its result: sites, counts and gates as plain data."""
+"""What the optimize stage says about its result: sites, counts and gates as records."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import onnx_ir as ir
 
 from pipeline.errors import ClaimError
+from pipeline.fusion.refusal import Refusal
+from pipeline.records.optimize import (
+    GateRecord,
+    GraphRecord,
+    LayerRecord,
+    NodeCounts,
+    ProofRecord,
+    RefusalRecord,
+    SessionRecord,
+    SiteRecord,
+)
+from pipeline.records.record import read
 from pipeline.stages.optimize.advice import remedy
 from pipeline.stages.optimize.engine import Fused
 from pipeline.stages.optimize.options import Gate
+from pipeline.stages.optimize.proof import Certificate
 from pipeline.stages.optimize.rewrite import Outcome
 
 
-def site_record(outcome: Outcome) -> dict[str, Any]:
+def site_record(outcome: Outcome) -> SiteRecord:
     """Return one candidate for the manifest."""
-    record: dict[str, Any] = {
-        "construct": outcome.construct,
-        "path": outcome.path,
-        "anchor": outcome.anchor,
-        "state": outcome.state,
-        "form": outcome.form,
-        "lowering": outcome.lowering,
-    }
-    if outcome.certificate is not None:
-        record["proof"] = outcome.certificate.json()
-    refusal = outcome.refusal
-    if refusal is not None:
-        record["refusal"] = {
-            "nearest": refusal.nearest,
-            "step": refusal.step.number,
-            "steps": refusal.step.total,
-            "asked": refusal.step.asks,
-            "reason": refusal.reason,
-            "node": _node(refusal.node),
-            "remedy": remedy(refusal),
-        }
-    return record
+    return SiteRecord(
+        construct=outcome.construct,
+        path=outcome.path,
+        anchor=outcome.anchor,
+        state=outcome.state,
+        form=outcome.form,
+        lowering=outcome.lowering,
+        proof=_proof(outcome.certificate) if outcome.certificate is not None else None,
+        refusal=_refusal(outcome.refusal) if outcome.refusal is not None else None,
+    )
+
+
+def _proof(certificate: Certificate) -> ProofRecord:
+    return ProofRecord(
+        digest=certificate.digest,
+        runs=certificate.runs,
+        error=certificate.error,
+        allowed=certificate.allowed,
+        engine=certificate.engine,
+        ok=certificate.ok,
+        reason=certificate.reason,
+        inputs=certificate.inputs,
+        lacking=certificate.lacking,
+    )
+
+
+def _refusal(refusal: Refusal) -> RefusalRecord:
+    return RefusalRecord(
+        nearest=refusal.nearest,
+        step=refusal.step.number,
+        steps=refusal.step.total,
+        asked=refusal.step.asks,
+        reason=refusal.reason,
+        node=_node(refusal.node),
+        remedy=remedy(refusal),
+    )
 
 
 def _node(node: ir.Node | None) -> str:
@@ -53,19 +79,19 @@ def _node(node: ir.Node | None) -> str:
     )
 
 
-def part_facts(fused: Fused) -> dict[str, Any]:
-    """Return what the manifest says about one optimized graph, its file left out."""
-    return {
-        "counts": fused.counts,
-        "nodes": {"before": fused.nodes_before, "after": fused.nodes_after},
-        "sites": [site_record(outcome) for outcome in fused.outcomes],
-        "layers": [{"path": path, "form": form} for path, form in fused.layers],
-        "session": fused.session.to_json(),
-        "typing": fused.typing,
-    }
+def graph_record(fused: Fused) -> GraphRecord:
+    """Return what the manifest says about one optimized graph, its place left out."""
+    return GraphRecord(
+        counts=fused.counts,
+        nodes=NodeCounts(before=fused.nodes_before, after=fused.nodes_after),
+        sites=tuple(site_record(outcome) for outcome in fused.outcomes),
+        layers=tuple(LayerRecord(path=path, form=form) for path, form in fused.layers),
+        session=read(SessionRecord, fused.session.to_json()),
+        typing=fused.typing.record() if fused.typing is not None else None,
+    )
 
 
-def check_gates(gates: Mapping[str, Gate], parts: Mapping[str, Fused]) -> list[dict[str, Any]]:
+def check_gates(gates: Mapping[str, Gate], parts: Mapping[str, Fused]) -> tuple[GateRecord, ...]:
     """Return each `--require` with what was found.
 
     Raises:
@@ -83,8 +109,8 @@ def check_gates(gates: Mapping[str, Gate], parts: Mapping[str, Fused]) -> list[d
                 where=_unfused(outcomes),
                 fix="`pipeline explain` says why each of them is not",
             )
-        records.append({"gate": gate, "found": found, "wanted": wanted})
-    return records
+        records.append(GateRecord(gate=gate, found=found, wanted=wanted))
+    return tuple(records)
 
 
 def _unfused(outcomes: Iterable[Outcome]) -> str:

@@ -17,6 +17,7 @@ from pipeline.graph.inference.facts import Facts
 from pipeline.graph.rewriting.emit import Emitter, Shared
 from pipeline.graph.rewriting.regions import RegionError, cut
 from pipeline.graph.rewriting.relayout import LayoutError
+from pipeline.records.optimize import SiteState
 from pipeline.stages.optimize.proof import Certificate, Prover
 from pipeline.types import SILENT, Progress
 
@@ -39,7 +40,7 @@ class Outcome:
     construct: str
     path: str
     anchor: str
-    state: str
+    state: SiteState
     form: str = ""
     lowering: str = ""
     certificate: Certificate | None = None
@@ -156,7 +157,7 @@ class Rewriter:
         return _failed(site, lowering, kind, f"the proof failed: {certificate.reason}")
 
     def _refuse(self, refusal: Refusal, site: Site | None = None) -> None:
-        state = "plain" if refusal.plain else "refused"
+        state: SiteState = "plain" if refusal.plain else "refused"
         form = site.form if site is not None else ""
         self.outcomes.append(
             Outcome(

@@ -6,13 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pipeline.artifacts import Artifact, StageContext, digest_file, open_folder, run_stage
 from pipeline.errors import UsageError
 from pipeline.ort.settings import SUFFIX, SessionSettings, settings_path, write_settings
 from pipeline.records.export import ExportedPart, ExportRecord
-from pipeline.records.record import as_json
+from pipeline.records.optimize import (
+    OptimizedFileRecord,
+    OptimizedPart,
+    OptimizeRecord,
+)
 from pipeline.stages.optimize.options import OptimizeOptions, refuse_without_kernels
 from pipeline.types import SILENT, Json, Progress
 
@@ -28,11 +32,11 @@ class OptimizedFile:
 
     Attributes:
         file: The file written.
-        facts: Counts, sites with proofs, and session settings.
+        record: What became of it: counts, sites with proofs, session settings.
     """
 
     file: Path
-    facts: Mapping[str, Any]
+    record: OptimizedFileRecord
 
 
 def optimize_model(
@@ -63,13 +67,13 @@ def optimize_model(
 
 def _file_to_file(options: OptimizeOptions, output: Path, progress: Progress) -> OptimizedFile:
     from pipeline.stages.optimize.apply import apply_to_file
-    from pipeline.stages.optimize.records import check_gates, part_facts
+    from pipeline.stages.optimize.records import check_gates, graph_record
 
     model, fused = apply_to_file(options.model, options, progress)
     gates = check_gates(options.require, {"model": fused})
     output.parent.mkdir(parents=True, exist_ok=True)
     write_graph(model, output, settings_path(output), fused.session)
-    return OptimizedFile(output, {**part_facts(fused), "gates": gates})
+    return OptimizedFile(output, OptimizedFileRecord(gates=gates, **vars(graph_record(fused))))
 
 
 def write_graph(model: ir.Model, path: Path, settings: Path, session: SessionSettings) -> None:
@@ -104,7 +108,9 @@ def _into_folder(options: OptimizeOptions, output: Path, progress: Progress) -> 
             raise UsageError(f"no such file or folder: {options.model}")
         recipe["model"] = folder.digest_of(options.model)
     produce = partial(_produce, options, parts, progress)
-    return run_stage(folder, f"optimize.{options.variant}", recipe, parents, produce)
+    return run_stage(
+        folder, f"optimize.{options.variant}", recipe, parents, produce, OptimizeRecord
+    )
 
 
 def _produce(
@@ -112,36 +118,31 @@ def _produce(
     parts: Mapping[str, tuple[Path, ExportedPart | None]],
     progress: Progress,
     context: StageContext,
-) -> dict[str, Any]:
-    """Write one graph per part, with its session settings; return the facts."""
+) -> OptimizeRecord:
+    """Write one graph per part, with its session settings; return what became of them."""
     # Imported with the work, so that a folder that is current is reused without any framework.
     from pipeline.stages.optimize.apply import apply_to_file
-    from pipeline.stages.optimize.records import check_gates, part_facts
+    from pipeline.stages.optimize.records import check_gates, graph_record
 
     done: dict[str, Fused] = {}
-    facts: dict[str, Any] = {}
+    made: dict[str, OptimizedPart] = {}
     for name, (path, known) in parts.items():
         progress.step(f"{name}: reading")
         model, fused = apply_to_file(path, options, progress)
         done[name] = fused
         file = f"onnx/{name}.{options.variant}.onnx"
         write_graph(model, context.path(file), context.path(file + SUFFIX), fused.session)
-        facts[name] = {"file": file, **_interface(known), **part_facts(fused)}
-    gates = check_gates(options.require, done)
-    return {
-        "target": options.target,
-        "precision": options.precision or "fp32",
-        "parts": facts,
-        "gates": gates,
-        "proof": options.proof,
-    }
-
-
-def _interface(known: ExportedPart | None) -> dict[str, Any]:
-    if known is None:
-        return {}
-    return {
-        "inputs": as_json(known.inputs),
-        "outputs": as_json(known.outputs),
-        "dims": as_json(known.dims),
-    }
+        made[name] = OptimizedPart(
+            file=file,
+            inputs=known.inputs if known is not None else None,
+            outputs=known.outputs if known is not None else None,
+            dims=known.dims if known is not None else None,
+            **vars(graph_record(fused)),
+        )
+    return OptimizeRecord(
+        target=options.target,
+        precision=options.precision or "fp32",
+        parts=made,
+        gates=check_gates(options.require, done),
+        proof=options.proof,
+    )

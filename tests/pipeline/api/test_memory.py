@@ -54,7 +54,7 @@ def test_the_same_class_comes_back_and_the_model_given_stays(proto, kind):
     made = pipeline.optimize(given)
     assert isinstance(made.model, kind)
     assert content(given) == before
-    assert made.record["counts"]["attention"]["fused"] == 1
+    assert made.record.count("attention").fused == 1
     assert "Softmax" not in [node.op_type for node in onnx.load_from_string(content(made.model))
                              .graph.node]  # fmt: skip
     inputs = feeds()
@@ -73,13 +73,13 @@ def test_memory_and_files_give_the_same_graph_and_record(proto, tmp_path, target
     options = pipeline.OptimizeOptions(tmp_path / "m.onnx", tmp_path / "file.onnx", target=target)
     of_file = pipeline.optimize_model(options)
     made = pipeline.optimize(proto, target=target)
-    assert made.record == of_file.facts
+    assert made.record == of_file.record
     place = made.save(tmp_path / "new" / "memory.onnx")
     assert place.read_bytes() == (tmp_path / "file.onnx").read_bytes()
     settings = [p.with_name(p.name + ".session.json") for p in (place, tmp_path / "file.onnx")]
     assert settings[0].exists() == settings[1].exists() == (target == "ort-cpu")
     if target == "ort-cpu":
-        assert json.loads(settings[0].read_text()) == made.record["session"]
+        assert json.loads(settings[0].read_text()) == made.record.to_json()["session"]
 
 
 def test_weights_in_data_files_stay_there(proto, tmp_path):
@@ -99,8 +99,8 @@ def test_weights_in_data_files_stay_there(proto, tmp_path):
 
 def test_inputs_given_are_what_a_full_proof_stands_on(proto):
     made = pipeline.optimize(proto, proof="full", inputs=feeds())
-    (site,) = (s for s in made.record["sites"] if s["construct"] == "attention")
-    assert list(site["proof"]["inputs"]) == ["made-up ranges", "the inputs given"]
+    (site,) = (s for s in made.record.sites if s.construct == "attention")
+    assert site.proof.inputs == ("made-up ranges", "the inputs given")
 
 
 def test_a_precision_takes_its_ranges_from_them(proto):
@@ -109,7 +109,7 @@ def test_a_precision_takes_its_ranges_from_them(proto):
     assert made.model.graph.input[0].type.tensor_type.elem_type == onnx.TensorProto.FLOAT16
     large = {name: array * 1e4 for name, array in feeds().items()}
     other = pipeline.optimize(proto, target="ort-cuda", precision="fp16", inputs=large)
-    assert other.record["typing"] != made.record["typing"]
+    assert other.record.typing != made.record.typing
 
 
 @pytest.mark.parametrize("names", ["qk", "qkvx", ""])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,20 @@ from pipeline.claims.graphs import graph_claims, product_types
 from pipeline.claims.ledger import judge
 from pipeline.graph.files.model_file import load_model, save_model
 from pipeline.precision import type_graph
+from pipeline.records.engine import EngineRecord, ShapeRange
+from pipeline.records.export import ExportRecord
+from pipeline.records.optimize import OptimizeRecord, SiteCounts, TypingRecord
+from pipeline.records.tensors import SizeRange
+from tests.pipeline.records.made import (
+    attention_row,
+    engine_part,
+    engine_record,
+    export_record,
+    exported_part,
+    optimize_record,
+    optimized_part,
+    tensor,
+)
 
 TEXT = """<ir_version: 10, opset_import: ["" : 23]>
 g (float[batch,2,seq,16] x) => (float[batch,2,seq,16] y) {
@@ -28,58 +43,54 @@ g (float[batch,2,seq,16] x) => (float[batch,2,seq,16] y) {
 }""".replace("x2", "z").replace("g (", "g (float[batch,2,seq,16] z, ")
 
 
-def graph(path: Path, precision: str) -> dict:
+def graph(path: Path, precision: str) -> TypingRecord:
     proto = onnx.parser.parse_model(TEXT)
     w = np.random.default_rng(0).standard_normal((16, 16)).astype("f4")
     proto.graph.initializer.append(onnx.numpy_helper.from_array(w, "w"))
     model = ir.from_proto(proto)
-    typing = type_graph(model, None, precision).facts()
+    typing = type_graph(model, None, precision).record()
     save_model(model, path)
     return typing
 
 
-DIMS = {"batch": {"min": 1, "opt": 2, "max": 4}, "seq": {"min": 1, "opt": 8, "max": 32}}
-INPUTS = [{"name": n, "dtype": "float32", "shape": ["batch", 2, "seq", 16]} for n in "zx"]
-OUTPUTS = [{"name": "y", "dtype": "float32", "shape": ["batch", 2, "seq", 16]}]
+KNOWN = exported_part(
+    inputs=tuple(tensor(name, "batch", 2, "seq", 16) for name in "zx"),
+    outputs=(tensor("y", "batch", 2, "seq", 16),),
+    dims={"batch": SizeRange(1, 2, 4), "seq": SizeRange(1, 8, 32)},
+)
 
 
-def made(folder: Path, says="fp16", really="fp16", fused=1, high=32, dedicated=True, outputs=None):
+def made(folder: Path, says="fp16", really="fp16", fused=1, high=32, dedicated=True, output="y"):
     """Leave an export, a graph and an engine behind, honest or not."""
     place = open_folder(folder, create=True)
 
     def export(context):
         graph(context.path("onnx/model.exported.onnx"), "fp32")
-        facts = {"file": "onnx/model.exported.onnx", "inputs": INPUTS, "dims": DIMS}
-        return {"parts": {"model": {**facts, "outputs": outputs or OUTPUTS}}}
+        return export_record({"model": replace(KNOWN, outputs=(tensor(output),))})
 
     def optimize(context):
-        typing = graph(context.path("onnx/model.tensorrt-fp16.onnx"), really)
-        facts = {
-            "file": "onnx/model.tensorrt-fp16.onnx",
-            "counts": {"attention": {"fused": fused, "plain": 0, "refused": 0}},
-            "typing": typing,
-            "inputs": INPUTS,
-            "dims": DIMS,
-        }
-        return {"precision": says, "parts": {"model": facts}, "gates": []}
+        file = "onnx/model.tensorrt-fp16.onnx"
+        typing = graph(context.path(file), really)
+        counts = {"attention": SiteCounts(fused=fused, plain=0, refused=0)}
+        part = optimized_part(file, known=KNOWN, counts=counts, typing=typing)
+        return optimize_record({"model": part}, precision=says)
 
     def engine(context):
         context.path("engine/model.tensorrt-fp16.sm80.plan").write_bytes(b"plan")
-        shape = [[1, 2, 1, 16], [2, 2, 8, 16], [4, 2, high, 16]]
-        facts = {
-            "file": "engine/model.tensorrt-fp16.sm80.plan",
-            "targets": ["8.0"],
-            "profiles": [{"x": shape, "z": shape}],
-            "inputs": [{"name": n, "dtype": "float16", "shape": []} for n in "zx"],
-            "outputs": [{"name": "y", "dtype": "float16", "shape": []}],
-            "attention": [{"name": "a", "dedicated": dedicated}],
-            "decomposable": False,
-        }
-        return {"parts": {"model": facts}}
+        shapes = ShapeRange((1, 2, 1, 16), (2, 2, 8, 16), (4, 2, high, 16))
+        part = engine_part(
+            profiles=({"x": shapes, "z": shapes},),
+            inputs=tuple(tensor(name, dtype="float16") for name in "zx"),
+            outputs=(tensor("y", dtype="float16"),),
+            attention=(attention_row(dedicated=dedicated),),
+            decomposable=False,
+        )
+        return engine_record({"model": part})
 
-    run_stage(place, "export", {}, {}, export)
-    typed = run_stage(place, "optimize.tensorrt-fp16", {}, {}, optimize)
-    run_stage(place, "build-engine.tensorrt-fp16", {}, {"graph": typed}, engine)
+    run_stage(place, "export", {}, {}, export, ExportRecord)
+    typed = run_stage(place, "optimize.tensorrt-fp16", {}, {}, optimize, OptimizeRecord)
+    parents = {"graph": typed}
+    run_stage(place, "build-engine.tensorrt-fp16", {}, parents, engine, EngineRecord)
     return place
 
 
@@ -112,7 +123,7 @@ LIES = {
         "model.tensorrt-fp16 engine: every attention has a dedicated kernel",
     ),
     "interface": (
-        {"outputs": [{"name": "logits", "dtype": "float32", "shape": []}]},
+        {"output": "logits"},
         "model.tensorrt-fp16: outputs keep their names",
     ),
 }

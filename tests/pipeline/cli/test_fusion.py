@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
-from pipeline.cli.fusion import STAYS, count_lines, explain_lines, lowering_lines
+from dataclasses import replace
 
-FUSED = {
-    "construct": "attention", "path": "h.0.attn", "anchor": "Softmax_1", "state": "fused",
-    "form": "4 heads", "lowering": "fuse_attention_standard", "proof": {"error": 1.5e-6},
-}  # fmt: skip
-REFUSED = {
-    "construct": "norm", "path": "", "anchor": "Mean_7", "state": "refused", "form": "",
-    "lowering": "",
-    "refusal": {"nearest": "LayerNormalization", "step": 2, "steps": 5,
-                "reason": "epsilon is a tensor", "node": "Add Add_3", "remedy": "fold it"},
-}  # fmt: skip
-COUNTS = {"attention": {"fused": 1, "plain": 0, "refused": 0}, "rotary": {"fused": 0}}
-PART = {"sites": [FUSED, REFUSED], "counts": COUNTS, "nodes": {"before": 9, "after": 5}}
+from pipeline.cli.fusion import STAYS, count_lines, explain_lines, lowering_lines
+from pipeline.records.optimize import (
+    ExplainRecord,
+    LoweringRecord,
+    NodeCounts,
+    SessionRecord,
+    SiteCounts,
+)
+from tests.pipeline.records.made import graph_record, proof, refusal, site
+
+FUSED = site(
+    path="h.0.attn", anchor="Softmax_1", state="fused", form="4 heads",
+    lowering="fuse_attention_standard", proof=proof(error=1.5e-6),
+)  # fmt: skip
+WHY = refusal(
+    nearest="LayerNormalization", step=2, steps=5, asked="", reason="epsilon is a tensor",
+    node="Add Add_3", remedy="fold it",
+)  # fmt: skip
+REFUSED = site(construct="norm", path="", anchor="Mean_7", refusal=WHY)
+COUNTS = {
+    "attention": SiteCounts(fused=1, plain=0, refused=0),
+    "rotary": SiteCounts(fused=0, plain=0, refused=0),
+}
+PART = graph_record(sites=(FUSED, REFUSED), counts=COUNTS, nodes=NodeCounts(before=9, after=5))
+
+
+def explained(*sites):
+    return ExplainRecord(target="ort-cpu", parts={"model": graph_record(sites=sites, counts={})})
 
 
 def test_every_site_says_what_became_of_it():
-    assert explain_lines({"target": "ort-cpu", "parts": {"model": PART}}) == [
+    assert explain_lines(ExplainRecord(target="ort-cpu", parts={"model": PART})) == [
         "target ort-cpu",
         "model:",
         "  fused    attention  h.0.attn  by fuse_attention_standard (4 heads), proof error 1.5e-06",
@@ -35,11 +51,12 @@ def test_every_site_says_what_became_of_it():
 
 def test_sites_refused_for_the_same_reason_are_told_once():
     def at(path, node, reason="Relu is not understood"):
-        refusal = {**REFUSED["refusal"], "node": node, "reason": reason, "asked": "the root"}
-        return {**REFUSED, "path": path, "refusal": refusal}
+        return replace(
+            REFUSED, path=path, refusal=replace(WHY, node=node, reason=reason, asked="the root")
+        )
 
     sites = [at("h.0", "Relu r0"), at("h.1", "Relu r1"), at("h.2", "Tanh t", "Tanh is not")]
-    lines = explain_lines({"target": "onnx", "parts": {"model": {"sites": sites}}})
+    lines = explain_lines(explained(*sites))
     assert "      nearest: LayerNormalization, step 2 of 5: the root" in lines
     assert "      at:      Relu r0" in lines
     assert "      also:    1 more like it: h.1" in lines
@@ -55,24 +72,23 @@ def test_counts():
 
 
 def test_a_lowering_names_its_source():
-    item = {"name": "fuse_x", "construct": "norm", "exact": "bitwise", "source": "https://spec"}
+    item = LoweringRecord(name="fuse_x", construct="norm", exact="bitwise", source="https://spec")
     assert lowering_lines([item]) == ["fuse_x  (norm, bitwise)", "    https://spec"]
 
 
 def test_a_full_proof_says_what_it_stands_on():
-    def line(**proof):
-        part = {"sites": [{**FUSED, "proof": {"error": 1e-6, **proof}}], "counts": {}}
-        return explain_lines({"target": "onnx", "parts": {"model": part}})[2]
+    def line(**changes):
+        return explain_lines(explained(replace(FUSED, proof=proof(error=1e-6, **changes))))[2]
 
-    assert line(inputs=["made-up ranges"]).endswith("proof error 1e-06")
-    assert line(inputs=["made-up ranges", "a.npz"]).endswith(", also on activations of a.npz")
-    assert line(inputs=["made-up ranges"], lacking="in a loop").endswith(
+    assert line(inputs=("made-up ranges",)).endswith("proof error 1e-06")
+    assert line(inputs=("made-up ranges", "a.npz")).endswith(", also on activations of a.npz")
+    assert line(inputs=("made-up ranges",), lacking="in a loop").endswith(
         ", not on activations: in a loop"
     )
 
 
 def test_caches_written_in_place_are_told():
-    part = {"counts": {}, "session": {"in_place": {"present": "past"}}}
-    (line,) = count_lines({"model": part})
+    part = graph_record(counts={}, session=SessionRecord(in_place={"present": "past"}))
+    _, line = count_lines({"model": part})
     assert line.strip().startswith("1 caches are written in place")
     assert "--disable fuse_attention_in_place" in line

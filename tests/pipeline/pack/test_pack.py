@@ -29,9 +29,19 @@ from pipeline.pack.options import PackOptions
 from pipeline.pack.results import read_results
 from pipeline.pack.stage import pack_folder
 from pipeline.precision import type_graph
+from pipeline.records.export import ExportRecord
+from pipeline.records.optimize import SessionRecord
+from pipeline.records.variant import VERBS
 from pipeline.stages.runners.ort_runner import OrtRunner
 from tests.pipeline import in_place_graphs as graphs
-from tests.pipeline.records.made import export_record, exported_part
+from tests.pipeline.records.made import (
+    engine_part,
+    engine_record,
+    export_record,
+    exported_part,
+    optimize_record,
+    optimized_part,
+)
 from tests.pipeline.text_graphs import model_of
 
 HOME = Path(bundle_runner.__file__).parents[2]
@@ -60,22 +70,21 @@ def graph(path: Path, wrong: float = 0.0, low: bool = False) -> None:
     save_model(model, path)
 
 
-def stage(folder: Path, name: str, files: dict[str, dict], facts: dict | None = None) -> None:
+def stage(folder: Path, name: str, files: dict[str, dict], **told) -> None:
     """Leave an artifact of these files behind."""
 
     def produce(context):
-        parts = {}
-        for file, options in files.items():
-            if file.endswith(".plan"):
-                context.path(file).write_bytes(b"plan")
-            else:
-                graph(context.path(file), **options)
-            parts["model"] = {"file": file, **(facts or {})}
+        ((file, options),) = files.items()
+        if file.endswith(".plan"):
+            context.path(file).write_bytes(b"plan")
+            return engine_record({"model": engine_part(file)})
+        graph(context.path(file), **options)
         if name == "export":
             return export_record({"model": exported_part()})
-        return {"parts": parts}
+        return optimize_record({"model": optimized_part(file, **told)})
 
-    run_stage(open_folder(folder, create=True), name, {"made": name}, {}, produce)
+    record = {"export": ExportRecord, **VERBS}[name.partition(".")[0]]
+    run_stage(open_folder(folder, create=True), name, {"made": name}, {}, produce, record)
 
 
 @pytest.fixture(scope="module")
@@ -87,17 +96,12 @@ def unpacked(tmp_path_factory):
         folder,
         "optimize.ort-cpu-fp32",
         {"onnx/model.ort-cpu-fp32.onnx": {}},
-        {"session": {"denormals": "flush", "disabled_optimizers": ["GeluFusion"]}},
+        session=SessionRecord(denormals="flush", disabled_optimizers=("GeluFusion",)),
     )
     stage(folder, "optimize.tensorrt-fp16", {"onnx/model.tensorrt-fp16.onnx": {"low": True}})
     stage(folder, "optimize.onnx-fp32", {"onnx/model.onnx-fp32.onnx": {"wrong": 1e-4}})
     stage(folder, "optimize.ort-cuda-fp16", {"onnx/model.ort-cuda-fp16.onnx": {"low": True}})
-    stage(
-        folder,
-        "build-engine.tensorrt-fp16",
-        {"engine/model.tensorrt-fp16.sm80.plan": {}},
-        {"flavour": "tensorrt-rtx", "version": "1.7"},
-    )
+    stage(folder, "build-engine.tensorrt-fp16", {"engine/model.tensorrt-fp16.sm80.plan": {}})
     bundle = pack_folder(PackOptions(folder, base / "b.tar", cases=2))
     with tarfile.open(bundle.path) as tar:
         tar.extractall(base / "elsewhere", filter="data")

@@ -17,8 +17,15 @@ from pipeline.parity.candidates import (
     name_precision,
     named_candidates,
 )
+from pipeline.records.optimize import OptimizeRecord
 from pipeline.stages.runners.judge_runner import JudgeRunner
-from tests.pipeline.records.made import exported_part
+from tests.pipeline.records.made import (
+    engine_part,
+    engine_record,
+    exported_part,
+    optimize_record,
+    optimized_part,
+)
 
 
 def model(dtype):
@@ -53,8 +60,8 @@ def test_a_folder_lists_exported_optimized_engines(tmp_path):
         onnx.save(model("float"), tmp_path / name)
     exported = {"model": exported_part(file="e.onnx")}
     others = {
-        "build-engine.tensorrt-fp16": {"parts": {"model": {"file": "m.plan"}}},
-        "optimize.ort-cpu-fp32": {"parts": {"model": {"file": "o.onnx"}}},
+        "build-engine.tensorrt-fp16": engine_record({"model": engine_part("m.plan")}),
+        "optimize.ort-cpu-fp32": optimize_record({"model": optimized_part("o.onnx")}),
     }
     found = folder_candidates(exported, others, tmp_path)
     assert [(c.name, c.precision, c.is_engine) for c in found] == [
@@ -83,9 +90,9 @@ def test_another_folder_brings_its_variants(tmp_path):
 
     def produce(context):
         onnx.save(model("float"), context.path("onnx/model.ort-cpu-fp32.onnx"))
-        return {"parts": {"model": {"file": "onnx/model.ort-cpu-fp32.onnx"}}}
+        return optimize_record()
 
-    run_stage(folder, "optimize.ort-cpu-fp32", {}, {}, produce)
+    run_stage(folder, "optimize.ort-cpu-fp32", {}, {}, produce, OptimizeRecord)
     onnx.save(model("float"), tmp_path / "f.onnx")
     found = named_candidates([folder.path, tmp_path / "f.onnx"], "model")
     assert [c.name for c in found] == ["more/ort-cpu-fp32", "f.onnx"]

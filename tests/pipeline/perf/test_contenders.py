@@ -8,14 +8,23 @@ from pipeline.perf.contenders import (
     file_contenders,
     folder_contenders,
 )
-from tests.pipeline.records.made import exported_part
+from tests.pipeline.records.made import (
+    engine_part,
+    engine_record,
+    exported_part,
+    optimize_record,
+    optimized_part,
+)
 
 EXPORTED = {"model": exported_part()}
 OTHERS = {
-    "build-engine.tensorrt-fp16": {"parts": {"model": {"file": "engine/m.plan"}}},
-    "optimize.ort-cpu-fp32": {"parts": {"model": {"file": "onnx/model.ort-cpu-fp32.onnx"}}},
-    "optimize.ort-cuda-fp16": {"parts": {"model": {"file": "onnx/model.ort-cuda-fp16.onnx"}}},
-    "optimize.tensorrt-fp16": {"parts": {"model": {"file": "onnx/model.tensorrt-fp16.onnx"}}},
+    "build-engine.tensorrt-fp16": engine_record({"model": engine_part("engine/m.plan")}),
+    **{
+        f"optimize.{variant}": optimize_record(
+            {"model": optimized_part(f"onnx/model.{variant}.onnx")}
+        )
+        for variant in ("ort-cpu-fp32", "ort-cuda-fp16", "tensorrt-fp16")
+    },
 }
 
 

@@ -235,7 +235,7 @@ def test_islands_say_why():
     (island,) = report.islands
     assert island.operators == {"MatMul": 1, "Add": 1, "LayerNormalization": 1}
     assert any("reaches" in reason for reason in island.reasons)
-    assert report.facts()["islands"][0]["count"] == 1
+    assert report.record().islands[0].count == 1
     assert report.ranged
 
 

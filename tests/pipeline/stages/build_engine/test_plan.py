@@ -1,7 +1,7 @@
 import pytest
 
 from pipeline.errors import BadModelError, BuildError, ClaimError
-from pipeline.stages.build_engine.shapes import ShapeRange
+from pipeline.records.engine import ShapeRange
 from tests.pipeline.stages.build_engine import small
 
 pytest.importorskip("tensorrt_rtx")
@@ -18,7 +18,7 @@ def test_the_same_input_gives_the_same_plan(tmp_path):
     first = small.build(small.matmul(tmp_path / "a.onnx", "fp16"), ["8.0", "12.0"])
     second = small.build(small.matmul(tmp_path / "b.onnx", "fp16"), ["8.0", "12.0"])
     assert first.plan_sha256 == second.plan_sha256
-    assert first.facts()["targets"] == ["8.0", "12.0"]
+    assert first.record("a.plan").targets == ("8.0", "12.0")
     assert first.memory["weights_bytes"] > 0
     assert len((tmp_path / "cache/pipeline/engine-builds.jsonl").read_text().splitlines()) == 2
 
@@ -74,4 +74,4 @@ def test_tf32_weight_streaming_level_and_verbosity_are_taken(tmp_path):
         verbosity="detailed",
     )
     assert report.plan_bytes > 0
-    assert report.facts()["tf32"] is True
+    assert report.record("m.plan").tf32 is True

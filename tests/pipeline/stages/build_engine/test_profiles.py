@@ -1,6 +1,7 @@
 import pytest
 
 from pipeline.errors import UsageError
+from pipeline.records.engine import ShapeRange
 from pipeline.records.tensors import SizeRange
 from pipeline.stages.build_engine.profiles import (
     check_profiles,
@@ -8,7 +9,7 @@ from pipeline.stages.build_engine.profiles import (
     profile_from_ranges,
     profiles_from_flags,
 )
-from pipeline.stages.build_engine.shapes import InputSpec, ShapeRange
+from pipeline.stages.build_engine.shapes import InputSpec
 
 IDS = InputSpec("ids", "int64", ("batch", "seq"))
 MASK = InputSpec("mask", "int64", ("batch", "past + seq"))

@@ -13,8 +13,8 @@ from onnx import helper as h
 from onnx import numpy_helper
 
 from pipeline.errors import BadModelError, BuildError, PipelineError
+from pipeline.records.engine import ShapeRange
 from pipeline.stages.build_engine.rules import RULES
-from pipeline.stages.build_engine.shapes import ShapeRange
 from tests.pipeline.stages.build_engine import small
 
 pytest.importorskip("tensorrt_rtx")

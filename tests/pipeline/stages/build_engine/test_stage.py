@@ -16,12 +16,14 @@ from pipeline.errors import (
     FolderError,
     UsageError,
 )
+from pipeline.records.engine import EngineRecord, ShapeRange
+from pipeline.records.optimize import OptimizeRecord
 from pipeline.records.tensors import SizeRange
 from pipeline.stages.build_engine import stage
 from pipeline.stages.build_engine.graph import read_graph
 from pipeline.stages.build_engine.options import BuildEngineOptions
-from pipeline.stages.build_engine.shapes import ShapeRange
 from pipeline.stages.build_engine.stage import build_engines, make_profiles
+from tests.pipeline.records.made import exported_part, optimize_record, optimized_part
 from tests.pipeline.stages.build_engine import small
 
 pytest.importorskip("tensorrt_rtx")
@@ -121,14 +123,15 @@ def optimized(folder: Path, *variants: str, dims=None) -> None:
                 name = f"onnx/{part}.{variant}.onnx"
                 dtype = variant.rpartition("-")[2]
                 small.matmul(context.path(name), dtype, ("batch", 16))
-                parts[part] = {"file": name, "dims": dims or {}}
-            return {"parts": parts}
+                parts[part] = optimized_part(name, known=exported_part(dims=dims or {}))
+            return optimize_record(parts)
 
-        run_stage(open_folder(folder, create=True), f"optimize.{variant}", {}, {}, produce)
+        place = open_folder(folder, create=True)
+        run_stage(place, f"optimize.{variant}", {}, {}, produce, OptimizeRecord)
 
 
 def test_a_folder_gives_one_plan_per_part_in_the_precision_asked_for(tmp_path):
-    dims = {"batch": {"min": 2, "opt": 3, "max": 5}}
+    dims = {"batch": SizeRange(2, 3, 5)}
     optimized(tmp_path / "d", "ort-cpu-fp32", "tensorrt-fp32", "tensorrt-fp16", dims=dims)
     made = build_engines(options(tmp_path / "d", tmp_path / "d", precision="fp16"))
     assert made.stage == "build-engine.tensorrt-fp16"
@@ -189,8 +192,8 @@ def test_fused_attention_can_be_required(tmp_path):
         build_engines(options(fp32, tmp_path / "out", require_fused_attention=True))
     fp16 = small.attention(tmp_path / "b.onnx", "fp16", q=("b", 2, 8, 16))
     made = build_engines(options(fp16, tmp_path / "out", require_fused_attention=True))
-    part = made.facts["parts"]["model"]
-    assert (part["decomposable"], part["attention"][0]["dedicated"]) == (False, True)
+    part = EngineRecord.of(made).parts["model"]
+    assert (part.decomposable, part.attention[0].dedicated) == (False, True)
     softmax = h.make_node("Softmax", ["x"], ["y"], name="s")
     plain = small.save(tmp_path / "c.onnx", [softmax], {"x": (T.FLOAT16, (2, 8))}, {"y": T.FLOAT16})
     with pytest.raises(ClaimError, match="no attention operator"):

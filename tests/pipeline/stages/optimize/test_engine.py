@@ -5,6 +5,7 @@ import pytest
 
 from pipeline.errors import BadModelError
 from pipeline.fusion.plan import plan_for
+from pipeline.records.optimize import SiteCounts
 from pipeline.stages.optimize.engine import optimize_graph
 from pipeline.stages.optimize.proof import Prover
 from tests.pipeline import attention_graphs as graphs
@@ -23,7 +24,7 @@ def test_an_old_graph_is_raised_fused_and_stays_equal(target):
     feeds = feeds_of(model)
     before = numbers_of(model, feeds)[0]
     fused = optimize_graph(model, plan_for(target), Prover())
-    assert fused.counts["attention"] == {"fused": 1, "plain": 0, "refused": 0}
+    assert fused.counts["attention"] == SiteCounts(fused=1, plain=0, refused=0)
     ops = {node.op_type for node in model.graph}
     assert "Softmax" not in ops
     assert ops & {"Attention", "MultiHeadAttention"}

@@ -12,28 +12,28 @@ def explained(tmp_path, text):
     path = tmp_path / "model.onnx"
     ir.save(model_of(text), path)
     before = sorted(p.name for p in tmp_path.iterdir())
-    facts = explain_model(ExplainOptions(path))["parts"]["model"]
+    found = explain_model(ExplainOptions(path))
     assert sorted(p.name for p in tmp_path.iterdir()) == before
-    (site,) = [s for s in facts["sites"] if s["construct"] == "attention"]
+    (site,) = [s for s in found.sites() if s.construct == "attention"]
     return site
 
 
 def test_a_fused_site_names_its_lowering_and_proof(tmp_path):
     site = explained(tmp_path, graphs.attention())
-    assert site["state"] == "fused"
-    assert site["lowering"] == "fuse_attention_standard"
-    assert site["proof"]["error"] <= site["proof"]["allowed"]
+    assert site.state == "fused"
+    assert site.lowering == "fuse_attention_standard"
+    assert site.proof.error <= site.proof.allowed
 
 
 def test_a_refused_site_says_how_far_it_came_and_what_broke(tmp_path):
     core = "qk = MatMul(qh, kh) t = Mul(qk, half) s = Relu(t) p = Softmax<axis=-1>(s)"
-    refusal = explained(tmp_path, graphs.attention(core))["refusal"]
-    assert (refusal["step"], refusal["steps"]) == (1, 5)
-    assert "Relu" in refusal["reason"]
-    assert refusal["node"].startswith("Relu")
+    refusal = explained(tmp_path, graphs.attention(core)).refusal
+    assert (refusal.step, refusal.steps) == (1, 5)
+    assert "Relu" in refusal.reason
+    assert refusal.node.startswith("Relu")
 
 
 def test_the_list_gives_source_and_exactness():
     rows = list_lowerings("tensorrt")
-    assert {"name", "construct", "source", "exact"} <= rows[0].keys()
-    assert "fuse_attention_tensorrt" in {row["name"] for row in rows}
+    assert all(row.source and row.exact and row.construct for row in rows)
+    assert "fuse_attention_tensorrt" in {row.name for row in rows}

@@ -5,6 +5,7 @@ import onnx
 import onnxruntime
 import pytest
 
+from pipeline.records.optimize import SiteCounts
 from pipeline.stages.optimize.options import OptimizeOptions
 from pipeline.stages.optimize.stage import optimize_model
 from tests.pipeline.foreign_files import FILES, plain
@@ -36,10 +37,9 @@ def test_all_is_fused_and_the_numbers_stay(tmp_path, name, target):
     # ONNX Runtime refuses a file whose nodes share one name; they have no meaning
     onnx.save(plain() if name == "equal node names" else make(), source)
     made = optimize_model(OptimizeOptions(given, fused, target=target))
-    counts = made.facts["counts"]
-    assert (counts["attention"]["fused"], counts["norm"]["fused"]) == (attentions, norms)
-    proven = [site for site in made.facts["sites"] if site["state"] == "fused"]
-    assert all("proof" in site for site in proven)
+    counts = [made.record.count(name).fused for name in ("attention", "norm")]
+    assert counts == [attentions, norms]
+    assert all(site.proof.ok for site in made.record.sites if site.state == "fused")
     onnx.checker.check_model(str(fused), full_check=True)
     for turn in (True, False):
         for want, got in zip(outputs(source, turn), outputs(fused, turn), strict=True):
@@ -53,9 +53,9 @@ def test_for_tensorrt_attention_in_bodies_stays_written_out(tmp_path, name, insi
     source, fused = (tmp_path / f"{n}.onnx" for n in ("source", "fused"))
     onnx.save(make(), source)
     made = optimize_model(OptimizeOptions(source, fused, target="tensorrt"))
-    counts = made.facts["counts"]
-    assert counts["attention"] == {"fused": attentions - inside, "plain": 0, "refused": inside}
-    assert counts["norm"]["fused"] == norms
+    counted = SiteCounts(fused=attentions - inside, plain=0, refused=inside)
+    assert made.record.count("attention") == counted
+    assert made.record.count("norm").fused == norms
     for turn in (True, False):
         for want, got in zip(outputs(source, turn), outputs(fused, turn), strict=True):
             np.testing.assert_allclose(got, want, atol=TOLERANCE, rtol=0)

@@ -16,7 +16,7 @@ def part(*states, construct="attention"):
 
 def test_parts_are_added_up():
     parts = {"encoder": part("fused"), "decoder": part("fused", "fused")}
-    assert check_gates({"attention": 3}, parts)[0]["found"] == 3
+    assert check_gates({"attention": 3}, parts)[0].found == 3
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def test_a_gate_breaks(least, states):
         check_gates({"attention": least}, {"model": part(*states)})
 
 
-def test_a_record_is_plain_data():
+def test_an_outcome_becomes_a_record():
     record = site_record(Outcome("norm", "layer.0", "ReduceMean m", "fused", "LayerNorm", "rule"))
-    assert record["lowering"] == "rule"
-    assert "refusal" not in record
+    assert record.lowering == "rule"
+    assert record.refusal is None

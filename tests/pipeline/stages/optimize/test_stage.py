@@ -7,6 +7,8 @@ import pytest
 
 from pipeline.errors import BadModelError, ClaimError, NoKernelsError, UsageError
 from pipeline.ort.settings import read_settings, settings_path
+from pipeline.records.optimize import GateRecord, OptimizeRecord
+from pipeline.records.record import as_json
 from pipeline.stages.optimize.options import OptimizeOptions
 from pipeline.stages.optimize.stage import optimize_model
 from tests.pipeline import attention_graphs as graphs
@@ -24,7 +26,7 @@ def source(tmp_path):
 def test_a_file_becomes_exactly_the_file_asked_for(source, tmp_path):
     output = tmp_path / "new" / "fused.onnx"
     result = optimize_model(OptimizeOptions(source, output))
-    assert result.facts["counts"]["attention"]["fused"] == 1
+    assert result.record.count("attention").fused == 1
     assert {p.name for p in output.parent.iterdir()} == {"fused.onnx", "fused.onnx.session.json"}
     settings = json.loads((output.parent / "fused.onnx.session.json").read_text())
     assert settings["denormals"] == "flush"
@@ -34,23 +36,23 @@ def test_a_file_becomes_exactly_the_file_asked_for(source, tmp_path):
 def test_a_folder_gets_an_artifact_with_its_certificates(source, tmp_path):
     options = OptimizeOptions(source, tmp_path / "out", target="tensorrt")
     artifact = optimize_model(options)
-    part = artifact.facts["parts"]["model"]
-    assert part["file"] == "onnx/model.tensorrt-fp32.onnx"
-    (site,) = [s for s in part["sites"] if s["construct"] == "attention"]
-    assert site["proof"]["ok"]
-    assert site["proof"]["runs"] >= 2
+    part = OptimizeRecord.of(artifact).parts["model"]
+    assert part.file == "onnx/model.tensorrt-fp32.onnx"
+    (site,) = [s for s in part.sites if s.construct == "attention"]
+    assert site.proof.ok
+    assert site.proof.runs >= 2
     assert optimize_model(options).reused
 
 
 def test_a_graph_in_a_folder_has_its_settings_beside_it(source, tmp_path):
     artifact = optimize_model(OptimizeOptions(source, tmp_path / "out", target="ort-cpu"))
-    part = artifact.facts["parts"]["model"]
-    graph = tmp_path / "out" / part["file"]
+    part = OptimizeRecord.of(artifact).parts["model"]
+    graph = tmp_path / "out" / part.file
     assert settings_path(graph).is_file()
-    assert read_settings(graph).to_json() == part["session"]
+    assert read_settings(graph).to_json() == as_json(part.session)
     assert read_settings(graph).flush_denormals
     plain = optimize_model(OptimizeOptions(source, tmp_path / "out", target="tensorrt"))
-    assert not settings_path(tmp_path / "out" / plain.facts["parts"]["model"]["file"]).exists()
+    assert not settings_path(plain.path(OptimizeRecord.of(plain).parts["model"].file)).exists()
 
 
 def test_a_broken_gate_names_the_sites_and_writes_nothing(tmp_path):
@@ -66,7 +68,7 @@ def test_a_broken_gate_names_the_sites_and_writes_nothing(tmp_path):
 
 def test_a_kept_gate_is_recorded(source, tmp_path):
     result = optimize_model(OptimizeOptions(source, tmp_path / "o.onnx", require={"attention": 1}))
-    assert result.facts["gates"] == [{"gate": "attention=1", "found": 1, "wanted": 1}]
+    assert result.record.gates == (GateRecord(gate="attention=1", found=1, wanted=1),)
 
 
 def test_bad_places_and_bad_files_are_errors_of_ours(source, tmp_path):

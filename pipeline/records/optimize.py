@@ -1,0 +1,293 @@
+"""What the optimizer says: every site with its proof or refusal, and what the runtime is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal, TypeAlias
+
+from pipeline.records.record import Finite, Place, Record
+from pipeline.records.tensors import SizeRange, TensorSpec
+
+SiteState: TypeAlias = Literal["fused", "plain", "refused"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProofRecord:
+    """What was shown about one rewrite.
+
+    Attributes:
+        digest: The structure proven; instances with the same structure share it.
+        runs: Input sets compared.
+        error: Largest absolute difference from the float64 reference.
+        allowed: The largest difference that would still have passed, on that input set.
+        engine: What ran the replacement.
+        ok: Whether every run passed.
+        reason: Why not, with values.
+        inputs: What it was shown on: ranges made up for the region, and each set of inputs to
+            the whole graph.
+        lacking: Why no activations are among them though they were asked for.
+    """
+
+    digest: str
+    runs: int
+    error: Finite
+    allowed: Finite
+    engine: str
+    ok: bool
+    reason: str
+    inputs: tuple[str, ...]
+    lacking: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefusalRecord:
+    """Why a site was not fused.
+
+    Attributes:
+        nearest: The construct or lowering that came nearest.
+        step, steps: The first step that failed, of how many.
+        asked: What that step asks, in words.
+        reason: What it found, with values.
+        node: The node it found it at.
+        remedy: What to do about it, empty when nothing is known.
+    """
+
+    nearest: str
+    step: int
+    steps: int
+    asked: str
+    reason: str
+    node: str
+    remedy: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SiteRecord:
+    """One place where a construct was recognised, or nearly.
+
+    Attributes:
+        construct: attention, norm, ...
+        path: Module path, for people.
+        anchor: Operator and name of the node the recogniser started from.
+        state: `plain` is recognised and left on purpose.
+        form: The recognised form.
+        lowering: What fused it, empty when nothing did.
+        proof: None when proofs are off.
+        refusal: Why not, when not fused.
+    """
+
+    construct: str
+    path: str
+    anchor: str
+    state: SiteState
+    form: str
+    lowering: str
+    proof: ProofRecord | None = None
+    refusal: RefusalRecord | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SiteCounts:
+    """How many sites of one construct came to what."""
+
+    fused: int
+    plain: int
+    refused: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeCounts:
+    """Nodes of a graph before and after, constants left out."""
+
+    before: int
+    after: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerRecord:
+    """A transformer layer recognised as a unit."""
+
+    path: str
+    form: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionRecord:
+    """What ONNX Runtime is told about a graph, as it stands in `.session.json`.
+
+    Attributes:
+        disabled_optimizers: The runtime's own rewrites that would undo the graph.
+        denormals: "flush" treats subnormal floats as zero.
+        in_place: Output -> the input whose buffer it is written into.
+    """
+
+    disabled_optimizers: tuple[str, ...] = ()
+    denormals: Literal["flush", "keep"] | None = None
+    in_place: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class IslandRecord:
+    """Regions that stay float32 for the same reasons.
+
+    Attributes:
+        count: How many there are.
+        first: Module path of the first one.
+        operators: How often each operator occurs in one of them.
+        reasons: Why; empty when it only saves Casts.
+    """
+
+    count: int
+    first: str
+    operators: Mapping[str, int]
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TypingRecord:
+    """What `--precision` did to a graph.
+
+    Attributes:
+        precision: What was asked for.
+        low_nodes, high_nodes: Nodes that compute on the low type, and that stay float32.
+        casts: Cast nodes added between them.
+        casts_removed: Those of the original that changed nothing any more.
+        ranged: Whether ranges of real or made-up runs were known.
+        masks: Constants changed to survive the type: name to (old, new); old is None for -inf.
+        inputs, outputs: Type of each floating graph input and output.
+        islands: What stays float32.
+    """
+
+    precision: str
+    low_nodes: int
+    high_nodes: int
+    casts: int
+    casts_removed: int
+    ranged: bool
+    masks: Mapping[str, tuple[Finite | None, Finite]]
+    inputs: Mapping[str, str]
+    outputs: Mapping[str, str]
+    islands: tuple[IslandRecord, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class GraphRecord:
+    """What became of one graph.
+
+    Attributes:
+        counts: By construct.
+        nodes: Before and after.
+        sites: Every one, in the order of the passes.
+        layers: Those recognised as units.
+        session: What its runtime is told.
+        typing: What the precision did; None when none was asked for.
+    """
+
+    counts: Mapping[str, SiteCounts]
+    nodes: NodeCounts
+    sites: tuple[SiteRecord, ...]
+    layers: tuple[LayerRecord, ...]
+    session: SessionRecord
+    typing: TypingRecord | None
+
+    def count(self, construct: str) -> SiteCounts:
+        """Return how many sites of a construct there are, by state."""
+        return self.counts.get(construct, SiteCounts(fused=0, plain=0, refused=0))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Placed:
+    file: Place
+    inputs: tuple[TensorSpec, ...] | None = None
+    outputs: tuple[TensorSpec, ...] | None = None
+    dims: Mapping[str, SizeRange] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimizedPart(GraphRecord, _Placed):
+    """One optimized graph of a folder.
+
+    Attributes:
+        file: Where it lies.
+        inputs, outputs, dims: As the export tells them; None for a file from elsewhere.
+    """
+
+
+@dataclass(frozen=True, kw_only=True)
+class GateRecord:
+    """One `--require`, with what was found."""
+
+    gate: str
+    found: int
+    wanted: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimizeRecord(Record):
+    """The facts of a stage `optimize.<target>-<precision>`.
+
+    Attributes:
+        target: What the graphs are for.
+        precision: fp32 unless another was asked for.
+        parts: The graphs by name.
+        gates: Every `--require`, all of them kept.
+        proof: How rewrites were proven: structure, full or none.
+    """
+
+    FORMAT: ClassVar[int] = 1
+    COMMAND: ClassVar[str] = "optimize"
+    EMPTY: ClassVar[frozenset[str]] = frozenset({"typing"})
+
+    target: str
+    precision: str
+    parts: Mapping[str, OptimizedPart]
+    gates: tuple[GateRecord, ...]
+    proof: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoweringRecord:
+    """One lowering: what it is called, what it lowers, where it is specified, how exact it is."""
+
+    name: str
+    construct: str
+    source: str
+    exact: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimizedFileRecord(GraphRecord, Record):
+    """What became of one graph by itself: a file made into another, or a model in memory.
+
+    Attributes:
+        gates: Every `--require`, all of them kept.
+    """
+
+    FORMAT: ClassVar[int] = 1
+    COMMAND: ClassVar[str] = "optimize"
+    EMPTY: ClassVar[frozenset[str]] = frozenset({"typing"})
+
+    gates: tuple[GateRecord, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExplainRecord(Record):
+    """What `explain` says: what would become of every graph; nothing was written.
+
+    Attributes:
+        target: What they would be optimized for.
+        parts: By name.
+    """
+
+    FORMAT: ClassVar[int] = 1
+    COMMAND: ClassVar[str] = "explain"
+    EMPTY: ClassVar[frozenset[str]] = frozenset({"typing"})
+
+    target: str
+    parts: Mapping[str, GraphRecord]
+
+    def sites(self) -> Iterator[SiteRecord]:
+        """Yield the sites of all graphs."""
+        for part in self.parts.values():
+            yield from part.sites
