@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from pipeline.parity.stage import compare_parity
     from pipeline.perf.options import PerfOptions
     from pipeline.perf.stage import measure_perf
+    from pipeline.records.engine import EngineRecord
+    from pipeline.records.export import ExportRecord
+    from pipeline.records.optimize import ExplainRecord, OptimizedFileRecord, OptimizeRecord
     from pipeline.report.options import ReportOptions
     from pipeline.report.stage import Report, write_report
     from pipeline.run.options import RunOptions
@@ -81,6 +84,9 @@ _HOMES = {
     "tasks.translate": ("translate_texts",),
     "tasks.encode": ("Answers", "classify_texts", "embed_texts", "fill_masks"),
     "artifacts": ("Artifact", "Folder", "open_folder"),
+    "records.export": ("ExportRecord",),
+    "records.optimize": ("ExplainRecord", "OptimizeRecord", "OptimizedFileRecord"),
+    "records.engine": ("EngineRecord",),
     "types": ("Progress",),
     "errors": (
         "BadModelError", "BuildError", "ClaimError", "EnvironmentMissingError", "ExportError",
@@ -98,18 +104,23 @@ __all__ = [  # written out, since that is what editors and type checkers read
     "Bundle",
     "ClaimError",
     "Diagnosis",
+    "EngineRecord",
     "EnvironmentMissingError",
     "ExplainOptions",
+    "ExplainRecord",
     "ExportError",
     "ExportOptions",
+    "ExportRecord",
     "Folder",
     "FolderError",
     "GenerateOptions",
     "Generation",
     "NoKernelsError",
     "OptimizeOptions",
+    "OptimizeRecord",
     "Optimized",
     "OptimizedFile",
+    "OptimizedFileRecord",
     "PackOptions",
     "ParityOptions",
     "PerfOptions",

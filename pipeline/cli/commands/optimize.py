@@ -13,7 +13,6 @@ from pipeline.cli.fusion import count_lines, lowering_lines
 from pipeline.cli.options import Flag, common, options_of, with_options
 from pipeline.cli.summary import artifact_data, artifact_lines
 from pipeline.cli.values import Gate
-from pipeline.records.optimize import OptimizeRecord
 
 FLAGS = {
     "output": Flag(("-o", "--output")),
@@ -36,7 +35,7 @@ def command(
     `-o OUT.onnx` writes exactly that file, new weights beside it; `-o DIR` an artifact folder.
     Every rewrite is compared with what it replaces before it is kept.
     """
-    from pipeline.api import OptimizedFile, UsageError, optimize_model
+    from pipeline.api import OptimizedFile, OptimizeRecord, UsageError, optimize_model
 
     with Console(as_json=as_json, verbose=verbose) as console:
         if list_them:

@@ -172,10 +172,8 @@ def test_results_from_elsewhere_settle_what_could_not_be_checked(right, digest, 
 def test_an_engine_of_an_older_graph_is_not_that_graph(tmp_path):
     place = made(tmp_path / "d")
     engine = place.stage("build-engine.tensorrt-fp16")
-    exported = place.stage("export")
+    exported = ExportRecord.of(place.stage("export"))
     graph_artifact = place.stage("optimize.tensorrt-fp16")
-    from dataclasses import replace
-
     newer = replace(graph_artifact, digest="newer")
     found = {c.claim: c for c in engine_claims(engine, newer, exported, [])}
     assert found["model.tensorrt-fp16 engine is fp16"].state == "broken"
