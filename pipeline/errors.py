@@ -2,7 +2,8 @@
 
     PipelineError                 exit 2 unless a subclass says otherwise
     ├── UsageError                2   a bad option value or combination
-    │   └── NoKernelsError        2   a precision that the target has no kernels for
+    │   ├── NoKernelsError        2   a precision that the target has no kernels for
+    │   └── UnconfirmedCodeError  2   a folder names code that nobody here had run
     ├── BadModelError             2   an unreadable, hostile or inconsistent model or checkpoint
     │   └── ChangedModelError     2   a function returns another model than the one exported
     ├── ExportError               2   the exporters could not carry the model faithfully
@@ -50,6 +51,10 @@ class UsageError(PipelineError):
 
 class NoKernelsError(UsageError):
     """A precision that the target has no kernels for; other targets of a run may have them."""
+
+
+class UnconfirmedCodeError(UsageError):
+    """A folder names code to run that its user neither exported here nor names now."""
 
 
 class BadModelError(PipelineError):

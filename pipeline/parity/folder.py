@@ -39,7 +39,7 @@ def compare_folder(
     candidates = folder_candidates(exported.parts, others, folder)
     if options.candidates:
         candidates = named_candidates(options.candidates, list(exported.parts)[-1])
-    reference, note = reference_for(exported, folder)
+    reference, note = reference_for(exported, folder, options.model)
     result = new_result(reference.describe(), options, [note] if note else [])
     for name, about in exported.parts.items():
         mine = [c for c in candidates if c.part == name]

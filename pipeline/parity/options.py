@@ -19,6 +19,8 @@ class ParityOptions:
             file (the reference is what that graph means, computed in float64).
         candidates: Graphs (`.onnx`) and engines (`.plan`) to compare; with a folder and none
             named, every variant in the folder.
+        model: The model that the folder was exported from, named once more: lets its code run
+            (file.py:function) where it was not exported on this machine.
         output: Where a comparison of files writes its JSON; a folder keeps its own result.
         seeds: Sets of random inputs at each shape.
         dims: Pins dynamic sizes by name, such as batch=4.
@@ -34,6 +36,7 @@ class ParityOptions:
 
     reference: Path
     candidates: tuple[Path, ...] = ()
+    model: str = ""
     output: Path | None = None
     seeds: int = 2
     dims: Mapping[str, int] = field(default_factory=dict)

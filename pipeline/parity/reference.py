@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from pipeline.errors import ChangedModelError, PipelineError
+from pipeline.errors import ChangedModelError, PipelineError, UnconfirmedCodeError
 from pipeline.records.export import ExportRecord, ModelSource
 from pipeline.records.tensors import TensorSpec
 from pipeline.stages.runners.base import Runner
@@ -65,10 +65,12 @@ class TorchReference:
     Attributes:
         model: What was exported.
         folder: The artifact's folder.
+        named: The model as the user names it on this command line.
     """
 
     model: ModelSource
     folder: Path
+    named: str = ""
     _loaded: LoadedParts | None = None
 
     def open(self, part: str, precision: str) -> Runner:
@@ -89,11 +91,11 @@ class TorchReference:
         from pipeline.stages.export.load import reload_parts
 
         if self._loaded is None:
-            self._loaded = reload_parts(self.model, self.folder)
+            self._loaded = reload_parts(self.model, self.folder, self.named)
         return next(part for part in self._loaded.parts if part.name == name)
 
 
-def reference_for(exported: ExportRecord, folder: Path) -> tuple[Reference, str]:
+def reference_for(exported: ExportRecord, folder: Path, named: str = "") -> tuple[Reference, str]:
     """Return the reference of an export artifact, and a note where it is not PyTorch's.
 
     The graph stands in where the model is gone, or where its float64 weights would not fit:
@@ -101,6 +103,7 @@ def reference_for(exported: ExportRecord, folder: Path) -> tuple[Reference, str]
 
     Raises:
         ChangedModelError: The model's function is there and returns another model.
+        UnconfirmedCodeError: The function is there, and nobody here had it run.
     """
     import psutil
 
@@ -110,10 +113,10 @@ def reference_for(exported: ExportRecord, folder: Path) -> tuple[Reference, str]
     if needed > HEADROOM * free:
         why = f" (float64 weights would take {needed / 1e9:.1f} GB of {free / 1e9:.1f} GB free)"
         return GraphReference(files, why), f"reference: the exported graph{why}"
-    torch = TorchReference(exported.model, folder)
+    torch = TorchReference(exported.model, folder, named)
     try:
         torch.open(next(iter(files)), "fp32").close()
-    except ChangedModelError:
+    except (ChangedModelError, UnconfirmedCodeError):
         raise  # the graph would agree with itself: nothing would be said of what is there now
     except PipelineError as err:
         why = f" (the PyTorch model could not be loaded again: {err.what})"

@@ -15,6 +15,7 @@ from pipeline.errors import BadModelError, FolderError, UsageError
 from pipeline.records.export import GenerationSpec, ModelSource
 from pipeline.records.tensors import SizeRange
 from pipeline.stages.export.checkpoint import Checkpoint, read_checkpoint
+from pipeline.stages.export.consent import require_consent
 from pipeline.stages.export.options import ExportOptions
 from pipeline.stages.export.parts import ExportPart
 from pipeline.stages.export.source import Source, resolve
@@ -76,14 +77,16 @@ def checkpoint_of(source: Source) -> Checkpoint:
     return read_checkpoint(source.path)
 
 
-def reload_parts(model: ModelSource, folder: Path) -> LoadedParts:
+def reload_parts(model: ModelSource, folder: Path, named: str = "") -> LoadedParts:
     """Return the PyTorch parts an export artifact was made from.
 
     Args:
         model: What the artifact's record says it came from.
         folder: The artifact's folder; a model given by path is found relative to it.
+        named: The model as the user names it now, which lets code run that was not exported here.
 
     Raises:
+        UnconfirmedCodeError: It came from code that nobody here had run; nothing of it is.
         ChangedModelError: A function returns another model than the one that was exported.
         FolderError: The state kept of a function's model is not what was written.
         PipelineError: The model is no longer where it was.
@@ -98,6 +101,7 @@ def reload_parts(model: ModelSource, folder: Path) -> LoadedParts:
         told = {**told, "checkpoint": given}
     options = ExportOptions(output=folder, **told)
     source = resolve(options.model)
+    require_consent(source, options, folder, named)
     loaded = load_parts(source, options)
     return _as_exported(loaded, model, folder) if source.kind == "function" else loaded
 

@@ -18,6 +18,7 @@ from pipeline.records.export import (
     SharedWeights,
     ToldOptions,
 )
+from pipeline.stages.export.consent import keep_consent
 from pipeline.stages.export.load import LoadedParts, checkpoint_of, load_parts
 from pipeline.stages.export.options import ExportOptions
 from pipeline.stages.export.source import Source, own_models, resolve
@@ -44,7 +45,9 @@ def export_model(options: ExportOptions, progress: Progress = SILENT) -> Artifac
     loaded = load_parts(source, options) if source.kind == "function" else None
     recipe = {**plain_options(options), "model": identity(source, options, folder, loaded)}
     produce = functools.partial(_produce, options, source, loaded, progress)
-    return run_stage(folder, "export", recipe, {}, produce, ExportRecord)
+    artifact = run_stage(folder, "export", recipe, {}, produce, ExportRecord)
+    keep_consent(source, options, loaded.sources if loaded is not None else ())
+    return artifact
 
 
 def as_preset(options: ExportOptions) -> ExportOptions:
