@@ -28,7 +28,7 @@ _OPTIONS = {
 # What a run decides itself, by stage.
 _DECIDED = {
     "optimize": {"output", "target"},
-    "parity": {"output"},
+    "parity": {"output", "model"},
     "perf": {"output"},
     "report": {"output"},
 }

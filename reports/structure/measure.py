@@ -1,4 +1,4 @@
-"""Figures of the code's structure: `python reports/structure/measure.py CHECKOUT...`, one column each.
+"""Figures of the code's structure: `reports/structure/measure.py CHECKOUT...`, a column each.
 
 Reads sources as text; nothing of the project is imported or run.
 """

@@ -7,6 +7,7 @@ import pytest
 from onnx import numpy_helper
 
 from pipeline.artifacts import open_folder
+from pipeline.artifacts.confirmed import confirm
 from pipeline.errors import ChangedModelError, FolderError
 from pipeline.parity.folder import close_result, new_result, tolerance_of
 from pipeline.parity.options import ParityOptions
@@ -52,6 +53,8 @@ def exported(tmp_path_factory):
 @pytest.fixture
 def folder(exported, tmp_path):
     shutil.copytree(exported, tmp_path / "net")
+    source = (tmp_path / "net" / "net.py").resolve()
+    confirm(f"{source}:model", [source])  # as if it had been exported from there
     return tmp_path / "net" / "out"
 
 
@@ -151,7 +154,7 @@ def test_weights_drawn_anew_are_those_that_were_exported(folder):
     source = folder.parent / "net.py"
     drawn = "__import__('os').urandom(4)[0]"
     source.write_text(source.read_text().replace("manual_seed(0)", f"manual_seed({drawn})"))
-    found = compare_parity(ParityOptions(folder, seeds=1, threads=1))
+    found = compare_parity(ParityOptions(folder, model=f"{source}:model", seeds=1, threads=1))
     assert found.facts["passed"] is True
     assert found.facts["reference"] == "the PyTorch model in float64"
 
@@ -168,4 +171,4 @@ def test_a_function_that_returns_another_model_is_no_fault_of_the_graphs(folder,
     source = folder.parent / "net.py"
     source.write_text(source.read_text().replace(old, new))
     with pytest.raises(ChangedModelError, match=says):
-        compare_parity(ParityOptions(folder, seeds=1, threads=1))
+        compare_parity(ParityOptions(folder, model=f"{source}:model", seeds=1, threads=1))
