@@ -4,8 +4,8 @@ import pytest
 from pipeline import tensorrt_api
 from pipeline.errors import EnvironmentMissingError, UsageError
 from pipeline.stages.runners import tensorrt_runner
-from pipeline.stages.runners.cuda_driver import Cuda, CudaError
-from pipeline.stages.runners.tensorrt_engine import DeviceTensor, Engine
+from pipeline.stages.runners.cuda_driver import CudaError
+from pipeline.stages.runners.tensorrt_engine import DeviceTensor
 from pipeline.stages.runners.tensorrt_runner import TensorrtRunner
 from tests.pipeline.stages.runners.fake_gpu import FakeCuda, fake_bindings
 
@@ -177,31 +177,3 @@ def test_a_plan_of_another_release_is_an_environment_matter(opened, gpu, tmp_pat
     (tmp_path / "m.plan").write_bytes(b"bad")
     with pytest.raises(EnvironmentMissingError, match="built for another release"):
         opened()
-
-
-def test_full_tensorrt_has_no_runtime_cache(gpu, tmp_path):
-    trt, _made = fake_bindings(gpu, rtx=False)
-    plan = tmp_path / "m.plan"
-    plan.write_bytes(b"plan")
-    engine = Engine(plan, trt, gpu, cache=tmp_path / "c")
-    engine.close()
-    assert not (tmp_path / "c").exists()
-
-
-@pytest.mark.skipif(tensorrt_api.find_gpu() is not None, reason="a driver answers here")
-def test_the_driver_is_looked_for_and_missed():
-    with pytest.raises(CudaError, match=r"no NVIDIA driver|failed"):
-        Cuda()
-
-
-@pytest.mark.gpu
-@pytest.mark.skipif(tensorrt_api.find_gpu() is None, reason="no NVIDIA driver here")
-def test_memory_on_a_real_gpu():
-    cuda = Cuda()
-    array, back = np.arange(5.0), np.empty(5)
-    address = cuda.allocate(array.nbytes)
-    cuda.to_device(address, array.ctypes.data, array.nbytes)
-    cuda.to_host(back.ctypes.data, address, array.nbytes)
-    cuda.synchronize()
-    assert np.array_equal(array, back)
-    cuda.free(address)
