@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import onnx_ir as ir
 
@@ -38,12 +39,12 @@ def check_types(seen: Seen, targets: Sequence[str]) -> Iterator[Finding]:
             continue
         reported.add(dtype)
         if dtype in _NEVER:
-            yield finding("error", f"the parser has no type for {_NEVER[dtype]}", "")
+            yield finding(f"the parser has no type for {_NEVER[dtype]}", "")
         elif dtype in _SINCE:
             since, word = _SINCE[dtype]
             short = [t for t, c in zip(targets, capabilities, strict=True) if c < since]
             if short:
-                yield finding("error", f"{', '.join(short)} cannot run {word}", _FIX)
+                yield finding(f"{', '.join(short)} cannot run {word}", _FIX)
     if (7, 5) in capabilities:
         yield from _float32_products(seen)
 
@@ -60,23 +61,14 @@ def _float32_products(seen: Seen) -> Iterator[Finding]:
             return
 
 
-def _values(seen: Seen) -> Iterator[tuple[ir.Value, Callable[..., Finding]]]:
+def _values(seen: Seen) -> Iterator[tuple[ir.Value, Callable[[str, str], Finding]]]:
+    """Yield every value, and what makes an error about it from words and a remedy."""
     for value in (*seen.model.graph.inputs, *seen.model.graph.initializers.values()):
-        yield value, _about_value(value)
+        yield value, partial(_about_value, value)
     for node in seen.nodes:
         for value in node.outputs:
-            yield value, _about_node(seen, node)
+            yield value, partial(seen.finding, "error", node)
 
 
-def _about_value(value: ir.Value) -> Callable[..., Finding]:
-    def make(level: str, what: str, fix: str) -> Finding:
-        return Finding("error" if level == "error" else "warning", what, value.name or "", "", fix)
-
-    return make
-
-
-def _about_node(seen: Seen, node: ir.Node) -> Callable[..., Finding]:
-    def make(level: str, what: str, fix: str) -> Finding:
-        return seen.finding("error" if level == "error" else "warning", node, what, fix)
-
-    return make
+def _about_value(value: ir.Value, what: str, fix: str) -> Finding:
+    return Finding("error", what, value.name or "", "", fix)

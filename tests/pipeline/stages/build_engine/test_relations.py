@@ -37,6 +37,11 @@ def test_what_was_asked_for_is_kept_even_against_the_graph(model):
     assert consistent(model, GUESSED, {"total"}) == GUESSED
 
 
+def test_a_name_the_graph_does_not_have_keeps_its_range(model):
+    other = GUESSED | {"elsewhere": SizeRange(1, 2, 3)}
+    assert consistent(model, other, ())["elsewhere"] == SizeRange(1, 2, 3)
+
+
 def test_nothing_is_tied_in_a_graph_without_relations(tmp_path):
     node = h.make_node("Relu", ["x"], ["y"])
     path = small.save(tmp_path / "m.onnx", [node], {"x": (T.FLOAT, ("a", "b"))}, {"y": T.FLOAT})
