@@ -6,6 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from pipeline.records.engine import AttentionRow
+from pipeline.records.tensors import TensorSpec
 from pipeline.stages.build_engine.network import (
     attentions,
     create_network,
@@ -16,7 +18,7 @@ from pipeline.stages.build_engine.network import (
     shape_of,
     tensors,
 )
-from pipeline.stages.build_engine.request import AttentionRow, ParserRow, TensorRow
+from pipeline.stages.build_engine.request import ParserRow
 from tests.pipeline.stages.build_engine import small
 
 
@@ -95,7 +97,7 @@ def test_types_and_shapes_in_our_words():
     assert shape_of(SimpleNamespace(shape=(2, -1))) == (2, -1)
     assert shape_of(Unknown()) == ()
     made = SimpleNamespace(name="x", dtype="DataType.HALF", shape=(2, -1))
-    assert tensors(1, lambda i: made) == [TensorRow("x", "float16", (2, -1))]
+    assert tensors(1, lambda i: made) == [TensorSpec("x", "float16", (2, -1))]
 
 
 def test_the_future_is_masked_in_two_spellings():
@@ -121,6 +123,6 @@ def test_attentions_of_a_real_network(tmp_path):
     assert layer.attention is not None
     assert row == AttentionRow(
         name=row.name, dtype="float16", query=(-1, 2, 8, 16), key=(-1, 2, 8, 16), mask=row.mask,
-        causal=False,
+        causal=False, dedicated=None, reason="",
     )  # fmt: skip
     assert row.mask.startswith("float16 [")
