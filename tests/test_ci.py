@@ -15,8 +15,9 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-CHECKS = ["ruff check .", "ruff format --check .", "mypy"]
-TOOLS = ("pip", "pytest", "ruff", "mypy")
+CHECKS = ["ruff check .", "ruff format --check .", "mypy",
+          "mkdocs build --quiet --strict --site-dir .venv/site"]  # fmt: skip
+TOOLS = ("pip", "pytest", "ruff", "mypy", "mkdocs")
 
 
 @pytest.fixture
@@ -65,7 +66,7 @@ def test_it_runs_the_readmes_command_and_the_checks_between(ci):
 
 @pytest.mark.parametrize(
     ("failing", "code"),
-    [({"pytest": 1}, 1), ({"pytest": 5}, 5), ({"ruff": 1}, 1), ({"mypy": 2}, 1),
+    [({"pytest": 1}, 1), ({"pytest": 5}, 5), ({"ruff": 1}, 1), ({"mypy": 2}, 1), ({"mkdocs": 1}, 1),
      ({"mypy": 1, "pytest": 3}, 3)],
     ids=str,
 )  # fmt: skip
