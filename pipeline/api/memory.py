@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -13,6 +13,7 @@ import onnx_ir as ir
 
 from pipeline.errors import PipelineError, UsageError
 from pipeline.graph.files.model_file import model_of, refuse_invalid
+from pipeline.notebook import Grid, Shown
 from pipeline.ort.settings import SessionSettings, settings_path
 from pipeline.records.optimize import OptimizedFileRecord
 from pipeline.records.record import as_json
@@ -31,8 +32,8 @@ Model = TypeVar("Model", onnx.ModelProto, ir.Model)
 IN_MEMORY = "the model in memory"
 
 
-@dataclass(frozen=True)
-class Optimized(Generic[Model]):
+@dataclass(frozen=True, repr=False)
+class Optimized(Shown, Generic[Model]):
     """An optimized model and what was done to it.
 
     Attributes:
@@ -40,11 +41,32 @@ class Optimized(Generic[Model]):
         record: Counts, every site with its proof or its refusal, and the session settings that
             belong to the graph: what `pipeline optimize` writes into its manifest.
         base_dir: Where data files that the weights refer to lie.
+
+    Examples:
+        >>> import onnx, pipeline
+        >>> made = pipeline.optimize(onnx.load("model.onnx"))
+        >>> made.save("fused.onnx").name
+        'fused.onnx'
     """
 
     model: Model
     record: OptimizedFileRecord
-    base_dir: Path = field(default=Path(), repr=False)
+    base_dir: Path = Path()
+
+    def __repr__(self) -> str:
+        """Return how many nodes there are and what became of each construct."""
+        nodes = self.record.nodes
+        told = [
+            f"{construct} {number} {state}"
+            for construct, count in self.record.counts.items()
+            for state, number in vars(count).items()
+            if number
+        ]
+        return f"<Optimized: {', '.join([f'{nodes.before} nodes -> {nodes.after}', *told])}>"
+
+    def grids(self) -> list[Grid]:
+        """Return what became of each construct as tables, for a notebook."""
+        return self.record.grids()
 
     def save(self, path: Path | str) -> Path:
         """Write the model as `pipeline optimize -o PATH` does, and return the path.
@@ -99,6 +121,15 @@ def optimize(
         NoKernelsError: The target runs nothing of that precision.
         BadModelError: The model breaks ONNX's rules, or contradicts itself.
         ClaimError: A `require` does not hold.
+
+    Examples:
+        >>> import onnx, pipeline
+        >>> model = onnx.load("model.onnx")
+        >>> made = pipeline.optimize(model, target="ort-cpu", require={"attention": "all"})
+        >>> made
+        <Optimized: 96 nodes -> 63, norm 6 fused, attention 2 fused, residual-norm 4 plain>
+        >>> "Softmax" in {node.op_type for node in made.model.graph.node}
+        False
     """
     options = OptimizeOptions(
         Path(IN_MEMORY), target=target, precision=precision, disable=tuple(disable),

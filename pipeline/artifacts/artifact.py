@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import FolderError
+from pipeline.notebook import Grid, Shown
+from pipeline.records.record import shown
 from pipeline.types import Json
 
 FORMAT = 1
@@ -32,7 +34,7 @@ class FileRecord:
 
 
 @dataclass(frozen=True)
-class Artifact:
+class Artifact(Shown):
     """What one stage made.
 
     Attributes:
@@ -70,6 +72,14 @@ class Artifact:
     def path(self, name: str) -> Path:
         """Return the absolute path of a file given by its relative name."""
         return self.folder / name
+
+    def grids(self) -> list[Grid]:
+        """Return what the record says and the files as tables, for a notebook."""
+        record = shown().record_of(self)
+        state = "reused" if self.reused else f"made in {self.seconds:.1f} s"
+        rows = [(file.path, f"{file.bytes / 1e6:.3f} MB") for file in self.files]
+        files = Grid(f"{self.stage}: {state}, in {self.folder}", ("file", "size"), rows)
+        return [*(record.grids() if record is not None else ()), files]
 
     def to_manifest(self) -> bytes:
         """Return the manifest's bytes: everything but where the folder is."""

@@ -7,16 +7,19 @@ the JSON while it has that value. Every other key must be there, and no further 
 
 from __future__ import annotations
 
+import importlib
 import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated, Any, ClassVar, Protocol, Self, TypeAlias, TypeVar
 
 import msgspec
 
 from pipeline.errors import FolderError
+from pipeline.notebook import Grid, Shown
 from pipeline.types import Json
 
 Finite: TypeAlias = Annotated[
@@ -46,7 +49,7 @@ class Made(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Record:
+class Record(Shown):
     """The root of a tree of dataclasses that a stage writes and others read.
 
     Class attributes:
@@ -58,6 +61,11 @@ class Record:
     FORMAT: ClassVar[int]
     COMMAND: ClassVar[str]
     EMPTY: ClassVar[frozenset[str]] = frozenset()
+
+    def grids(self) -> list[Grid]:
+        """Return the record as tables, for a notebook."""
+        found: list[Grid] = shown().grids_of(self)
+        return found
 
     def to_json(self) -> dict[str, Json]:
         """Return the record as plain data, its format number first.
@@ -110,6 +118,15 @@ class Record:
     def _remedy(cls) -> str:
         again = f"make it again with `pipeline {cls.COMMAND}`"
         return again if cls.COMMAND == "run" else f"{again}, or with `pipeline run`"
+
+
+def shown() -> ModuleType:
+    """Return `records.shown`, which writes records as tables.
+
+    By a computed name, so that it is no ingredient of a stage: how a result looks in a notebook
+    is no reason to make it again.
+    """
+    return importlib.import_module(f"{__package__}.shown")
 
 
 def read(cls: type[_T], raw: object, empty: frozenset[str] = frozenset()) -> _T:

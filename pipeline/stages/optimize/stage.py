@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.artifacts import Artifact, StageContext, digest_file, open_folder, run_stage
 from pipeline.errors import UsageError
+from pipeline.notebook import Grid, Shown
 from pipeline.ort.settings import SUFFIX, SessionSettings, settings_path, write_settings
 from pipeline.records.export import ExportedPart, ExportRecord
 from pipeline.records.optimize import (
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class OptimizedFile:
+class OptimizedFile(Shown):
     """The result of optimizing one file into another.
 
     Attributes:
@@ -37,6 +38,10 @@ class OptimizedFile:
 
     file: Path
     record: OptimizedFileRecord
+
+    def grids(self) -> list[Grid]:
+        """Return the file and what became of it as tables, for a notebook."""
+        return [Grid(f"written to {self.file}"), *self.record.grids()]
 
 
 def optimize_model(

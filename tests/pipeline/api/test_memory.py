@@ -162,3 +162,11 @@ def test_a_bug_of_ours_is_not_the_models_fault(proto, monkeypatch, kind):
     with pytest.raises(BadModelError, match="breaks ONNX's rules") as caught:
         pipeline.optimize(ir.from_proto(proto))
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
+
+
+def test_it_shows_what_was_done(proto):
+    made = pipeline.optimize(proto)
+    assert repr(made).startswith("<Optimized: ")
+    assert "attention 1 fused" in repr(made)
+    assert made.grids() == made.record.grids()
+    assert "<td>attention</td><td>1</td>" in made._repr_html_()
