@@ -244,8 +244,9 @@ def _loaded_by(code: str) -> set[str]:
         "from pipeline.cli.app import run; run(['run', '--help'])",
         "from pipeline.cli.app import run; run(['optimize', '--help'])",
         "import pipeline.artifacts",
+        "import pipeline.ort.settings, pipeline.ort.known_crashes",
     ],
-    ids=["package", "options", "help", "run-help", "optimize-help", "artifacts"],
+    ids=["package", "options", "help", "run-help", "optimize-help", "artifacts", "settings"],
 )
 def test_no_framework_is_imported_before_it_is_needed(code):
     assert _loaded_by(code) & FRAMEWORKS == set()
