@@ -56,13 +56,10 @@ class Optimized(Shown, Generic[Model]):
     def __repr__(self) -> str:
         """Return how many nodes there are and what became of each construct."""
         nodes = self.record.nodes
-        told = [
-            f"{construct} {number} {state}"
-            for construct, count in self.record.counts.items()
-            for state, number in vars(count).items()
-            if number
-        ]
-        return f"<Optimized: {', '.join([f'{nodes.before} nodes -> {nodes.after}', *told])}>"
+        told = [f"{nodes.before} nodes -> {nodes.after}"]
+        for construct, count in self.record.counts.items():
+            told += [f"{construct} {n} {state}" for state, n in vars(count).items() if n]
+        return f"<Optimized: {', '.join(told)}>"
 
     def grids(self) -> list[Grid]:
         """Return what became of each construct as tables, for a notebook."""
