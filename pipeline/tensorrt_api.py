@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import importlib
 import importlib.util
+import sys
 from dataclasses import dataclass
 from importlib import metadata
 from types import ModuleType
@@ -18,6 +19,7 @@ from typing import Literal
 from pipeline.errors import EnvironmentMissingError, UsageError
 from pipeline.toolchain import install_hint
 
+DRIVER = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
 Flavour = Literal["tensorrt", "tensorrt-rtx"]
 MODULES: dict[Flavour, str] = {"tensorrt": "tensorrt", "tensorrt-rtx": "tensorrt_rtx"}
 _WHEELS: dict[Flavour, tuple[str, ...]] = {
@@ -163,7 +165,7 @@ def missing(trt: ModuleType) -> tuple[str, ...]:
 def find_gpu() -> Gpu | None:
     """Return the first GPU through the CUDA driver, or None when no driver answers."""
     try:
-        cuda = ctypes.CDLL("libcuda.so.1")
+        cuda = ctypes.CDLL(DRIVER)
     except OSError:
         return None
     count, device, version = ctypes.c_int(), ctypes.c_int(), ctypes.c_int()

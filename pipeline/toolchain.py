@@ -108,21 +108,29 @@ def within(version: str, wanted: str) -> bool:
 
 def machine() -> dict[str, str | int]:
     """Return the facts of this machine that results depend on."""
+    import psutil
+
     return {
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "cpu": _cpu(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else _count(),
-        "memory_bytes": _memory(),
+        "cores": usable_cores(),
+        "memory_bytes": psutil.virtual_memory().total,
     }
+
+
+def usable_cores() -> int:
+    """Return the logical cores this process may run on."""
+    import psutil
+
+    process = psutil.Process()
+    if hasattr(process, "cpu_affinity"):  # macOS has none
+        return len(process.cpu_affinity())
+    return os.cpu_count() or 1
 
 
 def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(word) for word in re.findall(r"\d+", version.split("+")[0]))
-
-
-def _count() -> int:
-    return os.cpu_count() or 1
 
 
 def _cpu() -> str:
@@ -131,10 +139,3 @@ def _cpu() -> str:
     except OSError:
         match = None
     return match[1].strip() if match else platform.processor() or "unknown"
-
-
-def _memory() -> int:
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (ValueError, OSError):
-        return 0

@@ -166,7 +166,8 @@ class Folder:
             for item in inside:
                 item.rmdir()
             for name in sorted(_HOUSEKEEPING):
-                (manifest / name).unlink(missing_ok=True)
+                with contextlib.suppress(PermissionError):  # Windows keeps a file that is open
+                    (manifest / name).unlink(missing_ok=True)
             with contextlib.suppress(OSError):  # a newcomer claimed it again: it is theirs
                 manifest.rmdir()
                 for path in created:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import errno
-import fcntl
 import logging
 import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
+
+from filelock import lock_descriptor
 
 _LOG = logging.getLogger(__name__)
 _POLL_SECONDS = 0.1
@@ -27,8 +27,7 @@ def locked(path: Path) -> Iterator[None]:
     """
     handle = _acquire(path)
     try:
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, str(os.getpid()).encode(), 0)
+        _write_holder(handle)
         yield
     finally:
         os.close(handle)
@@ -59,10 +58,9 @@ def _acquire(path: Path) -> int:
             os.close(handle)  # the folder was withdrawn while we waited: take the new file
             continue
         if not told:
-            holder = os.pread(handle, 32, 0).decode(errors="replace") or "unknown"
             _LOG.warning(
                 "waiting: process %s is working in %s (Ctrl-C to give up)",
-                holder,
+                _read_holder(handle),
                 path.parent.parent.name,
             )
             told = True
@@ -71,13 +69,19 @@ def _acquire(path: Path) -> int:
 
 
 def _try_lock(handle: int) -> bool:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno in (errno.EAGAIN, errno.EACCES):
-            return False
-        raise
-    return True
+    return lock_descriptor(handle, blocking=False)
+
+
+def _write_holder(handle: int) -> None:
+    """Write our process's number, behind the first byte: Windows locks that one for others."""
+    os.ftruncate(handle, 0)
+    os.lseek(handle, 0, os.SEEK_SET)
+    os.write(handle, f" {os.getpid()}".encode())
+
+
+def _read_holder(handle: int) -> str:
+    os.lseek(handle, 1, os.SEEK_SET)
+    return os.read(handle, 32).decode(errors="replace") or "unknown"
 
 
 def _still_there(handle: int, path: Path) -> bool:

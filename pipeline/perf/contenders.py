@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from pipeline.records.export import ExportedPart
 from pipeline.records.optimize import OptimizeRecord
 from pipeline.stages.runners.labels import distinct_names
 from pipeline.stages.runners.open import ENGINE_SUFFIXES
+from pipeline.toolchain import usable_cores
 
 EXPORTED = "exported"
 BASELINES = ("eager", EXPORTED, "eager cuda fp32", "eager cuda fp16", "eager cuda bf16")
@@ -22,7 +22,7 @@ BASELINES = ("eager", EXPORTED, "eager cuda fp32", "eager cuda fp16", "eager cud
 
 def default_threads() -> int:
     """Return the physical cores this process may use."""
-    return max(1, min(psutil.cpu_count(logical=False) or 1, len(os.sched_getaffinity(0))))
+    return max(1, min(psutil.cpu_count(logical=False) or 1, usable_cores()))
 
 
 def folder_contenders(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -122,7 +121,7 @@ def machine_warnings(sessions: int, load_before: float) -> list[str]:
 
 def load_average() -> float:
     """Return the processes that wanted to run in the last minute."""
-    return os.getloadavg()[0]
+    return float(psutil.getloadavg()[0])
 
 
 def _before(contender: str, baseline: str, baselines: Sequence[str]) -> bool:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -18,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.artifacts.memory import peak_rss_bytes
 from pipeline.errors import PipelineError
 from pipeline.perf.contender import Contender, GenerationJob, Job
 from pipeline.perf.opening import open_contender, prepared
@@ -128,18 +128,6 @@ class Workbench:
             runner.close()
         self.parts, self.calls = {}, {}
         return {"peak_rss_bytes": peak_rss_bytes()}
-
-
-def peak_rss_bytes() -> int:
-    """Return this process's highest resident memory.
-
-    Linux hands a parent's peak to the child in `ru_maxrss`; VmHWM begins anew with the program.
-    """
-    try:
-        status = Path("/proc/self/status").read_text(encoding="ascii")
-        return int(status.partition("VmHWM:")[2].split()[0]) * 1024
-    except (OSError, IndexError, ValueError):
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def main() -> None:

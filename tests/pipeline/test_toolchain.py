@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import psutil
 import pytest
 
 from pipeline import toolchain
@@ -53,6 +54,10 @@ def test_libraries_say_what_they_are_for():
     assert found["torch"].extra == ""
     assert found["onnxruntime"].extra == "cpu"
     assert all(lib.purpose for lib in found.values())
+
+
+def test_usable_cores_are_those_the_process_is_bound_to():
+    assert toolchain.usable_cores() == len(psutil.Process().cpu_affinity())
 
 
 def test_machine():

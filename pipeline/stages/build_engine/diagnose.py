@@ -13,6 +13,8 @@ from pipeline.stages.build_engine.rules import RULES, Kind
 
 _DRIVER_ECHO = re.compile(r"cudaError 35|CUDA initialization failure|catchCudaError")
 _BAD = ("ERROR", "INTERNAL_ERROR")
+KILLED = 9  # SIGKILL, a name that Windows lacks
+WINDOWS_CRASH = 0xC0000000  # statuses from here on are exceptions that ended the process
 _SHARED = (
     "two attentions sharing queries or keys crash this builder unless each has its own Mul and "
     "scale=1; `pipeline optimize --target tensorrt` writes that form"
@@ -46,11 +48,12 @@ def diagnose(heard: Heard, exit_code: int, stderr: str) -> Diagnosis:
 
     Args:
         heard: What it reported.
-        exit_code: Its status; negative is the signal that killed it.
+        exit_code: Its status; negative is the signal that killed it, and on Windows a large
+            number is the exception.
         stderr: What it and the compiler wrote there.
     """
-    if exit_code < 0 and not heard.done:
-        return _crash(-exit_code, stderr)
+    if not heard.done and (exit_code < 0 or exit_code >= WINDOWS_CRASH):
+        return _crash(exit_code, stderr)
     if heard.failed_at == "write":
         return Diagnosis(
             f"the plan could not be written: {heard.failure}", "free some space", "build"
@@ -109,21 +112,28 @@ def _first_match(texts: Sequence[str]) -> Diagnosis | None:
     return None
 
 
-def _crash(number: int, stderr: str) -> Diagnosis:
-    try:
-        name = signal.Signals(number).name
-    except ValueError:
-        name = "unknown"
-    if number == signal.SIGKILL:
+def _crash(exit_code: int, stderr: str) -> Diagnosis:
+    if exit_code == -KILLED:
         cause, fix = "it was killed, most likely for memory", "build on a larger host"
     else:
         cause, fix = _SHARED, "`pipeline explain` lists the attentions; build without them to check"
     return Diagnosis(
-        f"the builder crashed (signal {number}, {name}); likely cause: {cause}",
+        f"the builder crashed ({_ending(exit_code)}); likely cause: {cause}",
         fix,
         "build",
         said=_short(stderr),
     )
+
+
+def _ending(exit_code: int) -> str:
+    """Return what ended the process: a signal by number and name, or Windows' status."""
+    if exit_code > 0:
+        return f"status {exit_code:#x}"
+    try:
+        name = signal.Signals(-exit_code).name
+    except ValueError:
+        name = "unknown"
+    return f"signal {-exit_code}, {name}"
 
 
 def _short(text: str, limit: int = 300) -> str:

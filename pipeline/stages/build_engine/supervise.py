@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import os
-import selectors
-import signal
+import queue
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -62,44 +62,35 @@ def run_child(
     with tempfile.TemporaryDirectory(prefix="pipeline-build-") as scratch:
         stderr_path = Path(scratch, "stderr")
         Path(scratch, "request.json").write_text(request.to_json())
-        with stderr_path.open("wb") as stderr, _child(scratch, stderr) as (process, channel):
-            _listen(process, channel, heard, progress, started, timeout_s, estimate, request)
+        with stderr_path.open("wb") as stderr, _child(scratch, stderr) as process:
+            _listen(process, heard, progress, started, timeout_s, estimate, request)
             exit_code = process.wait()
         text = stderr_path.read_bytes()[-_STDERR_BYTES:].decode(errors="replace")
     return ChildOutcome(heard, exit_code, text, time.monotonic() - started)
 
 
 @contextmanager
-def _child(scratch: str, stderr: IO[bytes]) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+def _child(scratch: str, stderr: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
     """Start the child and make sure that it is gone at the end, whatever happens between."""
-    mine, theirs = os.pipe()
-    command = [sys.executable, "-m", "pipeline.stages.build_engine.worker"]
-    try:
-        process = subprocess.Popen(
-            [*command, str(Path(scratch, "request.json")), str(theirs)],
-            stdin=subprocess.DEVNULL,
-            stdout=stderr,
-            stderr=stderr,
-            pass_fds=(theirs,),
-            start_new_session=True,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
-        )
-    except BaseException:
-        os.close(mine)
-        raise
-    finally:
-        os.close(theirs)
-    try:
-        yield process, mine
-    finally:
-        os.close(mine)
-        _stop(process)
+    module = "pipeline.stages.build_engine.worker"
+    with subprocess.Popen(
+        [sys.executable, "-m", module, str(Path(scratch, "request.json"))],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        start_new_session=True,  # Ctrl-C is ours to pass on
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+    ) as process:
+        try:
+            yield process
+        finally:
+            _stop(process)
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
     if process.poll() is not None:
         return
-    process.send_signal(signal.SIGTERM)
+    process.terminate()
     try:
         process.wait(_GRACE_S)
     except subprocess.TimeoutExpired:
@@ -107,9 +98,26 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
+def _lines(process: subprocess.Popen[bytes]) -> queue.SimpleQueue[bytes]:
+    """Return a queue that gets each line the child says, and an empty one at the end.
+
+    A thread reads them: no system but those of POSIX can wait for a pipe with a time limit.
+    """
+    said: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+
+    def read() -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.endswith(b"\n"):  # else the child died in the middle of it
+                said.put(line)
+        said.put(b"")
+
+    threading.Thread(target=read, daemon=True).start()
+    return said
+
+
 def _listen(
     process: subprocess.Popen[bytes],
-    channel: int,
     heard: Heard,
     progress: Progress,
     started: float,
@@ -118,28 +126,27 @@ def _listen(
     request: PlanRequest,
 ) -> None:
     """Read events until the child closes its end; draw progress at least once a second."""
-    pending, phase = b"", "starting"
-    with selectors.DefaultSelector() as selector:
-        selector.register(channel, selectors.EVENT_READ)
-        while True:
-            elapsed = time.monotonic() - started
-            if elapsed > timeout_s:
-                raise BuildError(
-                    f"the build was stopped after {elapsed:.0f} s, the limit is {timeout_s:g} s",
-                    where=str(request.onnx),
-                    fix="raise --timeout, or lower --builderOptimizationLevel",
-                )
-            if selector.select(min(_HEARTBEAT_S, max(0.01, timeout_s - elapsed))):
-                data = os.read(channel, 1 << 16)
-                if not data:
-                    return
-                *lines, pending = (pending + data).split(b"\n")
-                named = [hear(heard, json.loads(line)) for line in lines]
-            else:
-                named = [phase]  # a heartbeat: the time left has changed
-            for phase in filter(None, named):
-                if request.task == "build":
-                    _draw(progress, phase, time.monotonic() - started, estimate)
+    said, phase = _lines(process), "starting"
+    while True:
+        elapsed = time.monotonic() - started
+        if elapsed > timeout_s:
+            raise BuildError(
+                f"the build was stopped after {elapsed:.0f} s, the limit is {timeout_s:g} s",
+                where=str(request.onnx),
+                fix="raise --timeout, or lower --builderOptimizationLevel",
+            )
+        try:
+            line = said.get(timeout=min(_HEARTBEAT_S, max(0.01, timeout_s - elapsed)))
+        except queue.Empty:
+            named = phase  # a heartbeat: the time left has changed
+        else:
+            if not line:
+                return
+            named = hear(heard, json.loads(line))
+        if named:
+            phase = named
+            if request.task == "build":
+                _draw(progress, phase, time.monotonic() - started, estimate)
 
 
 def _draw(progress: Progress, phase: str, elapsed: float, estimate: Estimate | None) -> None:

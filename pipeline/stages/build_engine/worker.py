@@ -1,8 +1,9 @@
 """The building child: parses one ONNX file and writes one plan, or asks about its attentions.
 
-Run as `python -m pipeline.stages.build_engine.worker REQUEST.json FD`. It says what happens as JSON
-lines on descriptor FD. Everything that can kill a process (the builder does: see diagnose.py)
-dies here and not in the tool; stderr belongs to the parent: the compiler writes there directly.
+Run as `python -m pipeline.stages.build_engine.worker REQUEST.json`. It says what happens as JSON
+lines on what was standard output; that handle is put aside at the start, and whatever the builder
+and its compiler print goes to stderr. Everything that can kill a process (the builder does: see
+diagnose.py) dies here and not in the tool.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from pathlib import Path
 from types import FrameType, ModuleType
 from typing import Any
 
+from pipeline.artifacts.memory import peak_rss_bytes
+from pipeline.stages.build_engine.diagnose import KILLED
 from pipeline.stages.build_engine.network import attentions, parse, set_targets, tensors
 from pipeline.stages.build_engine.probe import probe
 from pipeline.stages.build_engine.request import PlanRequest
@@ -40,11 +43,12 @@ class Cancelled:
         self.now = True
 
 
-def main(request_path: str, channel: str) -> int:
+def main(request_path: str) -> int:
     """Carry out one request; return 0 when it succeeded."""
     _die_with_parent()
     cancelled = Cancelled()
-    pipe = os.fdopen(int(channel), "w", buffering=1)
+    pipe = os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")
+    os.dup2(2, 1)
 
     def say(event: str, data: Mapping[str, Any]) -> None:
         pipe.write(json.dumps({"event": event, **data}) + "\n")
@@ -53,7 +57,7 @@ def main(request_path: str, channel: str) -> int:
     trt = load(request.flavour)
     say("version", {"version": str(trt.__version__)})
     done = _carry_out(trt, request, say, cancelled)
-    say("end", {"peak_rss_bytes": _peak_rss(), "done": done})
+    say("end", {"peak_rss_bytes": peak_rss_bytes(), "done": done})
     return 0 if done else 1
 
 
@@ -207,21 +211,10 @@ def _monitor(trt: ModuleType, say: Say, cancelled: Cancelled) -> Any:
 
 
 def _die_with_parent() -> None:
-    """Ask Linux to kill this child when its parent dies, however that happens."""
+    """Ask Linux to kill this child when its parent dies; elsewhere its next line fails then."""
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-def _peak_rss() -> int:
-    """Return this process's own high-water mark; ru_maxrss would include the parent's at fork."""
-    try:
-        for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    except OSError:
-        pass
-    return 0
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, KILLED)
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:3]))
+    sys.exit(main(sys.argv[1]))

@@ -7,8 +7,10 @@ has to be installed; `pipeline pack` ships this file as it is.
 from __future__ import annotations
 
 import ctypes
+import sys
 from typing import Any
 
+DRIVER = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
 _CAPTURE_RELAXED = 2
 _ERROR_TEXT = ctypes.c_char_p
 
@@ -26,7 +28,7 @@ class Cuda:
 
     def __init__(self, device: int = 0) -> None:
         try:
-            self._lib = ctypes.CDLL("libcuda.so.1")
+            self._lib = ctypes.CDLL(DRIVER)
         except OSError as err:
             raise CudaError(f"no NVIDIA driver here ({err})") from err
         self._call("cuInit", 0)

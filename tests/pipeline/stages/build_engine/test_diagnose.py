@@ -38,11 +38,17 @@ def test_the_parser_names_the_node_and_counts_the_rest():
 
 
 @pytest.mark.parametrize(
-    ("signal", "words"),
-    [(11, "SIGSEGV.*sharing queries or keys"), (9, "SIGKILL.*memory"), (6, "SIGABRT")],
+    ("status", "words"),
+    [
+        (-11, "signal 11, SIGSEGV.*sharing queries or keys"),
+        (-9, "SIGKILL.*memory"),
+        (-6, "SIGABRT"),
+        (-99, "signal 99, unknown"),
+        (0xC0000005, "crashed .status 0xc0000005"),  # Windows: an access violation
+    ],
 )
-def test_crashes(signal, words):
-    error = diagnose(heard(), -signal, "Internal Error: something").error("m.onnx")
+def test_crashes(status, words):
+    error = diagnose(heard(), status, "Internal Error: something").error("m.onnx")
     assert isinstance(error, BuildError)
     with pytest.raises(BuildError, match=words):
         raise error
