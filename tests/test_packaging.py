@@ -20,7 +20,6 @@ FOR_OTHERS = {
     "accelerate": "transformers reads GGUF checkpoints with it",
     "gguf": "transformers reads GGUF checkpoints with it",
     "onnx-graphsurgeon": "polygraphy's reduction cuts graphs with it",
-    "filelock": "locks of folders where there is no fcntl",
 }
 # What our code imports from a dependency's own dependency: the types it speaks in.
 COMES_WITH = {
