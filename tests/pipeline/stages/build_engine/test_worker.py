@@ -27,16 +27,12 @@ def carried_out(path, **options):
     request = PlanRequest(task, "tensorrt-rtx", path, path.with_suffix(".plan"), **options)
     file = path.with_suffix(".json")
     file.write_text(request.to_json())
-    here, there = os.pipe()
-    child = subprocess.Popen(
-        [sys.executable, "-m", worker.__name__, str(file), str(there)],
-        pass_fds=[there], stderr=subprocess.DEVNULL,
+    child = subprocess.run(
+        [sys.executable, "-m", worker.__name__, str(file)],
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
     )  # fmt: skip
-    os.close(there)
-    with os.fdopen(here) as channel:
-        said = [json.loads(line) for line in channel]
-    return child.wait(60), said
+    return child.returncode, [json.loads(line) for line in child.stdout.splitlines()]
 
 
 def only(said, event):
