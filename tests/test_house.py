@@ -18,9 +18,11 @@ ROOT = Path(__file__).resolve().parents[1]
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("models",),
     ("errors", "types", "notebook"),
+    ("onnx_bytes", "accuracy"),
+    ("ort",),
     ("records",),
-    ("options", "toolchain", "onnx_bytes", "accuracy"),
-    ("tensorrt_api", "artifacts", "ort"),
+    ("options", "toolchain"),
+    ("tensorrt_api", "artifacts"),
     ("graph",),
     ("judge",),
     ("inputs",),

@@ -14,9 +14,8 @@ import onnx_ir as ir
 from pipeline.errors import PipelineError, UsageError
 from pipeline.graph.files.model_file import model_of, refuse_invalid
 from pipeline.notebook import Grid, Shown
-from pipeline.ort.settings import SessionSettings, settings_path
+from pipeline.ort.settings import settings_path
 from pipeline.records.optimize import OptimizedFileRecord
-from pipeline.records.record import as_json
 from pipeline.stages.optimize.apply import apply_options
 from pipeline.stages.optimize.options import (
     Gate,
@@ -76,8 +75,7 @@ class Optimized(Shown, Generic[Model]):
         place = Path(path)
         place.parent.mkdir(parents=True, exist_ok=True)
         graph = _graph(self.model, self.base_dir)
-        session = SessionSettings.from_json(as_json(self.record.session))
-        write_graph(graph, place, settings_path(place), session)
+        write_graph(graph, place, settings_path(place), self.record.session)
         return place
 
 

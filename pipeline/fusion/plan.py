@@ -75,7 +75,7 @@ _KEPT_BY = {"onnx": frozenset({("", "Attention")}), "ort-cpu": _KEPT, "ort-cuda"
 
 # Denormals inside masked softmaxes cost 1.3 to 1.8 times; ONNX Runtime's own SkipLayerNorm
 # fusion makes Add + LayerNormalization 2 to 5 times slower on CPU.
-_CPU_SESSION = SessionSettings(("SkipLayerNormFusion",), flush_denormals=True)
+_CPU_SESSION = SessionSettings(("SkipLayerNormFusion",), denormals="flush")
 
 
 def passes_for(choice: Choice) -> tuple[Pass, ...]:

@@ -248,7 +248,7 @@ def _session_options(options: OrtOptions, settings: SessionSettings) -> ort.Sess
     made.graph_optimization_level = LEVELS[options.level]
     if options.check_assignment:
         made.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
-    if settings.flush_denormals:
+    if settings.denormals == "flush":
         made.add_session_config_entry("session.set_denormal_as_zero", "1")
     if options.lean:
         made.add_session_config_entry("session.disable_prepacking", "1")

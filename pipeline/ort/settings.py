@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias, cast, get_args
 
 from pipeline.errors import BadModelError
 
@@ -18,23 +18,22 @@ if TYPE_CHECKING:
     from pipeline.types import Json
 
 SUFFIX = ".session.json"
-_KEYS = ("disabled_optimizers", "denormals", "in_place")
-_DENORMALS = ("flush", "keep")
+Denormals: TypeAlias = Literal["keep", "flush"]
 _FIX = "Run `pipeline optimize` again with this version."
 
 
 @dataclass(frozen=True)
 class SessionSettings:
-    """Session options of ONNX Runtime that belong to a graph.
+    """Session options of ONNX Runtime that belong to a graph; each field is a key of the JSON.
 
     Attributes:
         disabled_optimizers: Names of the runtime's own rewrites that would undo the graph.
-        flush_denormals: Whether subnormal floats are treated as zero.
+        denormals: "flush" treats subnormal floats as zero.
         in_place: Inputs, by output, whose buffer the output is written into.
     """
 
     disabled_optimizers: tuple[str, ...] = ()
-    flush_denormals: bool = False
+    denormals: Denormals = "keep"
     in_place: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Json]:
@@ -42,8 +41,8 @@ class SessionSettings:
         found: dict[str, Json] = {}
         if self.disabled_optimizers:
             found["disabled_optimizers"] = [*self.disabled_optimizers]
-        if self.flush_denormals:
-            found["denormals"] = "flush"
+        if self.denormals != "keep":
+            found["denormals"] = self.denormals
         if self.in_place:
             found["in_place"] = dict(self.in_place)
         return found
@@ -62,9 +61,10 @@ class SessionSettings:
         """
         if not isinstance(raw, dict):
             raise BadModelError("Session settings must be a JSON object.", where=where, fix=_FIX)
-        if unknown := sorted(set(raw) - {*_KEYS}):
+        known = [field.name for field in fields(cls)]
+        if unknown := sorted(set(raw) - {*known}):
             raise BadModelError(
-                f"Unknown session settings: {', '.join(unknown)}; there are {', '.join(_KEYS)}.",
+                f"Unknown session settings: {', '.join(unknown)}; there are {', '.join(known)}.",
                 where=where,
                 fix=_FIX,
             )
@@ -72,13 +72,13 @@ class SessionSettings:
         denormals = raw.get("denormals", "keep")
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise _unusable("disabled_optimizers", names, "a list of names", where)
-        if denormals not in _DENORMALS:
-            raise _unusable("denormals", denormals, " or ".join(_DENORMALS), where)
+        if denormals not in get_args(Denormals):
+            raise _unusable("denormals", denormals, " or ".join(get_args(Denormals)), where)
         if not isinstance(pairs, dict) or not all(isinstance(v, str) for v in pairs.values()):
             raise _unusable("in_place", pairs, "inputs by output", where)
         return cls(
             tuple(str(name) for name in names),
-            denormals == "flush",
+            cast("Denormals", denormals),
             {output: str(name) for output, name in pairs.items()},
         )
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias
 
+from pipeline.ort.settings import SessionSettings
 from pipeline.records.record import Finite, Place, Record
 from pipeline.records.tensors import SizeRange, TensorSpec
 
@@ -113,21 +114,6 @@ class LayerRecord:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SessionRecord:
-    """What ONNX Runtime is told about a graph, as it stands in `.session.json`.
-
-    Attributes:
-        disabled_optimizers: The runtime's own rewrites that would undo the graph.
-        denormals: "flush" treats subnormal floats as zero.
-        in_place: Output -> the input whose buffer it is written into.
-    """
-
-    disabled_optimizers: tuple[str, ...] = ()
-    denormals: Literal["flush", "keep"] | None = None
-    in_place: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True)
 class IslandRecord:
     """Regions that stay float32 for the same reasons.
 
@@ -180,7 +166,7 @@ class GraphRecord:
         nodes: Before and after.
         sites: Every one, in the order of the passes.
         layers: Those recognised as units.
-        session: What its runtime is told.
+        session: What ONNX Runtime is told, as in `.session.json`.
         typing: What the precision did; None when none was asked for.
     """
 
@@ -188,7 +174,7 @@ class GraphRecord:
     nodes: NodeCounts
     sites: tuple[SiteRecord, ...]
     layers: tuple[LayerRecord, ...]
-    session: SessionRecord
+    session: SessionSettings
     typing: TypingRecord | None
 
     def count(self, construct: str) -> SiteCounts:

@@ -15,10 +15,8 @@ from pipeline.records.optimize import (
     NodeCounts,
     ProofRecord,
     RefusalRecord,
-    SessionRecord,
     SiteRecord,
 )
-from pipeline.records.record import read
 from pipeline.stages.optimize.advice import remedy
 from pipeline.stages.optimize.engine import Fused
 from pipeline.stages.optimize.options import Gate
@@ -86,7 +84,7 @@ def graph_record(fused: Fused) -> GraphRecord:
         nodes=NodeCounts(before=fused.nodes_before, after=fused.nodes_after),
         sites=tuple(site_record(outcome) for outcome in fused.outcomes),
         layers=tuple(LayerRecord(path=path, form=form) for path, form in fused.layers),
-        session=read(SessionRecord, fused.session.to_json()),
+        session=fused.session,
         typing=fused.typing.record() if fused.typing is not None else None,
     )
 

@@ -67,7 +67,7 @@ class OrtRunner:
         """Return the runtime, its version, the provider that loaded and what it was told."""
         loaded = self._session.provider
         told = [f"no {name}" for name in self.settings.disabled_optimizers]
-        told += ["denormals flushed"] if self.settings.flush_denormals else []
+        told += ["denormals flushed"] if self.settings.denormals == "flush" else []
         told += ["caches written in place"] if self.settings.in_place else []
         text = {
             "runtime": "onnxruntime",

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pipeline.cli.fusion import STAYS, count_lines, explain_lines, lowering_lines
+from pipeline.ort.settings import SessionSettings
 from pipeline.records.optimize import (
     ExplainRecord,
     LoweringRecord,
     NodeCounts,
-    SessionRecord,
     SiteCounts,
 )
 from tests.pipeline.records.made import graph_record, proof, refusal, site
@@ -88,7 +88,7 @@ def test_a_full_proof_says_what_it_stands_on():
 
 
 def test_caches_written_in_place_are_told():
-    part = graph_record(counts={}, session=SessionRecord(in_place={"present": "past"}))
+    part = graph_record(counts={}, session=SessionSettings(in_place={"present": "past"}))
     _, line = count_lines({"model": part})
     assert line.strip().startswith("1 caches are written in place")
     assert "--disable fuse_attention_in_place" in line

@@ -41,8 +41,8 @@ def test_a_disabled_lowering_is_left_out_and_an_unknown_one_is_an_error():
 
 def test_the_cpu_plan_carries_its_session_settings():
     norms, half = "SkipLayerNormFusion", "NchwcTransformer"
-    assert plan_for("ort-cpu").session == SessionSettings((norms,), flush_denormals=True)
+    assert plan_for("ort-cpu").session == SessionSettings((norms,), denormals="flush")
     typed = {target: plan_for(target, precision="fp16").session for target in TARGETS}
-    assert typed["ort-cpu"] == SessionSettings((norms, half), flush_denormals=True)
+    assert typed["ort-cpu"] == SessionSettings((norms, half), denormals="flush")
     assert typed["ort-cuda"] == SessionSettings((half,))
     assert typed["tensorrt"] == plan_for("tensorrt").session == SessionSettings()

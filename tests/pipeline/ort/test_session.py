@@ -87,8 +87,8 @@ def test_bfloat16_without_its_library_is_refused_before_the_first_run(monkeypatc
 
 
 def test_settings_beside_a_file_are_applied(add):
-    write_settings(settings_path(add), SessionSettings(("ConstantFolding",), True))
-    assert Session(add).settings == SessionSettings(("ConstantFolding",), True)
+    write_settings(settings_path(add), SessionSettings(("ConstantFolding",), "flush"))
+    assert Session(add).settings == SessionSettings(("ConstantFolding",), "flush")
     plain = OrtOptions(settings=SessionSettings())
     assert Session(add, plain).settings == SessionSettings()
 
@@ -121,10 +121,10 @@ def test_denormals_are_flushed_where_settings_say_so(add, monkeypatch):
             super().add_session_config_entry(key, value)
 
     monkeypatch.setattr(onnxruntime, "SessionOptions", Recorded)
-    for flush in (False, True):
+    for denormals in ("keep", "flush"):
         told.clear()
-        session._session_options(OrtOptions(), SessionSettings(flush_denormals=flush))
-        assert (("session.set_denormal_as_zero", "1") in told) is flush
+        session._session_options(OrtOptions(), SessionSettings(denormals=denormals))
+        assert (("session.set_denormal_as_zero", "1") in told) is (denormals == "flush")
 
 
 def test_threads_profile_and_lean_reach_the_runtime(tmp_path):

@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 
 from pipeline.errors import BadModelError
 from pipeline.ort.settings import SessionSettings, read_settings, settings_path, write_settings
+from pipeline.records.record import as_json, read
 
-FULL = SessionSettings(("SkipLayerNormFusion",), True, {"present": "past"})
+FULL = SessionSettings(("SkipLayerNormFusion",), "flush", {"present": "past"})
 
 
 def test_no_file_means_defaults(tmp_path):
@@ -38,10 +39,13 @@ def test_a_graph_without_settings_has_no_file(tmp_path):
 names = st.text(max_size=5)
 
 
-@given(st.builds(SessionSettings, st.lists(names).map(tuple), st.booleans(),
+@given(st.builds(SessionSettings, st.lists(names).map(tuple), st.sampled_from(["keep", "flush"]),
                  st.dictionaries(names, names)))  # fmt: skip
 def test_settings_survive_json(settings):
-    assert SessionSettings.from_json(json.loads(json.dumps(settings.to_json()))) == settings
+    told = json.loads(json.dumps(settings.to_json()))
+    assert SessionSettings.from_json(told) == settings
+    assert as_json(settings) == told  # a manifest's record of them has the same form
+    assert read(SessionSettings, told) == settings
 
 
 def test_only_what_differs_from_the_defaults_is_told():
@@ -53,7 +57,7 @@ def test_only_what_differs_from_the_defaults_is_told():
     ("raw", "reason"),
     [
         ([], "must be a JSON object"),
-        ({"denormals": "maybe"}, 'denormals is "maybe", not flush or keep'),
+        ({"denormals": "maybe"}, 'denormals is "maybe", not keep or flush'),
         ({"denormals": None}, "denormals is null"),
         ({"disabled_optimizers": "One"}, 'disabled_optimizers is "One", not a list'),
         ({"disabled_optimizers": [1]}, r"disabled_optimizers is \[1\]"),

@@ -30,7 +30,6 @@ from pipeline.pack.results import read_results
 from pipeline.pack.stage import pack_folder
 from pipeline.precision import type_graph
 from pipeline.records.export import ExportRecord
-from pipeline.records.optimize import SessionRecord
 from pipeline.records.variant import VERBS
 from pipeline.stages.runners.ort_runner import OrtRunner
 from tests.pipeline import in_place_graphs as graphs
@@ -96,7 +95,7 @@ def unpacked(tmp_path_factory):
         folder,
         "optimize.ort-cpu-fp32",
         {"onnx/model.ort-cpu-fp32.onnx": {}},
-        session=SessionRecord(denormals="flush", disabled_optimizers=("GeluFusion",)),
+        session=SessionSettings(denormals="flush", disabled_optimizers=("GeluFusion",)),
     )
     stage(folder, "optimize.tensorrt-fp16", {"onnx/model.tensorrt-fp16.onnx": {"low": True}})
     stage(folder, "optimize.onnx-fp32", {"onnx/model.onnx-fp32.onnx": {"wrong": 1e-4}})

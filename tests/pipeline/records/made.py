@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from pipeline.ort.settings import SessionSettings
 from pipeline.records.engine import AttentionRow, EnginePart, EngineRecord, ShapeRange
 from pipeline.records.export import (
     ExportedPart,
@@ -24,7 +25,6 @@ from pipeline.records.optimize import (
     OptimizeRecord,
     ProofRecord,
     RefusalRecord,
-    SessionRecord,
     SiteCounts,
     SiteRecord,
     TypingRecord,
@@ -88,7 +88,7 @@ def graph_record(**changes):
         nodes=NodeCounts(before=5, after=3),
         sites=(),
         layers=(),
-        session=SessionRecord(),
+        session=SessionSettings(),
         typing=None,
     )
     return replace(record, **changes)
@@ -217,7 +217,7 @@ SITES = (site(refusal=refusal()), site(state="fused", lowering="standard", proof
 FULL = {
     "sites": SITES,
     "layers": (LayerRecord(path="block.0", form="pre-norm"),),
-    "session": SessionRecord(
+    "session": SessionSettings(
         disabled_optimizers=("GeluFusion",), denormals="flush", in_place={"present": "past"}
     ),
     "typing": typing_record(),

@@ -50,7 +50,7 @@ def test_a_graph_in_a_folder_has_its_settings_beside_it(source, tmp_path):
     graph = tmp_path / "out" / part.file
     assert settings_path(graph).is_file()
     assert read_settings(graph).to_json() == as_json(part.session)
-    assert read_settings(graph).flush_denormals
+    assert read_settings(graph).denormals == "flush"
     plain = optimize_model(OptimizeOptions(source, tmp_path / "out", target="tensorrt"))
     assert not settings_path(plain.path(OptimizeRecord.of(plain).parts["model"].file)).exists()
 

@@ -51,7 +51,7 @@ def test_a_wrong_shape_is_reported_in_one_line(graph):
 
 
 def test_what_runs_is_told(graph):
-    settings = SessionSettings(("SkipLayerNormFusion",), flush_denormals=True)
+    settings = SessionSettings(("SkipLayerNormFusion",), denormals="flush")
     write_settings(settings_path(graph), settings)
     told = OrtRunner(graph, OrtOptions(threads=1)).describe()
     assert told["settings"] == "no SkipLayerNormFusion, denormals flushed"
