@@ -35,10 +35,14 @@ class Choice:
 class Pass:
     """One walk over the graph: a finder and what may lower what it finds.
 
-    The finder yields while the graph changes: each yielded site is lowered, proven and committed
-    before the finder goes on. So a finder holds no list of nodes that a commit may remove: it
-    takes a snapshot of its anchors first, skips those that have left the graph, and reads
-    everything else anew for each of them.
+    Each site a finder yields is lowered, proven and committed before the finder goes on. When it
+    does, nodes of the site that nobody needs any more have left the graph, and so have those that
+    only they needed, above the site; new nodes stand in it, which facts know.
+
+    A finder therefore takes its anchors from `anchors` and reads the graph anew for each, and once
+    more for each further site of one anchor: nothing it read before a `yield` need be true after
+    it. What it yields has an anchor that is in the graph. New nodes are no anchors of the same
+    walk; a later pass meets them.
 
     Attributes:
         name: The construct, as counted in manifests and named by `--require`.
@@ -52,6 +56,13 @@ class Pass:
     find: Finder
     lowerings: tuple[Lowering[Any], ...] = ()
     keep_native: bool = False
+
+
+def anchors(graph: ir.Graph) -> Iterator[ir.Node]:
+    """Yield the nodes a graph has now, without those that leave it before their turn."""
+    for node in list(graph):
+        if node.graph is graph:
+            yield node
 
 
 Construct = Callable[[Choice], tuple[Pass, ...]]

@@ -62,11 +62,6 @@ class LayerSite(Site):
     branches: tuple[Branch, ...] = field(kw_only=True)
 
     @property
-    def construct(self) -> str:
-        """The construct's name."""
-        return "layer"
-
-    @property
     def path(self) -> str:
         """The module path that the first attention and the activation have in common."""
         active = [n for n in self.branches[-1].nodes if n.op_type in _ACTIVATIONS]

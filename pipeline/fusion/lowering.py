@@ -25,10 +25,6 @@ class Lowering(Protocol[S]):
         """Verb and object in snake case, e.g. `fuse_attention_standard`; `--disable` takes it."""
 
     @property
-    def construct(self) -> str:
-        """The construct it lowers."""
-
-    @property
     def targets(self) -> frozenset[str]:
         """The targets it serves."""
 

@@ -87,6 +87,12 @@ def passes_for(choice: Choice) -> tuple[Pass, ...]:
     )
 
 
+def constructs() -> tuple[str, ...]:
+    """Return the names of all constructs, in the order in which they are looked for."""
+    passes = passes_for(Choice("onnx"))  # the target chooses lowerings, not constructs
+    return tuple(dict.fromkeys(one.name for one in passes))
+
+
 def lowerings_for(
     target: str, *, fuse_all: bool = False, half: bool = False
 ) -> dict[str, tuple[Lowering[Any], ...]]:

@@ -50,7 +50,6 @@ class Refusal:
     """A candidate that is not (or not safely) the construct, and the first reason.
 
     Attributes:
-        construct: What was looked for.
         anchor: The node the recogniser started from.
         nearest: The closest form that was being matched when it failed.
         step: The first condition that broke.
@@ -60,7 +59,6 @@ class Refusal:
         kind: What kind of refusal it is.
     """
 
-    construct: str
     anchor: ir.Node
     nearest: str
     step: Step

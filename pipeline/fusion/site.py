@@ -31,11 +31,6 @@ class Site:
     evidence: frozenset[ir.Value] = field(default=frozenset(), kw_only=True)
 
     @property
-    def construct(self) -> str:
-        """The construct's name, as counted in manifests: attention, norm, activation, ..."""
-        raise NotImplementedError
-
-    @property
     def form(self) -> str:
         """A few words for reports, e.g. `self, grouped 4/2, causal mask`."""
         return ""

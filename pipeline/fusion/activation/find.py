@@ -18,9 +18,9 @@ from typing import Literal
 
 import onnx_ir as ir
 
+from pipeline.fusion.construct import anchors
 from pipeline.fusion.formulas import algebra as al
 from pipeline.fusion.formulas.cone import Cone
-from pipeline.fusion.norm.find import nodes_between
 from pipeline.fusion.refusal import Refusal, Step
 from pipeline.fusion.site import Site
 from pipeline.graph.inference.facts import Facts
@@ -57,11 +57,6 @@ class ActivationSite(Site):
     up: ir.Value | None
 
     @property
-    def construct(self) -> str:
-        """The construct's name."""
-        return "activation"
-
-    @property
     def operands(self) -> frozenset[ir.Value]:
         """What it acts on and what it gates."""
         return frozenset({self.x} if self.up is None else {self.x, self.up})
@@ -91,8 +86,8 @@ class _Match:
 
 def find_activations(graph: ir.Graph, facts: Facts) -> Iterator[ActivationSite | Refusal]:
     """Yield every activation written out, and what nearly is one."""
-    for node in list(graph):
-        if node.graph is not graph or node.domain or node.op_type not in _ANCHORS:
+    for node in anchors(graph):
+        if node.domain or node.op_type not in _ANCHORS:
             continue
         refusal: Refusal | None = None
         for x in _roots(node, facts):
@@ -128,11 +123,11 @@ def _match_from(x: ir.Value, anchor: ir.Node, facts: Facts) -> ActivationSite | 
     miss: Refusal | None = None
     for value in cone.values:
         read = _read(cone.expr(value), cone.leaf, tolerance)
-        if read is None or anchor not in nodes_between(cone, value):
+        if read is None or anchor not in cone.between(value):
             continue
         if isinstance(read, str):
             node = value.producer()
-            miss = Refusal("activation", anchor, "GELU (tanh)", CONSTANTS, read, node)
+            miss = Refusal(anchor, "GELU (tanh)", CONSTANTS, read, node)
         elif facts.dtype(value) == facts.dtype(x) and (best is None or _better(read, best[1])):
             best = value, read
     return miss if best is None else _site(cone, anchor, *best)
@@ -185,7 +180,7 @@ def _near(a: float, b: float, tolerance: float) -> bool:
 
 
 def _site(cone: Cone, anchor: ir.Node, value: ir.Value, match: _Match) -> ActivationSite:
-    nodes, up = nodes_between(cone, value), None
+    nodes, up = cone.between(value), None
     gate = _gating(value, cone.facts)
     if gate is not None:
         node, up = gate

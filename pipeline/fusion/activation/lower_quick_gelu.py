@@ -24,7 +24,6 @@ class FuseQuickGelu:
     """Lowers SiLU and quick GELU for ONNX Runtime."""
 
     name: str = "fuse_quick_gelu"
-    construct: str = "activation"
     targets: frozenset[str] = frozenset({"ort-cpu", "ort-cuda"})
     opset: int = 13
     source: str = f"{_DOCS}#com.microsoft.QuickGelu"

@@ -28,7 +28,6 @@ class FuseGelu:
     """Lowers both forms of GELU for every target."""
 
     name: str = "fuse_gelu"
-    construct: str = "activation"
     targets: frozenset[str] = frozenset(TARGETS)
     opset: int = 20
     source: str = "https://onnx.ai/onnx/operators/onnx__Gelu.html"
@@ -47,7 +46,6 @@ class FuseSwish:
     """Lowers SiLU and quick GELU where the runtime has opset 24."""
 
     name: str = "fuse_swish"
-    construct: str = "activation"
     targets: frozenset[str] = frozenset({"onnx", "tensorrt", "tensorrt-rtx"})
     opset: int = 24
     source: str = "https://onnx.ai/onnx/operators/onnx__Swish.html"

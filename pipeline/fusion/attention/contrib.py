@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
+from pipeline.fusion.construct import anchors
 from pipeline.fusion.refusal import Refusal
 from pipeline.fusion.site import Site
 from pipeline.graph.inference.facts import Facts
@@ -25,11 +26,6 @@ class ContribAttentionSite(Site):
     heads: int
 
     @property
-    def construct(self) -> str:
-        """The construct's name."""
-        return "attention"
-
-    @property
     def form(self) -> str:
         """E.g. `MultiHeadAttention, 12 heads`."""
         return f"{self.name}, {self.heads} heads"
@@ -44,7 +40,7 @@ def find_contrib_attention(
     graph: ir.Graph, facts: Facts
 ) -> Iterator[ContribAttentionSite | Refusal]:
     """Yield every attention operator of com.microsoft; run before ours are written."""
-    for node in list(graph):
+    for node in anchors(graph):
         if node.domain == "com.microsoft" and node.op_type in _OPERATORS:
             heads = node.attributes.get_int("num_heads", 0)
             nodes, outputs = frozenset({node}), (node.outputs[0],)

@@ -15,6 +15,7 @@ from pipeline.fusion.attention.rounded import REMEDY, rounding_in
 from pipeline.fusion.attention.scores import Break, Path, find_path
 from pipeline.fusion.attention.site import AttentionSite
 from pipeline.fusion.attention.steps import PAIRS, SCORES, VALUES
+from pipeline.fusion.construct import anchors
 from pipeline.fusion.refusal import WRITTEN, Refusal, Step
 from pipeline.graph.inference.facts import Facts
 
@@ -27,7 +28,7 @@ def find_attention(graph: ir.Graph, facts: Facts) -> Iterator[AttentionSite | Re
     A softmax that reaches no product of two tensors (a classifier's or a router's) yields
     nothing: it is not a candidate.
     """
-    for node in list(graph):
+    for node in anchors(graph):
         if node.op_type == "Softmax" and node.domain in ("", "ai.onnx"):
             yield from _candidates(node, facts)
         elif node.op_type == "QLinearSoftmax":
@@ -38,23 +39,28 @@ def find_attention(graph: ir.Graph, facts: Facts) -> Iterator[AttentionSite | Re
 
 def _candidates(softmax: ir.Node, facts: Facts) -> Iterator[AttentionSite | Refusal]:
     """Yield one site per product of the probabilities with values."""
-    scores = softmax.inputs[0]
-    assert scores is not None
-    path = find_path(scores, facts)
-    ways = follow(softmax.outputs[0], facts)
-    if isinstance(path, Break) or any(way.product is None for way in ways):
-        rounded = [*_rounded(softmax, facts)]
-        if rounded:
-            yield from rounded
+    tried: set[ir.Node] = set()
+    while softmax.graph is not None:
+        scores = softmax.inputs[0]
+        assert scores is not None
+        path, ways = find_path(scores, facts), follow(softmax.outputs[0], facts)
+        way = next((w for w in ways if w.product is None or w.product.node not in tried), None)
+        if way is None:
             return
-    for way in ways:
-        if way.product is not None and isinstance(path, Path):
+        rounded = isinstance(path, Break) or way.product is None
+        if rounded and (found := [*_rounded(softmax, facts)]):
+            yield from found
+            return
+        if way.product is None:
+            if isinstance(path, Path) and way.at is not None:
+                returned = softmax.outputs[0].is_graph_output()
+                remedy = "return no attention weights from the model" if returned else ""
+                yield _refuse(softmax, VALUES, way.reason, way.at, remedy)
+            return
+        tried.add(way.product.node)
+        if isinstance(path, Path):
             yield _site(softmax, path, way, facts)
-        elif isinstance(path, Path) and way.at is not None:
-            returned = softmax.outputs[0].is_graph_output()
-            remedy = "return no attention weights from the model" if returned else ""
-            yield _refuse(softmax, VALUES, way.reason, way.at, remedy)
-        elif isinstance(path, Break) and way.product is not None:
+        else:
             yield _refuse(softmax, SCORES, path.reason, path.node, "")
 
 
@@ -87,4 +93,4 @@ def _native(node: ir.Node, facts: Facts) -> AttentionSite | Refusal:
 
 
 def _refuse(anchor: ir.Node, step: Step, reason: str, node: ir.Node | None, remedy: str) -> Refusal:
-    return Refusal("attention", anchor, FORM, step, reason, node, remedy)
+    return Refusal(anchor, FORM, step, reason, node, remedy)

@@ -32,7 +32,6 @@ class FuseAttentionCuda:
     """Lowers attention with one key head per query head to MultiHeadAttention."""
 
     name: str = "fuse_attention_cuda"
-    construct: str = "attention"
     targets: frozenset[str] = frozenset({"ort-cuda"})
     opset: int = 17
     source: str = (

@@ -46,7 +46,6 @@ class FuseAttentionStandard:
 
     fuse_all: bool = False
     name: str = "fuse_attention_standard"
-    construct: str = "attention"
     targets: frozenset[str] = frozenset({"onnx", "ort-cpu", "ort-cuda"})
     opset: int = 23
     source: str = "https://onnx.ai/onnx/operators/onnx__Attention.html"
@@ -84,13 +83,11 @@ class FuseAttentionStandard:
     def _refused(self, site: AttentionSite) -> Refusal | None:
         """Return why the operator is not for this target, None where it is."""
         if site.cap and self.target == "ort-cpu" and not self.fuse_all:
-            return Refusal(
-                "attention", site.anchor, "soft-capped attention", RIGHT, PLAIN_CAP,
+            return Refusal(site.anchor, "soft-capped attention", RIGHT, PLAIN_CAP,
                 remedy="--fuse-all fuses it all the same", kind=Kind.LEFT_PLAIN,
             )  # fmt: skip
         if site.weights is not None and self.target == "ort-cuda":
-            return Refusal(
-                "attention", site.anchor, "Attention", RIGHT, NO_WEIGHTS,
+            return Refusal(site.anchor, "Attention", RIGHT, NO_WEIGHTS,
                 remedy="return no attention weights from the model", kind=Kind.UNSUPPORTED,
             )  # fmt: skip
         return None

@@ -37,7 +37,6 @@ class FuseAttentionTensorrt:
     """Lowers attention to the form of ai.onnx Attention that TensorRT builds."""
 
     name: str = "fuse_attention_tensorrt"
-    construct: str = "attention"
     targets: frozenset[str] = frozenset({"tensorrt", "tensorrt-rtx"})
     opset: int = 23
     source: str = "https://onnx.ai/onnx/operators/onnx__Attention.html"
@@ -105,7 +104,7 @@ def _lacking(site: AttentionSite, *, inside: bool) -> Refusal | None:
         reason = "TensorRT's parser takes causal masking or a mask, not both"
     if not reason:
         return None
-    return Refusal("attention", site.anchor, "Attention for TensorRT", RIGHT, reason,
+    return Refusal(site.anchor, "Attention for TensorRT", RIGHT, reason,
                    remedy=remedy, kind=Kind.UNSUPPORTED)  # fmt: skip
 
 

@@ -88,11 +88,6 @@ class AttentionSite(Site):
     native: bool = field(default=False, kw_only=True)
 
     @property
-    def construct(self) -> str:
-        """`attention`."""
-        return "attention"
-
-    @property
     def operands(self) -> frozenset[ir.Value]:
         """Where queries, keys and values come from, and the cache."""
         bases = {self.q.base, self.k.base, self.v.base}

@@ -64,6 +64,17 @@ class Cone:
         form = self._forms.get(value)
         return form.expr if form is not None and not form.lost else None
 
+    def between(self, output: ir.Value) -> frozenset[ir.Node]:
+        """Return the nodes of the cone that a value is computed by."""
+        found: set[ir.Node] = set()
+        todo = [output]
+        while todo:
+            node = todo.pop().producer()
+            if node is not None and node in self.nodes and node not in found:
+                found.add(node)
+                todo += [v for v in node.inputs if v is not None]
+        return frozenset(found)
+
     def count(self, axes: Sequence[int]) -> int | None:
         """Return how many elements of x lie along the axes, None when that is symbolic."""
         return product([self.shape[a] for a in axes]).const if self._has(axes) else None

@@ -10,17 +10,17 @@ bias, |x| instead of the mean square. Normalised are the last axes, or one other
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Set
 
 import onnx_ir as ir
 
+from pipeline.fusion.construct import anchors
 from pipeline.fusion.formulas import algebra as al
 from pipeline.fusion.formulas.cone import Cone
 from pipeline.fusion.norm.match import Miss, NormFormula, match_norm
+from pipeline.fusion.norm.site import Affine, NormSite, trailing
 from pipeline.fusion.norm.steps import AXES
 from pipeline.fusion.refusal import WRITTEN, Refusal
-from pipeline.fusion.site import Site
 from pipeline.graph.inference.facts import Facts
 from pipeline.graph.sizes.dims import ONE, Dim
 
@@ -28,93 +28,37 @@ _SQUARES = frozenset({"ReduceL2", "ReduceSumSquare"})
 _MEANS = frozenset({"ReduceMean", "ReduceSum"})
 
 
-@dataclass(frozen=True)
-class Affine:
-    """The vector `offset + factor * value`; without a value just the number `offset`."""
-
-    value: ir.Value | None
-    factor: float
-    offset: float
-
-    @property
-    def is_one(self) -> bool:
-        """Whether multiplying with it changes nothing."""
-        return self.value is None and self.offset == 1.0
-
-    @property
-    def is_zero(self) -> bool:
-        """Whether adding it changes nothing."""
-        return self.value is None and self.offset == 0.0
-
-
-@dataclass(frozen=True, eq=False)
-class NormSite(Site):
-    """A norm written out in elementary operators.
-
-    Attributes:
-        x: The normalised tensor; the output has its shape and dtype.
-        centred: True for LayerNorm, False for RMSNorm.
-        axes: The normalised axes from the end, e.g. (-1,), (-2, -1) or (-3,).
-        sizes: Their sizes, static.
-        epsilon: Added to the mean of squares.
-        outer_epsilon: Added to its root.
-        weight: What multiplies the normalised tensor.
-        bias: What is added to it; zero for RMSNorm.
-    """
-
-    x: ir.Value
-    centred: bool
-    axes: tuple[int, ...]
-    sizes: tuple[int, ...]
-    epsilon: float
-    weight: Affine
-    bias: Affine
-    outer_epsilon: float = 0.0
-
-    @property
-    def construct(self) -> str:
-        """The construct's name."""
-        return "norm"
-
-    @property
-    def operands(self) -> frozenset[ir.Value]:
-        """The normalised tensor."""
-        return frozenset({self.x})
-
-    @property
-    def form(self) -> str:
-        """E.g. `RMSNorm over 64`."""
-        name = "LayerNorm" if self.centred else "RMSNorm"
-        where = "" if trailing(self.axes) else f" on axis {self.axes[0]}"
-        return f"{name} over {'x'.join(str(s) for s in self.sizes)}{where}"
-
-
-def trailing(axes: tuple[int, ...]) -> bool:
-    """Return whether the axes are the last ones."""
-    return axes == tuple(range(-len(axes), 0))
-
-
 def find_norms(graph: ir.Graph, facts: Facts) -> Iterator[NormSite | Refusal]:
     """Yield every norm that is not an operator yet, and what nearly is one."""
     taken: set[ir.Node] = set()
-    for node in list(graph):
-        if node.graph is not graph or node in taken or not (roots := _candidates(node, facts)):
+    for node in anchors(graph):
+        if node in taken:
             continue
-        misses: list[tuple[Miss, ir.Node]] = []
-        found = False
-        for x in roots:
-            for result in _match_from(x, node, facts):
-                if isinstance(result, NormSite):
-                    found, taken = True, taken | result.nodes
-                    yield result
-                else:
-                    misses.append(result)
-            # from AXES on the formula was a norm's; another reading of it is not wanted
-            if found or any(miss.step >= AXES for miss, _ in misses):
+        outputs: set[ir.Value] = set()
+        while node.graph is graph and (found := _next(node, outputs, facts)) is not None:
+            yield found
+            if isinstance(found, Refusal):
                 break
-        if misses and not found:
-            miss, at = max(misses, key=lambda m: m[0].step)
-            yield Refusal("norm", node, miss.nearest, miss.step, miss.reason, at, miss.remedy)
+            taken |= found.nodes
+            outputs |= {*found.outputs}
+
+
+def _next(anchor: ir.Node, outputs: Set[ir.Value], facts: Facts) -> NormSite | Refusal | None:
+    """Return a norm around a reduction with another output than these, else why there is none."""
+    misses: list[tuple[Miss, ir.Node]] = []
+    for x in _candidates(anchor, facts):
+        found = list(_match_from(x, anchor, facts))
+        sites = [site for site in found if isinstance(site, NormSite)]
+        if sites:
+            return next((site for site in sites if site.outputs[0] not in outputs), None)
+        misses += [miss for miss in found if not isinstance(miss, NormSite)]
+        # from AXES on the formula was a norm's; another reading of it is not wanted
+        if any(miss.step >= AXES for miss, _ in misses):
+            break
+    if outputs or not misses:
+        return None
+    miss, at = max(misses, key=lambda m: m[0].step)
+    return Refusal(anchor, miss.nearest, miss.step, miss.reason, at, miss.remedy)
 
 
 def _candidates(node: ir.Node, facts: Facts) -> list[ir.Value]:
@@ -183,6 +127,8 @@ def _match_from(
         elif isinstance(match, NormFormula):
             read[value] = match
     for value, nodes in _ends(read, cone):
+        if anchor not in nodes:
+            continue  # a norm of x with a reduction of its own
         site = _site(value, nodes, read[value], cone, anchor)
         yield site if isinstance(site, NormSite) else (site, anchor)
 
@@ -193,7 +139,7 @@ def _ends(
     """Yield the last values of which only they need what came before, with their nodes."""
     dtype, taken = cone.facts.dtype(cone.x), set[ir.Node]()
     for value in reversed(read):
-        nodes = nodes_between(cone, value)
+        nodes = cone.between(value)
         if value.producer() in taken:
             continue
         inner = [v for v in read if v is not value and v.producer() in nodes]
@@ -282,15 +228,3 @@ def _joined_axes(cone: Cone, match: NormFormula) -> Miss | None:
         return None
     reason = f"the {count} normalised elements are several axes joined by a reshape"
     return Miss(AXES, reason, "GroupNormalization or InstanceNormalization")
-
-
-def nodes_between(cone: Cone, output: ir.Value) -> frozenset[ir.Node]:
-    """Return the cone's nodes that the output is computed by."""
-    found: set[ir.Node] = set()
-    todo = [output]
-    while todo:
-        node = todo.pop().producer()
-        if node is not None and node in cone.nodes and node not in found:
-            found.add(node)
-            todo += [v for v in node.inputs if v is not None]
-    return frozenset(found)

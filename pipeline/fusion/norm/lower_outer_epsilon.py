@@ -17,8 +17,8 @@ import numpy as np
 import onnx_ir as ir
 
 from pipeline.fusion.lowering import Exactness
-from pipeline.fusion.norm.find import NormSite
 from pipeline.fusion.norm.lower_parts import moved_back, normalised_last, vector
+from pipeline.fusion.norm.site import NormSite
 from pipeline.fusion.refusal import RIGHT, Kind, Refusal
 from pipeline.graph.rewriting.emit import Emitter
 from pipeline.types import TARGETS
@@ -32,7 +32,6 @@ class FuseLayerNormOuterEpsilon:
     """Lowers `(x - mean) / (std + eps)` for every target with LayerNormalization's outputs."""
 
     name: str = "fuse_layer_norm_outer_epsilon"
-    construct: str = "norm"
     targets: frozenset[str] = frozenset(TARGETS)
     opset: int = 17
     source: str = "https://onnx.ai/onnx/operators/onnx__LayerNormalization.html"
@@ -49,7 +48,7 @@ class FuseLayerNormOuterEpsilon:
                 " parser takes no LayerNormalization with the outputs that this needs"
             )
             remedy = "add epsilon to the variance, inside the root"
-            return Refusal("norm", site.anchor, "LayerNorm", RIGHT, reason, remedy=remedy,
+            return Refusal(site.anchor, "LayerNorm", RIGHT, reason, remedy=remedy,
                            kind=Kind.UNSUPPORTED)  # fmt: skip
         x = normalised_last(site, emit)
         weight = vector(site, site.weight, emit)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from pipeline.fusion.norm.find import Affine, NormSite, trailing
+from pipeline.fusion.norm.site import Affine, NormSite, trailing
 from pipeline.graph.rewriting.emit import Emitter
 
 

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from pipeline.fusion.lowering import Exactness
-from pipeline.fusion.norm.find import NormSite
 from pipeline.fusion.norm.lower_parts import emit_norm
+from pipeline.fusion.norm.site import NormSite
 from pipeline.graph.rewriting.emit import Emitter
 from pipeline.types import TARGETS
 
@@ -27,7 +27,6 @@ class FuseLayerNorm:
     """Lowers LayerNorm for every target."""
 
     name: str = "fuse_layer_norm"
-    construct: str = "norm"
     targets: frozenset[str] = frozenset(TARGETS)
     opset: int = 17
     source: str = "https://onnx.ai/onnx/operators/onnx__LayerNormalization.html"
@@ -45,7 +44,6 @@ class FuseRmsNorm:
     """Lowers RMSNorm for every target."""
 
     name: str = "fuse_rms_norm"
-    construct: str = "norm"
     targets: frozenset[str] = frozenset(TARGETS)
     opset: int = 23
     source: str = "https://onnx.ai/onnx/operators/onnx__RMSNormalization.html"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
+from pipeline.fusion.construct import anchors
 from pipeline.fusion.refusal import Refusal
 from pipeline.fusion.site import Site
 from pipeline.graph.inference.facts import Facts
@@ -29,11 +30,6 @@ class NativeNormSite(Site):
     size: str
 
     @property
-    def construct(self) -> str:
-        """The construct's name."""
-        return "norm"
-
-    @property
     def form(self) -> str:
         """E.g. `LayerNorm over 768`."""
         return f"{self.name} over {self.size}"
@@ -46,7 +42,7 @@ class NativeNormSite(Site):
 
 def find_native_norms(graph: ir.Graph, facts: Facts) -> Iterator[NativeNormSite | Refusal]:
     """Yield every norm operator; run before written-out norms become operators."""
-    for node in list(graph):
+    for node in anchors(graph):
         if node.op_type in _NAMES:
             shape = facts.shape(node.outputs[0]) or ()
             axis = node.attributes.get_int("axis", -1)

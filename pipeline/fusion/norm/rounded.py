@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import onnx_ir as ir
 
+from pipeline.fusion.construct import anchors
 from pipeline.fusion.formulas.rounding import first_rounding, rounded_type, rounds
 from pipeline.fusion.norm.steps import DIVIDED
 from pipeline.fusion.refusal import Refusal
@@ -22,14 +23,14 @@ _MEANS = frozenset({"ReduceMean", "ReduceSum", "QLinearReduceMean"})
 
 def find_rounded_norms(graph: ir.Graph, facts: Facts) -> Iterator[Refusal]:
     """Yield every mean of squares whose root divides its input, where something is rounded."""
-    for node in list(graph):
-        if node.op_type not in _MEANS or node.graph is not graph:
+    for node in anchors(graph):
+        if node.op_type not in _MEANS:
             continue
         found = _rounding_in(node, facts)
         if found is not None:
             what = f"its statistics become {rounded_type(found, facts)} ({found.op_type})"
             reason = f"{what}; a norm operator keeps them float"
-            yield Refusal("norm", node, "LayerNorm or RMSNorm", DIVIDED, reason, found, REMEDY)
+            yield Refusal(node, "LayerNorm or RMSNorm", DIVIDED, reason, found, REMEDY)
 
 
 def _rounding_in(mean: ir.Node, facts: Facts) -> ir.Node | None:

@@ -15,6 +15,7 @@ from itertools import pairwise
 
 import onnx_ir as ir
 
+from pipeline.fusion.construct import anchors
 from pipeline.fusion.site import Site
 from pipeline.graph.inference.facts import Facts
 from pipeline.graph.views.view import Factor, View, is_layout, view_of
@@ -48,11 +49,6 @@ class PackingSite(Site):
     pieces: tuple[Piece, ...]
 
     @property
-    def construct(self) -> str:
-        """The construct's name."""
-        return "packing"
-
-    @property
     def form(self) -> str:
         """E.g. `3 of 3`."""
         return f"{sum(p.size for p in set(self.pieces))} of {self.factor.size}"
@@ -70,8 +66,8 @@ class PackingSite(Site):
 
 def find_packings(graph: ir.Graph, facts: Facts) -> Iterator[PackingSite]:
     """Yield every transposed tensor that is only read in pieces along one of its axes."""
-    for node in list(graph):
-        if node.graph is graph and is_layout(node, facts):
+    for node in anchors(graph):
+        if is_layout(node, facts):
             site = _packing(node, facts)
             if site is not None:
                 yield site

@@ -26,7 +26,6 @@ class SplitBeforeTranspose:
     """Splits a packed tensor where its pieces are contiguous, for every target."""
 
     name: str = "split_before_transpose"
-    construct: str = "packing"
     targets: frozenset[str] = frozenset(TARGETS)
     opset: int = 18
     source: str = "https://onnx.ai/onnx/operators/onnx__Split.html"

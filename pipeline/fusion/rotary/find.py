@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
+from pipeline.fusion.construct import anchors
 from pipeline.fusion.formulas.columns import INDEXING, THROUGH
 from pipeline.fusion.refusal import Refusal, Step
 from pipeline.fusion.rotary.match import Rotation, match_rotation
@@ -52,11 +53,6 @@ class RotarySite(Site):
     projected: View | None = None
 
     @property
-    def construct(self) -> str:
-        """The construct's name."""
-        return "rotary"
-
-    @property
     def operands(self) -> frozenset[ir.Value]:
         """The rotated tensor, or what it is a view of; cos and sin are recomputed."""
         return frozenset({self.x if self.projected is None else self.projected.base})
@@ -72,8 +68,8 @@ class RotarySite(Site):
 def find_rotaries(graph: ir.Graph, facts: Facts) -> Iterator[RotarySite | Refusal]:
     """Yield every rotation written out, outermost form first, and what nearly is one."""
     taken: set[ir.Node] = set()
-    for node in list(graph):
-        if node.graph is not graph or node in taken or not (products := _products(node)):
+    for node in anchors(graph):
+        if node in taken or not (products := _products(node)):
             continue
         refusal: Refusal | None = None
         for value in _outward(node.outputs[0]):
@@ -138,7 +134,7 @@ def _match_any(
             return _site(value, x, result, anchor, facts)
         if result is not None:
             remedy = "build cos and sin as a Concat of the same half twice"
-            refusal = Refusal("rotary", anchor, "RotaryEmbedding", EQUAL, result, anchor, remedy)
+            refusal = Refusal(anchor, "RotaryEmbedding", EQUAL, result, anchor, remedy)
     return refusal
 
 
@@ -161,7 +157,7 @@ def _site(
 ) -> RotarySite | Refusal:
     head_axis, reason = _head_axis(x, rotation, facts)
     if reason:
-        return Refusal("rotary", anchor, "RotaryEmbedding", PER_ROW, reason, anchor)
+        return Refusal(anchor, "RotaryEmbedding", PER_ROW, reason, anchor)
     return RotarySite(
         anchor,
         _between(value, x),

@@ -37,7 +37,6 @@ class FuseRotary:
 
     target: str = "ort-cpu"
     name: str = "fuse_rotary"
-    construct: str = "rotary"
     targets: frozenset[str] = frozenset(TARGETS)
     opset: int = 23
     source: str = "https://onnx.ai/onnx/operators/onnx__RotaryEmbedding.html"

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
+from pipeline.fusion.construct import anchors
 from pipeline.fusion.refusal import Refusal
 from pipeline.fusion.site import Site
 from pipeline.graph.inference.facts import Facts
@@ -30,11 +31,6 @@ class RotaryRepairSite(Site):
     narrow: tuple[int, ...]
 
     @property
-    def construct(self) -> str:
-        """The construct's name."""
-        return "rotary-repair"
-
-    @property
     def form(self) -> str:
         """E.g. `caches of batch 1`."""
         return "positions of batch 1" if self.narrow == (3,) else "caches of batch 1"
@@ -47,8 +43,8 @@ class RotaryRepairSite(Site):
 
 def find_rotary_repairs(graph: ir.Graph, facts: Facts) -> Iterator[RotaryRepairSite | Refusal]:
     """Yield every RotaryEmbedding that would not run as it is."""
-    for node in list(graph):
-        if node.op_type != "RotaryEmbedding" or node.domain or node.graph is not graph:
+    for node in anchors(graph):
+        if node.op_type != "RotaryEmbedding" or node.domain:
             continue
         x, given = facts.shape(node.inputs[0]), len(node.inputs) > 3 and node.inputs[3] is not None
         if not x or x[0] == ONE:

@@ -24,7 +24,6 @@ class RepairRotaryBatch:
     """Repeats the caches for each batch row, for every target."""
 
     name: str = "repair_rotary_batch"
-    construct: str = "rotary-repair"
     targets: frozenset[str] = frozenset(TARGETS)
     opset: int = 23
     source: str = "https://onnx.ai/onnx/operators/onnx__RotaryEmbedding.html"

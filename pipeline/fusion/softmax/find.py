@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
+from pipeline.fusion.construct import anchors
 from pipeline.fusion.formulas import algebra as al
 from pipeline.fusion.formulas.cone import Cone, reduced_axes
-from pipeline.fusion.norm.find import nodes_between
 from pipeline.fusion.refusal import Refusal, Step
 from pipeline.fusion.site import Site
 from pipeline.graph.inference.facts import Facts
@@ -48,11 +48,6 @@ class SoftmaxSite(Site):
     product: bool
 
     @property
-    def construct(self) -> str:
-        """The construct's name."""
-        return "softmax"
-
-    @property
     def operands(self) -> frozenset[ir.Value]:
         """The scores."""
         return frozenset({self.x})
@@ -65,8 +60,8 @@ class SoftmaxSite(Site):
 
 def find_softmaxes(graph: ir.Graph, facts: Facts) -> Iterator[SoftmaxSite | Refusal]:
     """Yield softmaxes written out, and Softmax operators on a wrong axis for a product."""
-    for node in list(graph):
-        if node.domain or node.graph is not graph:
+    for node in anchors(graph):
+        if node.domain:
             continue
         if node.op_type in _SUMS:
             yield from _written_out(node, facts)
@@ -163,7 +158,7 @@ def _match_from(
     for value in cone.values:
         if cone.expr(value) != wanted or facts.dtype(value) != facts.dtype(x):
             continue
-        nodes = nodes_between(cone, value)
+        nodes = cone.between(value)
         if anchor in nodes:
             stable = any(n.op_type in ("Sub", "ReduceLogSumExp") for n in nodes)
             return _softmax(anchor, nodes, value, x, axes[0], len(shape), stable=stable)
@@ -190,5 +185,5 @@ def _near_miss(cone: Cone, anchor: ir.Node, total: al.Expr) -> Refusal | None:
                     reason = f"beside the sum of exponentials the divisor holds {extra!r}"
                     remedy = "concatenate it to the scores as one more logit"
                     node = value.producer()
-                    return Refusal("softmax", anchor, "Softmax", DIVISOR, reason, node, remedy)
+                    return Refusal(anchor, "Softmax", DIVISOR, reason, node, remedy)
     return None

@@ -23,7 +23,6 @@ class FuseSoftmax:
     """Lowers softmax for every target, before attention is looked for."""
 
     name: str = "fuse_softmax"
-    construct: str = "softmax"
     targets: frozenset[str] = frozenset(TARGETS)
     opset: int = 13
     source: str = "https://onnx.ai/onnx/operators/onnx__Softmax.html"

@@ -12,7 +12,6 @@ from pipeline.options import settle
 from pipeline.types import Precision, Target
 
 Proof = Literal["structure", "full", "none"]
-KINDS = ("attention", "norm", "activation", "rotary")
 Gate: TypeAlias = int | Literal["all"]
 
 # (target, precision) -> what to take instead.
@@ -99,8 +98,10 @@ def refuse_without_kernels(target: Target, precision: Precision | None) -> None:
 
 def check_gate(kind: str, least: Gate) -> None:
     """Raise UsageError unless a gate asks for a number of a construct there is."""
-    if kind not in KINDS or (least != "all" and least < 0):
+    from pipeline.fusion.plan import constructs  # loads onnx_ir, which no help text needs
+
+    if kind not in constructs() or (least != "all" and least < 0):
         raise UsageError(
             f"--require {kind}={least} is not understood",
-            fix=f"write attention=12 or attention=all; constructs: {', '.join(KINDS)}",
+            fix=f"write attention=12 or attention=all; constructs: {', '.join(constructs())}",
         )

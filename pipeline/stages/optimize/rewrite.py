@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import onnx_ir as ir
@@ -70,42 +70,46 @@ class Rewriter:
         self.sources = [v for v in inputs if v.name not in self.model.graph.initializers]
 
     def run(self, passes: Sequence[Pass]) -> list[Outcome]:
-        """Run the passes in order; return every candidate's outcome."""
+        """Run the passes in order; return every candidate's outcome.
+
+        What a finder yields is dealt with before it goes on, as `Pass` promises it; graphs inside
+        nodes that a commit removed are not looked into.
+        """
+        main = self.model.graph
         for one in passes:
-            for graph in list(graphs_of(self.model.graph)):
+            for graph in graphs_of(main):
                 with self.facts.inside(graph):
                     for found in one.find(graph, self.facts):
-                        if found.anchor.graph is graph:
-                            self._handle(one, graph, found)
+                        assert found.anchor.graph is graph, f"{one.name}: an anchor that has left"
+                        self._handle(one, graph, found)
         return self.outcomes
 
     def _handle(self, one: Pass, graph: ir.Graph, found: Site | Refusal) -> None:
+        """Commit a site, if anything lowers it, and note what became of the candidate."""
+        made = Outcome(one.name, found.path, anchor_of(found), "fused")
         if isinstance(found, Refusal):
-            self._refuse(found)
+            self.outcomes.append(_refused(made, found))
             return
+        made = replace(made, form=found.form)
         if found.native and (one.keep_native or not one.lowerings):
-            self.outcomes.append(
-                Outcome(
-                    found.construct, found.path, anchor_of(found), "fused", found.form, "native"
-                )
-            )
+            self.outcomes.append(replace(made, lowering="native"))
             return
         self.progress.step(f"{one.name}: {found.path}")
         last: Refusal | None = None
         for lowering in one.lowerings:
-            result = self._try(lowering, graph, found)
-            if result is None:
-                continue
+            result = self._try(lowering, graph, found, made)
             if isinstance(result, Outcome):
                 self.outcomes.append(result)
                 return
-            last = result if last is None or not last.plain else last
+            if result is not None:
+                last = result if last is None or not last.plain else last
         if last is not None:
-            self._refuse(last, found)
+            self.outcomes.append(_refused(made, last))
 
     def _try(
-        self, lowering: Lowering[Any], graph: ir.Graph, site: Site
+        self, lowering: Lowering[Any], graph: ir.Graph, site: Site, made: Outcome
     ) -> Outcome | Refusal | None:
+        """Return the outcome with what was committed, or why nothing was."""
         emit = Emitter(self.facts, site.anchor, lowering.name, self.sources, self.shared)
         try:
             result = lowering.lower(site, emit)
@@ -123,21 +127,12 @@ class Rewriter:
             if isinstance(checked, Refusal):
                 return checked
             certificate = checked
-        outcome = Outcome(
-            site.construct,
-            site.path,
-            anchor_of(site),
-            "fused",
-            site.form,
-            lowering.name,
-            certificate,
-        )
         if not commit(graph, site, result, emit, self.facts):
             reason = "an operand is computed from what it returns"
             return _failed(site, lowering, Kind.UNWRITABLE, reason)
         if self.prover is not None:
             self.prover.committed(site.outputs, result)
-        return outcome
+        return replace(made, lowering=lowering.name, certificate=certificate)
 
     def _prove(
         self, site: Site, lowering: Lowering[Any], result: Sequence[ir.Value], emit: Emitter
@@ -156,20 +151,15 @@ class Rewriter:
         kind = Kind.PROOF_FAILED if certificate.loads else Kind.UNLOADABLE
         return _failed(site, lowering, kind, f"the proof failed: {certificate.reason}")
 
-    def _refuse(self, refusal: Refusal, site: Site | None = None) -> None:
-        state: SiteState = "plain" if refusal.plain else "refused"
-        form = site.form if site is not None else ""
-        self.outcomes.append(
-            Outcome(
-                refusal.construct, refusal.path, anchor_of(refusal), state, form, refusal=refusal
-            )
-        )
+
+def _refused(made: Outcome, refusal: Refusal) -> Outcome:
+    return replace(made, state="plain" if refusal.plain else "refused", refusal=refusal)
 
 
 def _failed(site: Site, lowering: Lowering[Any], kind: Kind, reason: str) -> Refusal:
     step = WRITTEN if kind in (Kind.UNWRITABLE, Kind.OPSET) else RIGHT
     form = f"{lowering.name} ({site.form})"
-    return Refusal(site.construct, site.anchor, form, step, reason, kind=kind)
+    return Refusal(site.anchor, form, step, reason, kind=kind)
 
 
 def anchor_of(found: Site | Refusal) -> str:

@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.errors import UsageError
-from pipeline.fusion.plan import lowerings_for, plan_for
+from pipeline.fusion.plan import constructs, lowerings_for, plan_for
 from pipeline.ort.settings import SessionSettings
 from pipeline.types import TARGETS
 
@@ -29,6 +29,11 @@ def test_attention_reads_operands_after_norms_and_rotations():
     assert order.index("softmax") < order.index("attention")
     assert order.index("norm") < order.index("attention")
     assert order.index("rotary") < order.index("attention")
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_the_constructs_are_the_same_for_every_target(target):
+    assert tuple(lowerings_for(target)) == constructs()
 
 
 def test_a_disabled_lowering_is_left_out_and_an_unknown_one_is_an_error():

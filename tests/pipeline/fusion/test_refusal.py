@@ -12,7 +12,7 @@ NODE = ir.node(
 
 @pytest.mark.parametrize("kind", list(Kind))
 def test_only_what_is_better_plain_or_needs_a_newer_opset_is_left_on_purpose(kind):
-    refused = Refusal("attention", NODE, "attention", RIGHT, "why", kind=kind)
+    refused = Refusal(NODE, "attention", RIGHT, "why", kind=kind)
     assert refused.plain == (kind in {Kind.LEFT_PLAIN, Kind.OPSET})
 
 
@@ -22,4 +22,4 @@ def test_steps_stand_in_the_order_in_which_they_are_asked():
 
 
 def test_the_path_is_for_people():
-    assert Refusal("attention", NODE, "attention", RIGHT, "why").path == "layers.0/attn"
+    assert Refusal(NODE, "attention", RIGHT, "why").path == "layers.0/attn"

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
+from pipeline.fusion.construct import anchors
 from pipeline.fusion.refusal import Refusal
 from pipeline.fusion.site import Site
 from pipeline.graph.inference.facts import Facts
@@ -32,11 +33,6 @@ class BiasGeluSite(Site):
     tanh: bool
 
     @property
-    def construct(self) -> str:
-        """The construct's name."""
-        return "bias-gelu"
-
-    @property
     def form(self) -> str:
         """E.g. `bias + GELU (tanh)`."""
         return "bias + GELU" + (" (tanh)" if self.tanh else "")
@@ -49,8 +45,8 @@ class BiasGeluSite(Site):
 
 def find_bias_gelus(graph: ir.Graph, facts: Facts) -> Iterator[BiasGeluSite | Refusal]:
     """Yield every Gelu of a sum with a vector that nobody else reads."""
-    for node in list(graph):
-        if node.graph is not graph or node.domain or node.op_type != "Gelu":
+    for node in anchors(graph):
+        if node.domain or node.op_type != "Gelu":
             continue
         total = node.inputs[0]
         add = total.producer() if total is not None else None

@@ -24,7 +24,6 @@ class FuseBiasGelu:
     """Lowers bias + GELU for ONNX Runtime's CUDA provider."""
 
     name: str = "fuse_bias_gelu"
-    construct: str = "bias-gelu"
     targets: frozenset[str] = frozenset({"ort-cuda"})
     opset: int = 20
     source: str = f"{_DOCS}#com.microsoft.BiasGelu"

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
+from pipeline.fusion.construct import anchors
 from pipeline.fusion.refusal import Refusal
 from pipeline.fusion.site import Site
 from pipeline.graph.inference.facts import Facts
@@ -47,11 +48,6 @@ class EmbeddingSite(Site):
     epsilon: float
 
     @property
-    def construct(self) -> str:
-        """The construct's name."""
-        return "embedding"
-
-    @property
     def form(self) -> str:
         """E.g. `3 tables + LayerNorm`."""
         return f"{2 if self.segments is None else 3} tables + LayerNorm"
@@ -59,8 +55,8 @@ class EmbeddingSite(Site):
 
 def find_embeddings(graph: ir.Graph, facts: Facts) -> Iterator[EmbeddingSite | Refusal]:
     """Yield every LayerNormalization of summed table rows."""
-    for node in list(graph):
-        if node.graph is not graph or node.domain or node.op_type != "LayerNormalization":
+    for node in anchors(graph):
+        if node.domain or node.op_type != "LayerNormalization":
             continue
         x, shape = node.inputs[0], facts.shape(node.inputs[0])
         weight, bias = node.inputs[1], node.inputs[2] if len(node.inputs) > 2 else None

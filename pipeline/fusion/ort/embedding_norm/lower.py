@@ -34,7 +34,6 @@ class FuseEmbeddingNorm:
     fuse_all: bool = False
     target: str = "ort-cuda"
     name: str = "fuse_embedding_norm"
-    construct: str = "embedding"
     targets: frozenset[str] = frozenset({"ort-cpu", "ort-cuda"})
     opset: int = 17
     source: str = f"{_DOCS}#com.microsoft.EmbedLayerNormalization"
@@ -72,4 +71,4 @@ def _int32(ids: ir.Value, emit: Emitter) -> ir.Value:
 
 
 def _refused(site: EmbeddingSite, reason: str, kind: Kind, remedy: str = "") -> Refusal:
-    return Refusal("embedding", site.anchor, site.form, KERNEL, reason, site.anchor, remedy, kind)
+    return Refusal(site.anchor, site.form, KERNEL, reason, site.anchor, remedy, kind)

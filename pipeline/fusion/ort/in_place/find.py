@@ -17,6 +17,7 @@ import onnx_ir as ir
 from pipeline.fusion.attention.native import native_site
 from pipeline.fusion.attention.operands import Unmatched, operand_view
 from pipeline.fusion.attention.site import AttentionSite
+from pipeline.fusion.construct import anchors
 from pipeline.fusion.ort.in_place.write_order import sees_no_later
 from pipeline.fusion.site import Site
 from pipeline.graph.inference.facts import Facts
@@ -49,11 +50,6 @@ class InPlaceSite(Site):
     size: int
 
     @property
-    def construct(self) -> str:
-        """The construct's name."""
-        return "attention-in-place"
-
-    @property
     def form(self) -> str:
         """Heads and size."""
         return f"{self.heads}/{self.kv_heads} heads, size {self.size}, written in place"
@@ -68,7 +64,7 @@ class InPlaceSite(Site):
 
 def find_attention_in_place(graph: ir.Graph, facts: Facts) -> Iterator[InPlaceSite]:
     """Yield every attention over keys and values just written into caches of fixed size."""
-    for node in list(graph):
+    for node in anchors(graph):
         if node.op_type == "Attention" and not node.domain:
             site = _site(node, facts)
             if site is not None:

@@ -48,7 +48,6 @@ class FuseAttentionInPlace:
 
     half: bool = False
     name: str = "fuse_attention_in_place"
-    construct: str = "attention-in-place"
     targets: frozenset[str] = frozenset({"ort-cpu"})
     opset: int = 23
     source: str = GROUP_QUERY
@@ -107,4 +106,4 @@ def _zero_if_empty(
 
 
 def _left(site: InPlaceSite, reason: str) -> Refusal:
-    return Refusal(site.construct, site.anchor, site.form, KERNEL, reason, kind=Kind.LEFT_PLAIN)
+    return Refusal(site.anchor, site.form, KERNEL, reason, kind=Kind.LEFT_PLAIN)

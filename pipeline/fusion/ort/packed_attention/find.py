@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
+from pipeline.fusion.construct import anchors
 from pipeline.fusion.site import Site
 from pipeline.graph.inference.facts import Facts
 from pipeline.graph.inference.in_place import writes_in_place
@@ -42,11 +43,6 @@ class PackedAttentionSite(Site):
     biases: tuple[ir.Value, ...]
 
     @property
-    def construct(self) -> str:
-        """The construct's name."""
-        return "attention-packed"
-
-    @property
     def form(self) -> str:
         """Whether there are biases."""
         return f"3 projections{' and biases' if self.biases else ''}"
@@ -60,7 +56,7 @@ class PackedAttentionSite(Site):
 
 def find_packed_attention(graph: ir.Graph, facts: Facts) -> Iterator[PackedAttentionSite]:
     """Yield every attention in place whose three operands are products of one input."""
-    for node in list(graph):
+    for node in anchors(graph):
         if not writes_in_place(node):
             continue
         found = [_projection(value, node, facts) for value in node.inputs[:3]]

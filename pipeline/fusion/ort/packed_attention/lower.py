@@ -28,7 +28,6 @@ class FuseAttentionPacked:
     """Lowers the projections of attention in place for ONNX Runtime's CPU provider."""
 
     name: str = "fuse_attention_packed"
-    construct: str = "attention-packed"
     targets: frozenset[str] = frozenset({"ort-cpu"})
     opset: int = 23
     source: str = GROUP_QUERY

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
+from pipeline.fusion.construct import anchors
 from pipeline.fusion.refusal import Refusal
 from pipeline.fusion.site import Site
 from pipeline.graph.inference.facts import Facts
@@ -44,11 +45,6 @@ class ResidualNormSite(Site):
     epsilon: float
 
     @property
-    def construct(self) -> str:
-        """The construct's name."""
-        return "residual-norm"
-
-    @property
     def form(self) -> str:
         """E.g. `residual + LayerNorm`."""
         name = "LayerNorm" if self.centred else "RMSNorm"
@@ -62,8 +58,8 @@ class ResidualNormSite(Site):
 
 def find_residual_norms(graph: ir.Graph, facts: Facts) -> Iterator[ResidualNormSite | Refusal]:
     """Yield every norm operator of a sum of two tensors of one shape."""
-    for node in list(graph):
-        if node.graph is not graph or node.domain or node.op_type not in _CENTRED:
+    for node in anchors(graph):
+        if node.domain or node.op_type not in _CENTRED:
             continue
         if len(node.outputs) > 1 and any(True for v in node.outputs[1:] for _ in v.uses()):
             continue

@@ -37,7 +37,6 @@ class FuseSkipLayerNorm:
     fuse_all: bool = False
     target: str = "ort-cuda"
     name: str = "fuse_skip_layer_norm"
-    construct: str = "residual-norm"
     targets: frozenset[str] = frozenset({"ort-cpu", "ort-cuda"})
     opset: int = 17
     source: str = f"{_DOCS}#com.microsoft.SkipLayerNormalization"
@@ -58,7 +57,6 @@ class FuseSkipRmsNorm:
     """Lowers residual + RMSNorm for ONNX Runtime."""
 
     name: str = "fuse_skip_rms_norm"
-    construct: str = "residual-norm"
     targets: frozenset[str] = frozenset({"ort-cpu", "ort-cuda"})
     opset: int = 17
     source: str = f"{_DOCS}#com.microsoft.SkipSimplifiedLayerNormalization"
@@ -86,6 +84,4 @@ def _skip(
 
 
 def _refused(site: ResidualNormSite, reason: str, kind: Kind, remedy: str = "") -> Refusal:
-    return Refusal(
-        "residual-norm", site.anchor, site.form, KERNEL, reason, site.anchor, remedy, kind
-    )
+    return Refusal(site.anchor, site.form, KERNEL, reason, site.anchor, remedy, kind)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
+from pipeline.fusion.construct import anchors
 from pipeline.fusion.site import Site
 from pipeline.graph.inference.facts import Facts
 from pipeline.graph.inference.in_place import writes_in_place
@@ -37,11 +38,6 @@ class RotaryAttentionSite(Site):
     interleaved: bool
 
     @property
-    def construct(self) -> str:
-        """The construct's name."""
-        return "attention-rotary"
-
-    @property
     def form(self) -> str:
         """Width and pairing."""
         return f"{self.width} columns, {'neighbours' if self.interleaved else 'halves'}"
@@ -55,7 +51,7 @@ class RotaryAttentionSite(Site):
 
 def find_rotary_attention(graph: ir.Graph, facts: Facts) -> Iterator[RotaryAttentionSite]:
     """Yield every attention in place whose queries and keys alone are rotated alike."""
-    for node in list(graph):
+    for node in anchors(graph):
         if not writes_in_place(node) or node.attributes.get_int("do_rotary"):
             continue
         turns = [_rotation(value, node) for value in node.inputs[:2]]

@@ -32,7 +32,6 @@ class FuseAttentionRotary:
     """Lowers rotations before attention in place for ONNX Runtime's CPU provider."""
 
     name: str = "fuse_attention_rotary"
-    construct: str = "attention-rotary"
     targets: frozenset[str] = frozenset({"ort-cpu"})
     opset: int = 23
     source: str = GROUP_QUERY
@@ -42,7 +41,7 @@ class FuseAttentionRotary:
         """Return the attention's outputs."""
         if site.width % 16:
             reason = f"a width of {site.width} is no multiple of 16"
-            return Refusal(site.construct, site.anchor, site.form, KERNEL, reason,
+            return Refusal(site.anchor, site.form, KERNEL, reason,
                            kind=Kind.LEFT_PLAIN)  # fmt: skip
         node = site.anchor
         inputs = list(node.inputs)

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from pipeline.fusion.norm.find import Affine, find_norms
+from pipeline.fusion.norm.find import find_norms
 from pipeline.fusion.norm.lower_parts import vector
+from pipeline.fusion.norm.site import Affine
 from pipeline.graph.inference.facts import Facts
 from pipeline.graph.rewriting.emit import Emitter
 from tests.pipeline.text_graphs import model_of

@@ -2,8 +2,9 @@
 
 import pytest
 
-from pipeline.fusion.norm.find import NormSite, find_norms
+from pipeline.fusion.norm.find import find_norms
 from pipeline.fusion.norm.rounded import find_rounded_norms
+from pipeline.fusion.norm.site import NormSite
 from tests.pipeline.text_graphs import found_in, only_refusal, only_site
 
 STEP = "st = Constant<value = float {0.05}>() zp = Constant<value = int8 {3}>() "

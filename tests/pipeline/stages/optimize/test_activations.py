@@ -10,8 +10,9 @@ from pipeline.errors import UsageError
 from pipeline.fusion.attention.find import find_attention
 from pipeline.fusion.attention.lower_standard import FuseAttentionStandard
 from pipeline.fusion.construct import Pass
-from pipeline.fusion.norm.find import NormSite, find_norms
+from pipeline.fusion.norm.find import find_norms
 from pipeline.fusion.norm.lower_standard import FuseLayerNorm
+from pipeline.fusion.norm.site import NormSite
 from pipeline.fusion.softmax.find import find_softmaxes
 from pipeline.fusion.softmax.lower import FuseSoftmax
 from pipeline.graph.inference.facts import Facts

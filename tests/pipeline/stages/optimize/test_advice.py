@@ -10,7 +10,7 @@ NODE = ir.node("Relu", [ir.Value(name="x")])
 
 
 def refusal(step=attention.SCORES, **more):
-    return Refusal("attention", NODE, "attention", step, "Relu", NODE, **more)
+    return Refusal(NODE, "attention", step, "Relu", NODE, **more)
 
 
 def test_the_recogniser_knows_best():

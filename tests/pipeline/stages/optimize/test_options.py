@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import UsageError
+from pipeline.fusion.plan import constructs
 from pipeline.stages.optimize.options import ExplainOptions, OptimizeOptions, check_gate
 
 
@@ -43,3 +44,9 @@ def test_the_variant_names_target_and_precision():
         "tensorrt-fp16"
     )
     assert OptimizeOptions(model=Path("m")).variant == "ort-cpu-fp32"
+
+
+def test_every_construct_of_the_plan_can_be_required():
+    gates = dict.fromkeys(constructs(), "all")
+    assert OptimizeOptions("m.onnx", require=gates).require == gates
+    assert {"attention", "norm", "softmax", "residual-norm"} <= gates.keys()

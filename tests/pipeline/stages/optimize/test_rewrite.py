@@ -9,8 +9,9 @@ import pytest
 from pipeline.fusion.attention.find import find_attention
 from pipeline.fusion.attention.lower_standard import FuseAttentionStandard
 from pipeline.fusion.construct import Pass
-from pipeline.fusion.norm.find import NormSite, find_norms
+from pipeline.fusion.norm.find import find_norms
 from pipeline.fusion.norm.lower_standard import FuseLayerNorm
+from pipeline.fusion.norm.site import NormSite
 from pipeline.fusion.refusal import RIGHT, WRITTEN, Kind
 from pipeline.graph.inference.facts import Facts
 from pipeline.graph.rewriting.emit import Emitter
