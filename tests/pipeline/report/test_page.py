@@ -3,9 +3,9 @@ from html.parser import HTMLParser
 
 import pytest
 
-from pipeline.report.document import Badge, Bar, Code, Details, Section, Table, Text, kind
+from pipeline.report.document import Details, Table
 from pipeline.report.page import build_page
-from pipeline.report.render import Page, to_html, to_markdown
+from pipeline.report.render import to_html
 from pipeline.report.sections.claims import claims_section
 from pipeline.report.sections.engines import elsewhere_section, engines_section
 from pipeline.report.sections.fusion import fusion_section
@@ -73,18 +73,6 @@ def test_text_from_outside_is_escaped(data):
     html = to_html(build_page(data, "0.1"))
     assert "<script>" not in html
     assert "&lt;script&gt;" in html
-
-
-def test_markdown_says_the_same(page):
-    text = to_markdown(page)
-    assert text.startswith("# gpt2-tiny\n")
-    assert "| Fusion | 1 of 2 attentions |" in text
-    assert "the scale is 0.1 \\| not a constant" in text
-    assert "我今天很开心。" in text
-    for section in page.sections:
-        assert f"## {section.title}" in text
-    lines = [line for line in text.splitlines() if line.startswith("|")]
-    assert all(line.endswith("|") for line in lines)
 
 
 def test_no_number_without_its_kind(page):
@@ -167,13 +155,3 @@ def test_what_other_machines_measured(data):
 def test_the_run_section_lists_stages(data):
     table = run_section(data).blocks[0]
     assert [row[0].text for row in table.rows] == [stage["stage"] for stage in data["stages"]]
-
-
-def test_kinds_and_empty_cells():
-    assert [kind(x) for x in ("a", Badge("a", "good"), Bar(0.5, "b"), Code("c"), Text("d"))] == [
-        "str", "badge", "bar", "code", "text",
-    ]  # fmt: skip
-    table = Table(("a", ">b"), [["", Bar(2.0, "over")]])
-    page = Page("t", [], [], [], [Section("s", "S", "lead", [table])], "now", "1")
-    assert "data-empty" in to_html(page)
-    assert 'class="bar over"' in to_html(page)

@@ -4,10 +4,9 @@ import pytest
 
 from pipeline.artifacts import open_folder, run_stage
 from pipeline.errors import FolderError, UsageError
-from pipeline.report.collect import collect, stage_of, stages_of
+from pipeline.report.collect import collect
 from pipeline.report.options import ReportOptions
 from pipeline.report.stage import passed, write_report
-from pipeline.report.trtexec import summary_text
 
 
 @pytest.fixture
@@ -86,16 +85,3 @@ def test_a_broken_claim_fails_the_report(data):
     assert not passed(data)
     data["claims"] = [claim for claim in data["claims"] if claim["state"] != "broken"]
     assert passed(data)
-
-
-def test_stages_are_found_by_name_and_verb(data):
-    assert stage_of(data, "export")["facts"]["task"] == "text-generation"
-    assert stage_of(data, "none") is None
-    assert len(stages_of(data, "optimize")) == 1
-
-
-def test_trtexec_words(data):
-    text = summary_text(data["perf"])
-    assert "Throughput: 1000 qps" in text
-    assert "percentile(99%) = 1.2 ms" in text
-    assert "first" not in text

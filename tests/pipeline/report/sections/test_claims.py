@@ -1,0 +1,40 @@
+"""The ledger on the page: broken first, kept ones behind a line where there are others."""
+
+import pytest
+
+from pipeline.report.sections.claims import SHOWN, claims_section
+from tests.pipeline.report.cells import details, rows, tables
+
+
+def claim(state, number=0, **fields):
+    return {"claim": f"claim {number}", "state": state, "evidence": "seen", **fields}
+
+
+def test_broken_before_unchecked_before_kept(data):
+    section = claims_section(data)
+    first, kept = tables(section)
+    assert [row["state"] for row in rows(first)] == ["broken [bad]", "unchecked [open]"]
+    assert [row["state"] for row in rows(kept)] == ["kept [good]"]
+    assert details(section) == ["1 claim kept"]
+
+
+@pytest.mark.parametrize(("count", "hidden"), [(SHOWN, False), (SHOWN + 1, True)])
+def test_a_few_kept_claims_are_shown_at_once(count, hidden):
+    section = claims_section({"claims": [claim("kept", i) for i in range(count)]})
+    assert details(section) == ([f"{count} claims kept"] if hidden else [])
+    (table,) = tables(section)
+    assert [row["claim"] for row in rows(table)] == [f"claim {i}" for i in range(count)]
+
+
+def test_where_a_claim_was_read_is_named(data):
+    section = claims_section({"claims": [claim("kept", where="onnx/m.onnx"), claim("strange")]})
+    shown = [row for table in tables(section) for row in rows(table)]
+    assert [(row["state"], row["read from"]) for row in shown] == [
+        ("strange [info]", ""),
+        ("kept [good]", "onnx/m.onnx"),
+    ]
+
+
+def test_nothing_claimed_is_no_section():
+    assert claims_section({}) is None
+    assert claims_section({"claims": []}) is None

@@ -1,0 +1,66 @@
+"""Engines, and what bundles measured elsewhere."""
+
+import pytest
+
+from pipeline.report.sections.engines import elsewhere_section, engines_section
+from tests.pipeline.report.cells import details, rows, table_with, tables, texts
+
+
+def test_a_plan_with_what_built_it_and_for_what(data):
+    section = engines_section(data)
+    (row,) = table_with(section, "built with")
+    assert row == {
+        "variant": "tensorrt-fp16", "part": "model", "built with": "tensorrt-rtx 1.7",
+        "for": "8.0, 8.9", "plan": "7.00 MB", "build": "12.0 s", "layers": "40",
+        "attention": "1 of 2 dedicated kernels [open]",
+    }  # fmt: skip
+    assert details(section) == ["tensorrt-fp16 model: optimization profiles"]
+    assert table_with(section, "profile") == [
+        {"profile": "0", "input": "input_ids", "min": "1×1", "opt": "1×32", "max": "8×64"}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("attention", "words"),
+    [([], ""), ([{"dedicated": True}], "1 of 1 dedicated kernels [good]"),
+     ([{"dedicated": None}], "0 of 1 dedicated kernels [open]")],
+    ids=["none", "all", "not asked"],
+)  # fmt: skip
+def test_kernels_of_attentions(attention, words, data):
+    engine = next(s for s in data["stages"] if s["stage"].startswith("build-engine"))
+    engine["facts"]["parts"]["model"]["attention"] = attention
+    assert table_with(engines_section(data), "attention")[0]["attention"] == words
+
+
+def measured(**fields):
+    return {
+        "name": "m.engine", "precision": "fp16", "ran": True, "right": True, "device": "H200",
+        "cases": [1, 2], "median_ms": {"model-0": 0.5, "model-1": 20.0}, **fields,
+    }  # fmt: skip
+
+
+def elsewhere(*rows, changed=()):
+    found = {"when": "2026-01-01", "machine": {"gpu": "H200"}, "changed": list(changed)}
+    return elsewhere_section({"elsewhere": [{**found, "measured": list(rows)}]})
+
+
+def test_what_ran_elsewhere_by_candidate():
+    section = elsewhere(
+        measured(), measured(right=False), measured(ran=False, right=None, device="no GPU")
+    )
+    assert texts(section) == [("2026-01-01: gpu H200", None)]
+    right, wrong, absent = rows(tables(section)[0])
+    assert (right["verdict"], right["cases"]) == ("right [good]", "2")
+    assert right["median per case"] == "model-0: 500 µs; model-1: 20.0 ms"
+    assert wrong["verdict"] == "wrong [bad]"
+    assert (absent["verdict"], absent["ran on"], absent["cases"]) == (
+        "not run [open]",
+        "no GPU",
+        "",
+    )
+
+
+def test_results_of_what_was_made_again_since_say_so():
+    assert ("Packed before export, perf was made again: pack anew.", "open") in texts(
+        elsewhere(measured(), changed=("export", "perf"))
+    )
