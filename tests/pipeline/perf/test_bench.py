@@ -1,16 +1,12 @@
 import json
-from pathlib import Path
 
 import onnx
 import pytest
 from onnx.parser import parse_model
 
 from pipeline.artifacts import open_folder
-from pipeline.errors import UsageError
 from pipeline.perf.bench import _gate
-from pipeline.perf.jobs_files import file_jobs
 from pipeline.perf.limits import roofline_rows
-from pipeline.perf.opening import prepared
 from pipeline.perf.options import PerfOptions
 from pipeline.perf.stage import measure_perf
 from pipeline.stages.export.options import ExportOptions
@@ -78,30 +74,6 @@ def test_the_gate_wants_the_whole_interval(tmp_path):
     assert len(_gate(1.5, rows)) == 2
     assert _gate(None, rows) == []
     assert _gate(1.0, [{**rows[0], "contender": "exported"}]) == []
-
-
-@pytest.mark.parametrize("models", [("one.onnx",), ("folder", "one.onnx")])
-def test_nothing_to_compare_is_a_usage_error(tmp_path, models):
-    graph(tmp_path / "one.onnx", "y = Erf(x)")
-    (tmp_path / "folder").mkdir()
-    with pytest.raises(UsageError):
-        measure_perf(PerfOptions(tuple(tmp_path / name for name in models)))
-
-
-def test_jobs_of_files_need_a_graph(tmp_path):
-    with pytest.raises(UsageError, match="graph"):
-        file_jobs([Path("a.plan"), Path("b.plan")], "model", (1,), (), tmp_path)
-
-
-def test_runners_without_binding_are_run_plainly():
-    class Plain:
-        calls = 0
-
-        def run(self, feeds):
-            Plain.calls += 1
-
-    prepared(Plain(), {})()
-    assert Plain.calls == 1
 
 
 def test_no_graphs_no_roofline():

@@ -26,6 +26,10 @@ def test_a_few_kept_claims_are_shown_at_once(count, hidden):
     assert [row["claim"] for row in rows(table)] == [f"claim {i}" for i in range(count)]
 
 
+def test_without_a_kept_claim_there_is_one_table():
+    assert len(tables(claims_section({"claims": [claim("broken")]}))) == 1
+
+
 def test_where_a_claim_was_read_is_named(data):
     section = claims_section({"claims": [claim("kept", where="onnx/m.onnx"), claim("strange")]})
     shown = [row for table in tables(section) for row in rows(table)]

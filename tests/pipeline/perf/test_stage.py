@@ -1,0 +1,86 @@
+"""The stage: what it takes, what it keeps, and when a measurement is made again."""
+
+import json
+
+import pytest
+
+from pipeline.artifacts import open_folder, run_stage
+from pipeline.errors import FolderError, UsageError
+from pipeline.perf import bench, stage
+from pipeline.perf.options import PerfOptions
+from pipeline.perf.stage import measure_perf, summary
+from pipeline.stages.export.options import ExportOptions
+from pipeline.stages.export.stage import export_model
+
+RESULT = {
+    "passed": True,
+    "results": [{"contender": "eager", "latency": {"median": 1.0}, "samples": [[[1.0]]]}],
+    "ratios": [],
+}
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    return export_model(ExportOptions("bert-tiny", tmp_path_factory.mktemp("perf") / "out")).folder
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """Return the options each measurement was made with; nothing is really timed."""
+    calls = []
+
+    def fake(options, *_):
+        calls.append(options)
+        return RESULT
+
+    monkeypatch.setattr(bench, "measure_folder", fake)
+    monkeypatch.setattr(bench, "measure_files", fake)
+    return calls
+
+
+def test_samples_are_on_disk_and_not_in_the_facts(exported, measured):
+    made = measure_perf(PerfOptions((exported,)))
+    stored = json.loads(made.path(made.facts["file"]).read_text())
+    assert stored == RESULT
+    assert made.facts["results"] == [{"contender": "eager", "latency": {"median": 1.0}}]
+    assert summary(RESULT) == {k: made.facts[k] for k in RESULT}
+
+
+def test_a_folder_is_measured_again_when_an_option_or_the_machine_changes(
+    exported, measured, monkeypatch
+):
+    options = PerfOptions((exported,), sessions=3)
+    assert not measure_perf(options).reused
+    assert measure_perf(options).reused
+    assert not measure_perf(PerfOptions((exported,), sessions=4)).reused
+    assert measure_perf(PerfOptions((exported,), sessions=4)).reused
+    known = stage.machine()
+    monkeypatch.setattr(stage, "machine", lambda: {**known, "cpu": "another"})
+    assert not measure_perf(PerfOptions((exported,), sessions=4)).reused
+
+
+def test_two_files_are_measured_and_written_where_it_is_said(tmp_path, measured):
+    options = PerfOptions((tmp_path / "a.onnx", tmp_path / "b.onnx"), tmp_path / "deep/perf.json")
+    made = measure_perf(options)
+    assert json.loads((tmp_path / "deep/perf.json").read_text()) == RESULT
+    assert (made.stage, made.facts["result"]) == ("perf", RESULT)
+    assert made.seconds >= 0
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [(("a.onnx",), "one file has nothing to be compared with"),
+     ((".", "a.onnx"), "a folder is measured by itself")],
+    ids=["one file", "folder and file"],
+)  # fmt: skip
+def test_nothing_to_compare(names, words, tmp_path, measured):
+    with pytest.raises(UsageError, match=words):
+        measure_perf(PerfOptions(tuple(tmp_path / name for name in names)))
+    assert measured == []
+
+
+def test_a_folder_without_an_export_says_how_to_measure_it(tmp_path, measured):
+    run_stage(open_folder(tmp_path / "d", create=True), "strange", {}, {}, lambda context: {})
+    with pytest.raises(FolderError) as caught:
+        measure_perf(PerfOptions((tmp_path / "d",)))
+    assert "pipeline perf ORIGINAL.onnx" in caught.value.fix
