@@ -33,10 +33,10 @@ def sound() -> onnx.ModelProto:
 
 def refused(path: Path) -> BadModelError:
     """Return the error loading raises, after checking that it has its three parts."""
-    start = time.perf_counter()
+    start = time.process_time()  # a busy machine is not a slow check
     with pytest.raises(BadModelError) as caught:
         load_model(path)
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
     error = caught.value
     assert error.what
     assert str(path) in error.where or "graph" in error.where
