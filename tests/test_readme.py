@@ -1,71 +1,233 @@
-"""What the README says is true: commands parse, code runs, files are as shown."""
+"""What the README says is true: its commands and code run, its files, links and options exist."""
 
 from __future__ import annotations
 
 import re
 import shlex
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
+import onnx
 import pytest
+from onnx import helper
 
-from pipeline.cli.app import COMMANDS, group, run
+from pipeline.cli.app import COMMANDS, group
+from tests.documents import ROOT, Reader, blocks_of
 
-ROOT = Path(__file__).resolve().parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGE = ROOT / "README.md"
+README = PAGE.read_text(encoding="utf-8")
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+BLOCKS = blocks_of(PAGE)
+SHELL = [block for block in BLOCKS if block.language == "sh"]
+DRAWINGS = 2  # blocks without a language: the flow of data, and the tree on disk
 
 
-def blocks(language):
-    """Return (marker above it, text) for each fenced block of a language."""
-    pattern = rf"(?:<!-- (.*?) -->\n)?```{language}\n(.*?)```"
-    return re.findall(pattern, README, re.DOTALL)
+@dataclass(frozen=True)
+class Case:
+    """How one command of the README is run.
+
+    Attributes:
+        run: What runs; empty where it is the command as shown.
+        quick: What the quick tests run where the command takes long; empty for nothing.
+        exit: The exit code it must end with.
+        says: What its output must contain.
+        makes: Files it must leave, by pattern.
+        why: The reason where something else runs, or nothing does.
+        runs: Whether anything does.
+        slow: Whether that takes longer than a few seconds.
+        before: A command of the README that has to run first.
+    """
+
+    run: str = ""
+    quick: str = ""
+    exit: int = 0
+    says: tuple[str, ...] = ()
+    makes: tuple[str, ...] = ()
+    why: str = ""
+    runs: bool = True
+    slow: bool = False
+    before: str = ""
 
 
-def command_lines():
-    found = [line for _, text in blocks("sh") for line in text.splitlines()]
-    pieces = [piece for line in found for piece in line.split("&&")]
-    for piece in pieces:
-        words = shlex.split(piece, comments=True)
-        if words and words[0].rpartition("/")[2] == "pipeline":
-            yield words[1:]
+IN_CI = "`.ci/run` does it, in an environment of its own; here the tests would run themselves"
+ON_DISK = ("onnx/*.onnx", "onnx/weights-*.data", "manifest/*.json", "report.html", "report.md")
+FIRST = ".venv/bin/pipeline run zh-en -o out"
+MINE = "pipeline run examples/my_model.py:build -o out-mine"
+
+# Every command shown, in the README's order.
+CASES = {
+    "python3 -m venv .venv": Case(runs=False, why=IN_CI),
+    ".venv/bin/pip install -q '.[cpu,rtx]'": Case(runs=False, why=IN_CI),
+    FIRST: Case(
+        "pipeline run zh-en -o out",
+        says=("report: ", "parity               made in"),
+        makes=tuple(f"out/{name}" for name in (*ON_DISK, "engine/*.plan", "tokenizer/*",
+                                               "parity/*.json", "perf/*.json", "data.json")),
+        slow=True,
+        why="the environment is the one that runs the tests",
+    ),
+    ".venv/bin/pip install -q -e '.[test]'": Case(runs=False, why=IN_CI),
+    ".venv/bin/pytest -q -n auto -m 'not slow and not network'": Case(runs=False, why=IN_CI),
+    'pipeline translate out "我今天很开心"': Case(
+        says=("I'm happy today.",), slow=True, before=FIRST
+    ),
+    "pipeline doctor": Case(says=("build TensorRT-RTX", "export models")),
+    "pipeline run bert-base -o out": Case(
+        "pipeline run bert-base -o out --dry-run",
+        says=("export               would make",),
+        why="440 MB of weights and minutes of measuring; presets of every family run elsewhere",
+    ),
+    "pipeline run path/to/checkpoint -o out": Case(
+        says=("report: ",), makes=tuple(f"out/{name}" for name in ON_DISK), slow=True
+    ),
+    "pipeline run hf:ORG/NAME -o out": Case(
+        exit=3,
+        says=("ORG/NAME is not in the local cache and the hub cannot be reached",),
+        why="tests have no network: offline it ends with 3 and says so",
+    ),
+    "pipeline run my_model.py:build -o out": Case(
+        "pipeline run my_model.py:build -o out --dry-run",
+        says=("export               would make",),
+        why="a block further down runs the same model",
+    ),
+    "pipeline optimize model.onnx -o fused.onnx": Case(makes=("fused.onnx",)),
+    MINE: Case(
+        quick=f"{MINE} --skip build-engine,perf,report",
+        says=("parity               made in", ", passed"),
+        makes=("out-mine/onnx/*.onnx", "out-mine/state/model.safetensors"),
+        slow=True,
+    ),
+    "pipeline run --config examples/run.toml --dry-run": Case(
+        says=("export               would make",)
+    ),
+}  # fmt: skip
 
 
-@pytest.mark.parametrize("words", list(command_lines()), ids=" ".join)
-def test_every_command_shown_is_one_we_have(words):
-    name, *rest = words
-    command = group.get_command(click.Context(group), name)
-    assert command is not None
-    command.make_context(name, rest)  # raises on an option that does not exist
+def commands_shown() -> list[str]:
+    """Return every command of a shell block and of the table of what one says, in order."""
+    found: list[tuple[int, str]] = []
+    for block in SHELL:
+        for number, line in enumerate(block.text.splitlines()):
+            code = re.sub(r"\s+# .*", "", line)
+            found += [(block.line + number, piece.strip()) for piece in code.split("&&")]
+    for match in re.finditer(r"^\| .*\| `(pipeline [^`]+)` \|$", README, re.MULTILINE):
+        found.append((README.count("\n", 0, match.start()), match[1]))
+    in_order = (command for _, command in sorted(found, key=lambda entry: entry[0]))
+    return [*dict.fromkeys(in_order)]
+
+
+@pytest.fixture
+def reader(tmp_path: Path) -> Reader:
+    """Return one who stands in a folder with what the README takes for given."""
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    shutil.copy(ROOT / "examples/my_model.py", tmp_path)
+    save_graph(tmp_path / "model.onnx")
+    return Reader(tmp_path)
+
+
+def save_graph(path: Path) -> None:
+    values = [helper.make_tensor_value_info(name, 1, ["n", 8]) for name in "xy"]
+    node = helper.make_node("Softmax", ["x"], ["y"])
+    graph = helper.make_graph([node], "g", values[:1], values[1:])
+    opset = [helper.make_opsetid("", 20)]
+    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=10), path)
+
+
+def save_checkpoint(folder: Path) -> None:
+    import torch
+    import transformers
+
+    torch.manual_seed(0)
+    config = transformers.BertConfig(
+        vocab_size=64, hidden_size=32, num_hidden_layers=1, num_attention_heads=2,
+        intermediate_size=64, max_position_embeddings=32,
+    )  # fmt: skip
+    transformers.BertForMaskedLM(config).save_pretrained(folder)
+
+
+def follow(reader: Reader, shown: str, words: Callable[[Case], str]) -> None:
+    """Run one command and hold it to what its case says."""
+    case = CASES[shown]
+    block = replace(SHELL[0], text=words(case), marks={"exit": str(case.exit)})
+    printed = reader.shell(block)
+    for part in case.says:
+        assert part in printed, f"{shown}: {part!r} is not in\n{printed}"
+    for pattern in case.makes:
+        assert [*reader.folder.glob(pattern)], f"{shown} left no {pattern}"
+
+
+def test_every_command_shown_has_its_case():
+    assert commands_shown() == list(CASES)
+
+
+def test_what_is_not_run_as_shown_has_a_reason():
+    for shown, case in CASES.items():
+        as_shown = case.runs and not case.run and case.exit == 0
+        assert as_shown or case.why, shown
+
+
+@pytest.mark.parametrize("shown", [name for name, c in CASES.items() if c.runs and not c.slow])
+def test_a_command_does_what_is_said_of_it(reader, shown):
+    follow(reader, shown, lambda case: case.run or shown)
+
+
+@pytest.mark.parametrize("shown", [name for name, case in CASES.items() if case.quick])
+def test_a_long_command_begins_well(reader, shown):
+    follow(reader, shown, lambda case: case.quick)
+
+
+LONG = {name for name, case in CASES.items() if case.slow}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shown", sorted(LONG - {case.before for case in CASES.values()}))
+def test_a_long_command_does_what_is_said_of_it(reader, shown):
+    save_checkpoint(reader.folder / "path/to/checkpoint")
+    for name in filter(None, (CASES[shown].before, shown)):
+        follow(reader, name, lambda case, name=name: case.run or name)
+
+
+def test_every_other_block_is_code_that_runs_or_a_file_as_it_is(tmp_path):
+    others = [block for block in BLOCKS if block.language != "sh"]
+    drawings = [block for block in others if not block.language]
+    assert len(drawings) == DRAWINGS
+    Reader(tmp_path).follow([block for block in others if block.language], slow=False)
+
+
+def test_commands_named_in_the_text_are_ones_we_have():
+    for name in re.findall(r"`pipeline ([a-z-]+)`", README):
+        assert name in COMMANDS
+
+
+def test_every_command_shown_takes_its_options():
+    for shown in CASES:
+        program, *words = shlex.split(shown)
+        if program.rpartition("/")[2] == "pipeline":
+            command = group.get_command(click.Context(group), words[0])
+            assert command is not None, shown
+            command.make_context(words[0], words[1:])  # raises on an option that does not exist
+
+
+def test_options_named_in_the_text_exist():
+    known = {"--index-url"}  # of pip
+    for name in COMMANDS:
+        command = group.get_command(click.Context(group), name)
+        assert command is not None
+        known |= {flag for param in command.params for flag in (*param.opts, *param.secondary_opts)}
+        known |= set(command.get_help_option_names(click.Context(command)))
+    text = re.sub(r"```.*?```", "", README, flags=re.DOTALL)
+    assert set(re.findall(r"(?<![\w-])--[a-zA-Z][\w-]*", text)) <= known
 
 
 def test_it_opens_with_two_lines_that_a_fresh_clone_can_run():
-    shells = blocks("sh")
-    assert [marker for marker, _ in shells[:2]] == ["command: run", "command: test"]
-    for _, text in shells[:2]:
-        assert len(text.strip().splitlines()) == 1
-        assert text.startswith("python3 -m venv .venv && .venv/bin/pip install ")
-    assert shells[0][1].strip().endswith(".venv/bin/pipeline run zh-en -o out")
-
-
-def test_files_shown_are_the_files_there():
-    shown = re.findall(r"<!-- file: (\S+) -->\n```\w+\n(.*?)```", README, re.DOTALL)
-    assert shown
-    for name, text in shown:
-        assert (ROOT / name).read_text() == text, name
-
-
-def test_python_shown_runs():
-    for marker, text in blocks("python"):
-        if marker.startswith("python"):
-            exec(compile(text, marker, "exec"), {})
-
-
-def test_the_configuration_shown_is_accepted(capsys, monkeypatch, tmp_path):
-    monkeypatch.chdir(tmp_path)
-    assert run(["run", "--config", str(ROOT / "examples/run.toml"), "--dry-run"]) == 0
-    assert "would make" in capsys.readouterr().err
-    assert list(tmp_path.iterdir()) == []
+    assert [block.marks for block in SHELL[:2]] == [{"command": "run"}, {"command": "test"}]
+    for block in SHELL[:2]:
+        assert len(block.text.strip().splitlines()) == 1
+        assert block.text.startswith("python3 -m venv .venv && .venv/bin/pip install ")
+    assert SHELL[0].text.strip().endswith(FIRST)
 
 
 def test_every_command_is_in_the_table():
@@ -78,6 +240,9 @@ def test_links_lead_somewhere():
     for text in (README, CONTRIBUTING):
         for target in re.findall(r"\]\(([^)#]+)\)", text):
             assert target.startswith("https://") or (ROOT / target).exists(), target
+    anchors = {re.sub(r"[^\w -]", "", h).replace(" ", "-").lower()
+               for h in re.findall(r"^#+ (.*)$", README, re.MULTILINE)}  # fmt: skip
+    assert set(re.findall(r"\]\(#([^)]+)\)", README)) <= anchors
 
 
 def test_paths_named_in_the_recipes_exist():

@@ -47,6 +47,7 @@ def test_the_same_graph_passes(save, tmp_path):
     path = save("a.onnx", model())
     found = compare(path, save("b.onnx", model()), output=tmp_path / "out" / "result.json")
     assert found.facts["passed"] is True
+    assert found.seconds > 0
     stored = json.loads((tmp_path / "out" / "result.json").read_text())
     (entry,) = stored["parts"]["model"]["candidates"]
     assert entry["describe"]["provider"] == "CPUExecutionProvider"
