@@ -47,9 +47,9 @@ def command(
 ) -> int:
     """Take MODEL through all stages and end with one report; what is current is reused.
 
-    A stage this machine cannot run (an engine without a GPU) says so and the run goes on. The exit
-    code is 1 if parity or a gate failed. In --config, options of a stage stand in a section of
-    its name; the command line wins over the file.
+    A stage this machine cannot run (an engine without a GPU) says so and the run goes on; an export
+    that cannot run ends it. The exit code is 1 if parity or a gate failed. In --config, options
+    of a stage stand in a section of its name; the command line wins over the file.
     """
     from pipeline.api import run_pipeline
 
