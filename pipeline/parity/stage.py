@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -91,14 +91,11 @@ def summary(result: Mapping[str, Any]) -> dict[str, Json]:
     candidates: list[Json] = [
         {
             **{name: entry[name] for name in kept},
-            "usage": max((o["usage"] or float("inf") for o in entry["outputs"]), default=0.0),
+            "usage": _worst([output["usage"] for output in entry["outputs"]]),
         }
         for part in result["parts"].values()
         for entry in part["candidates"]
     ]
-    for entry in candidates:
-        assert isinstance(entry, dict)
-        entry["usage"] = None if entry["usage"] == float("inf") else entry["usage"]
     generation = result.get("generation")
     return {
         "passed": result["passed"],
@@ -111,6 +108,13 @@ def summary(result: Mapping[str, Any]) -> dict[str, Json]:
         "bisect": result["bisect"],
         "notes": result["notes"],
     }
+
+
+def _worst(usages: Sequence[float | None]) -> float | None:
+    """Return the largest share of a budget that was used; None is beyond all measure."""
+    if None in usages:
+        return None
+    return max((usage for usage in usages if usage is not None), default=0.0)
 
 
 def _parents(folder: Folder) -> dict[str, Artifact]:

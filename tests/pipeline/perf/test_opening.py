@@ -11,8 +11,6 @@ from pipeline.errors import EnvironmentMissingError
 from pipeline.perf import opening
 from pipeline.perf.contender import Contender
 from pipeline.perf.opening import open_contender, prepared
-from pipeline.stages.export.options import ExportOptions
-from pipeline.stages.export.stage import export_model
 
 TEXT = '<ir_version: 10, opset_import: ["" : 21]> g (float[n] x) => (float[n] y) { y = Neg(x) }'
 
@@ -51,9 +49,8 @@ def test_openvino_is_opened_by_its_own_runner(files, monkeypatch):
 
 
 @pytest.mark.parametrize(("precision", "dtype"), [("fp32", "float32"), ("bf16", "bfloat16")])
-def test_torch_is_built_from_the_export_in_the_precision_asked_for(precision, dtype, tmp_path):
-    made = export_model(ExportOptions("bert-tiny", tmp_path / "out"))
-    contender = Contender("eager", "eager", {}, str(made.folder), precision, threads=1)
+def test_torch_is_built_from_the_export_in_the_precision_asked_for(precision, dtype, made_export):
+    contender = Contender("eager", "eager", {}, str(made_export), precision, threads=1)
     (runner,) = open_contender(contender).values()
     with runner:
         about = runner.describe()

@@ -9,8 +9,6 @@ from pipeline.errors import FolderError, UsageError
 from pipeline.perf import bench, stage
 from pipeline.perf.options import PerfOptions
 from pipeline.perf.stage import measure_perf, summary
-from pipeline.stages.export.options import ExportOptions
-from pipeline.stages.export.stage import export_model
 
 RESULT = {
     "passed": True,
@@ -19,9 +17,9 @@ RESULT = {
 }
 
 
-@pytest.fixture(scope="module")
-def exported(tmp_path_factory):
-    return export_model(ExportOptions("bert-tiny", tmp_path_factory.mktemp("perf") / "out")).folder
+@pytest.fixture
+def exported(bert_export):
+    return bert_export
 
 
 @pytest.fixture
