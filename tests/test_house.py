@@ -26,7 +26,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("graph",),
     ("judge",),
     ("inputs",),
-    ("fusion", "precision"),
+    ("fusion", "precision", "tokenizer"),
     ("stages/export", "stages/optimize", "stages/build_engine", "stages/runners"),
     ("tasks",),
     ("parity", "perf", "claims"),

@@ -141,8 +141,13 @@ class GenerationSpec:
 
     @property
     def pad(self) -> int | None:
-        """The id that fills up rows."""
+        """The id that fills up rows, where the model names one."""
         return _first(self.pad_token_id)
+
+    @property
+    def filling(self) -> int:
+        """The id that fills up rows: an end mark where the model names none, else 0."""
+        return self.pad if self.pad is not None else next(iter(self.ends), 0)
 
     @property
     def start(self) -> int | None:
@@ -150,11 +155,14 @@ class GenerationSpec:
         given = self.decoder_start_token_id
         return _first(self.bos_token_id if given is None else given)
 
-    def token_ids(self) -> dict[str, int | list[int]]:
-        """Return the ids by their names in transformers' configurations."""
+    def told(self) -> dict[str, int | list[int]]:
+        """Return what the model names, by the names of transformers' configurations."""
         known = {f.name: getattr(self, f.name) for f in fields(self)}
-        ids = {n: v for n, v in known.items() if n.endswith("token_id") and v is not None}
-        return {n: list(v) if isinstance(v, tuple) else v for n, v in ids.items()}
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in known.items()
+            if value is not None
+        }
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,41 +1,37 @@
-"""Hears every new token: when the first came, and the text so far for a reader who waits."""
+"""Hears every new token: when the first came, and what is new in the text."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
 
-import torch
+import numpy as np
 
 Sink = Callable[[str], None]
 
 
 class TokenClock:
-    """A stopping criterion that never stops.
+    """Takes note of tokens as they come.
 
     Args:
-        tokenizer: Turns ids into text; None where nobody reads along.
-        sink: Given what is new in the text.
+        decode: Returns the text of ids; None where nobody reads along.
+        sink: Given what is new in the text of the first row, whole characters only.
     """
 
-    def __init__(self, tokenizer: Any = None, sink: Sink | None = None) -> None:
+    def __init__(
+        self, decode: Callable[[Sequence[int]], str] | None = None, sink: Sink | None = None
+    ) -> None:
         self.first = 0.0
-        self._tokenizer, self._sink = tokenizer, sink
+        self._decode, self._sink = decode, sink
         self._start, self._said = -1, ""
 
-    def __call__(self, ids: torch.Tensor, scores: Any, **_: Any) -> torch.Tensor:
-        """Return that no row is done."""
-        self.hear(ids)
-        return torch.zeros(ids.shape[0], dtype=torch.bool)
-
-    def hear(self, ids: Any) -> None:
+    def hear(self, ids: np.ndarray) -> None:
         """Take note of the ids [B, S] so far, of which the last column is new."""
         if not self.first:
             self.first = time.perf_counter()
             self._start = ids.shape[1] - 1
-        if self._tokenizer is not None and self._sink is not None:
-            text = self._tokenizer.decode(ids[0, self._start :], skip_special_tokens=True)
+        if self._decode is not None and self._sink is not None:
+            text = self._decode(ids[0, self._start :].tolist())
             if not text.endswith("\N{REPLACEMENT CHARACTER}") and text.startswith(self._said):
                 self._sink(text[len(self._said) :])
                 self._said = text

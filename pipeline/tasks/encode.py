@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,9 +11,13 @@ import numpy as np
 from pipeline.errors import UsageError
 from pipeline.tasks.options import TextOptions
 from pipeline.tasks.source import TextSource
+from pipeline.tokenizer.base import Batch
 from pipeline.types import SILENT, Json, Progress
 
 TOP = 5
+EMBEDDING = ("feature-extraction", "fill-mask")
+CLASSIFYING = ("text-classification",)
+FILLING = ("fill-mask",)
 
 
 @dataclass(frozen=True)
@@ -35,17 +39,23 @@ def embed_texts(options: TextOptions, progress: Progress = SILENT) -> Answers:
         UsageError: The model gives no states of tokens, or has no tokenizer.
     """
     progress.step("loading")
-    with TextSource(options, ("feature-extraction", "fill-mask")) as source:
-        made, mask, _ = _run(source, options)
-        states = _named(made, "last_hidden_state", source)
-        weights = mask[..., None].astype(np.float64)
-        means = (states * weights).sum(axis=1) / weights.sum(axis=1)
-        vectors = means / np.linalg.norm(means, axis=1, keepdims=True)
-        rows: list[dict[str, Json]] = [
-            {"text": text, "vector": [float(x) for x in vector]}
-            for text, vector in zip(options.texts, vectors, strict=True)
-        ]
-        return Answers(tuple(rows), source.variant)
+    with TextSource.of(options, EMBEDDING) as source:
+        return embed(source, options.texts)
+
+
+def embed(source: TextSource, texts: Sequence[str]) -> Answers:
+    """Return what `embed_texts` does, from a model that is open."""
+    source.require(*EMBEDDING)
+    made, batch = _run(source, texts)
+    states = _named(made, "last_hidden_state", source)
+    weights = batch.mask[..., None].astype(np.float64)
+    means = (states * weights).sum(axis=1) / weights.sum(axis=1)
+    vectors = means / np.linalg.norm(means, axis=1, keepdims=True)
+    rows: list[dict[str, Json]] = [
+        {"text": text, "vector": [float(x) for x in vector]}
+        for text, vector in zip(texts, vectors, strict=True)
+    ]
+    return Answers(tuple(rows), source.variant)
 
 
 def classify_texts(options: TextOptions, progress: Progress = SILENT) -> Answers:
@@ -55,19 +65,24 @@ def classify_texts(options: TextOptions, progress: Progress = SILENT) -> Answers
         UsageError: The model classifies no texts, or has no tokenizer.
     """
     progress.step("loading")
-    with TextSource(options, ("text-classification",)) as source:
-        made, _, _ = _run(source, options)
-        chances = _softmax(_named(made, "logits", source))
-        labels = _labels(source)
-        rows: list[dict[str, Json]] = []
-        for text, row in zip(options.texts, chances, strict=True):
-            order = np.argsort(-row)[:TOP]
-            classes: list[Json] = [
-                {"label": labels.get(str(i), f"class {i}"), "probability": float(row[i])}
-                for i in order
-            ]
-            rows.append({"text": text, "classes": classes})
-        return Answers(tuple(rows), source.variant)
+    with TextSource.of(options, CLASSIFYING) as source:
+        return classify(source, options.texts)
+
+
+def classify(source: TextSource, texts: Sequence[str]) -> Answers:
+    """Return what `classify_texts` does, from a model that is open."""
+    source.require(*CLASSIFYING)
+    made, _ = _run(source, texts)
+    chances = _softmax(_named(made, "logits", source))
+    labels = _labels(source)
+    rows: list[dict[str, Json]] = []
+    for text, row in zip(texts, chances, strict=True):
+        order = np.argsort(-row)[:TOP]
+        classes: list[Json] = [
+            {"label": labels.get(str(i), f"class {i}"), "probability": float(row[i])} for i in order
+        ]
+        rows.append({"text": text, "classes": classes})
+    return Answers(tuple(rows), source.variant)
 
 
 def fill_masks(options: TextOptions, progress: Progress = SILENT) -> Answers:
@@ -77,44 +92,41 @@ def fill_masks(options: TextOptions, progress: Progress = SILENT) -> Answers:
         UsageError: The model fills no masks, or a text has none.
     """
     progress.step("loading")
-    with TextSource(options, ("fill-mask",)) as source:
-        tokenizer = source.tokenizer()
-        made, _, ids = _run(source, options)
-        logits = _named(made, "logits", source)
-        rows: list[dict[str, Json]] = []
-        for text, row, tokens in zip(options.texts, logits, ids, strict=True):
-            places = np.flatnonzero(tokens == tokenizer.mask_token_id)
-            if not places.size:
-                raise UsageError(f"no mask in {text!r}", fix=f"write {tokenizer.mask_token} for it")
-            words: list[Json] = []
-            for place in places:
-                chances = _softmax(row[place])
-                words.append([
-                    {"word": str(tokenizer.decode([int(i)])), "probability": float(chances[i])}
-                    for i in np.argsort(-chances)[:TOP]
-                ])  # fmt: skip
-            rows.append({"text": text, "masks": words})
-        return Answers(tuple(rows), source.variant)
+    with TextSource.of(options, FILLING) as source:
+        return fill(source, options.texts)
 
 
-def _run(
-    source: TextSource, options: TextOptions
-) -> tuple[Mapping[str, np.ndarray], np.ndarray, np.ndarray]:
-    """Return the outputs, the mask and the ids of the texts in one padded batch."""
-    tokenizer = source.tokenizer()
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    encoded = tokenizer(list(options.texts), padding=True, truncation=True, return_tensors="np")
+def fill(source: TextSource, texts: Sequence[str]) -> Answers:
+    """Return what `fill_masks` does, from a model that is open."""
+    source.require(*FILLING)
+    tokenizer = source.tokenizer
+    made, batch = _run(source, texts)
+    logits = _named(made, "logits", source)
+    rows: list[dict[str, Json]] = []
+    for text, row, tokens in zip(texts, logits, batch.ids, strict=True):
+        places = np.flatnonzero(tokens == tokenizer.mask_id)
+        if not places.size:
+            raise UsageError(f"no mask in {text!r}", fix=f"write {tokenizer.mask_token} for it")
+        words: list[Json] = []
+        for place in places:
+            chances = _softmax(row[place])
+            words.append([
+                {"word": tokenizer.decode([i], special=True), "probability": float(chances[i])}
+                for i in np.argsort(-chances)[:TOP].tolist()
+            ])  # fmt: skip
+        rows.append({"text": text, "masks": words})
+    return Answers(tuple(rows), source.variant)
+
+
+def _run(source: TextSource, texts: Sequence[str]) -> tuple[Mapping[str, np.ndarray], Batch]:
+    """Return the outputs for the texts in one padded batch, and that batch."""
+    batch = source.tokenizer.batch(texts)
+    types = np.zeros_like(batch.ids) if batch.types is None else batch.types
+    given = {"input_ids": batch.ids, "attention_mask": batch.mask, "token_type_ids": types}
     (runner,) = source.parts.values()
-    missing = [n for n in runner.input_names if n not in encoded]
-    feeds = {name: np.asarray(encoded[name], np.int64) for name in runner.input_names
-             if name in encoded}  # fmt: skip
-    for name in missing:
-        if name != "token_type_ids":
-            raise UsageError(f"the model wants {name}, which no tokenizer gives")
-        feeds[name] = np.zeros_like(feeds["input_ids"])
-    mask = np.asarray(encoded["attention_mask"])
-    return runner.run(feeds), mask, np.asarray(encoded["input_ids"])
+    if missing := [name for name in runner.input_names if name not in given]:
+        raise UsageError(f"the model wants {', '.join(missing)}, which no tokenizer gives")
+    return runner.run({name: given[name] for name in runner.input_names}), batch
 
 
 def _named(made: Mapping[str, np.ndarray], name: str, source: TextSource) -> np.ndarray:

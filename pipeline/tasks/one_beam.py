@@ -1,102 +1,78 @@
-"""transformers' loop over tokens for one beam, greedy or sampled, without tensors on the way.
+"""Answers of one beam, greedy or sampled, with neither torch nor transformers.
 
-transformers prepares it: limits, processors of scores, criteria for stopping. Its own loop costs
-one to two milliseconds a token beside a decoder that empties the processor's caches in every step;
-this one does the same with arrays, and calls the processors and criteria only where there are any.
+The tokens are those of transformers' generate, one for one, under every option a command has.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
-import torch
-from transformers import (
-    EosTokenCriteria,
-    GenerationConfig,
-    LogitsProcessorList,
-    MaxLengthCriteria,
-    StoppingCriteriaList,
-)
 
-from pipeline.tasks.clock import TokenClock
+from pipeline.stages.runners.decoding import Decoder
+from pipeline.tasks.loop import Choices, best, continue_rows
+from pipeline.tasks.options import GenerateOptions
+from pipeline.tasks.request import Request
+from pipeline.tasks.sampling import Draw
+from pipeline.tasks.scores import Adjust, forced, repetition_penalty, temperature, top_k, top_p
+from pipeline.tasks.stops import stops_at
 
-
-def one_beam(
-    model: Any,
-    input_ids: torch.Tensor,
-    logits_processor: LogitsProcessorList,
-    stopping_criteria: StoppingCriteriaList,
-    generation_config: GenerationConfig,
-    **arguments: Any,
-) -> torch.Tensor:
-    """Return prompts and answers [B, S]; finished rows are filled up with the padding id.
-
-    Called by transformers' generate(custom_generate=...), which makes every argument.
-
-    Args:
-        model: A RunnerForGeneration.
-        input_ids: [B, S].
-        logits_processor: Applied to the scores [B, V] of each step.
-        stopping_criteria: Say which rows are done.
-        generation_config: Whether to sample, and the padding id.
-        arguments: What the first step takes: attention_mask, encoder_outputs.
-    """
-    width, limit = input_ids.shape[1], int(stopping_criteria.max_length or 0)
-    ids = np.zeros((input_ids.shape[0], max(limit, width)), np.int64)
-    ids[:, :width] = input_ids.numpy()
-    text: Any = torch.from_numpy(ids)
-    ends, clocks, others = _sorted(stopping_criteria)
-    pad = generation_config.pad_token_id
-    choose = _sampled if generation_config.do_sample else _best
-    going, all_going = np.ones(len(ids), bool), True
-    step = model.stepper(input_ids, **arguments)
-    fed = ids[:, :width]
-    while width < limit and (all_going or going.any()):
-        scores = step(fed)[:, -1]
-        if logits_processor:
-            scores = logits_processor(text[:, :width], torch.tensor(scores)).numpy()
-        chosen = choose(scores)
-        if ends and not all_going:
-            chosen = np.where(going, chosen, pad)
-        ids[:, width] = chosen
-        width += 1
-        fed = chosen[:, None]
-        for end in ends:
-            going &= chosen != end
-        for clock in clocks:
-            clock.hear(ids[:, :width])
-        for criterion in others:
-            going &= ~criterion(text[:, :width], None).numpy()
-        all_going = bool(going.all())
-    answer: torch.Tensor = text[:, :width].clone()
-    return answer
+# What a model may say about generating that is followed here.
+FOLLOWED = frozenset((
+    "bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id",
+    "forced_bos_token_id", "forced_eos_token_id", "max_length",
+))  # fmt: skip
 
 
-def _sorted(
-    criteria: StoppingCriteriaList,
-) -> tuple[list[int], list[TokenClock], list[Callable[..., torch.Tensor]]]:
-    """Return the ids that end a row, who listens, and the criteria that have to be asked."""
-    ends: list[int] = []
-    clocks: list[TokenClock] = []
-    others: list[Callable[..., torch.Tensor]] = []
-    for criterion in criteria:
-        if isinstance(criterion, EosTokenCriteria):
-            ends += criterion.eos_token_id.tolist()
-        elif isinstance(criterion, TokenClock):
-            clocks.append(criterion)
-        elif not isinstance(criterion, MaxLengthCriteria):
-            others.append(criterion)
-    return ends, clocks, others
+def asks_for_more(request: Request) -> tuple[str, ...]:
+    """Return what a request has that `answer` does not follow; empty if it is enough."""
+    beams = ("num_beams",) if request.options.num_beams > 1 else ()
+    return beams + tuple(sorted(request.special.told().keys() - FOLLOWED))
 
 
-def _best(scores: np.ndarray) -> np.ndarray:
-    best: np.ndarray = scores.argmax(axis=-1)
-    return best
+def answer(decoder: Decoder, request: Request) -> np.ndarray:
+    """Return the ids of the answers [B, T]; rows that ended are filled up with the padding id."""
+    state = decoder.begin(request.ids, request.mask)
+    prompts, masks = request.ids, [request.mask]
+    if decoder.encoder is not None:
+        prompts, masks = np.full((len(request.ids), 1), request.start, np.int64), []
+
+    def step(ids: np.ndarray) -> np.ndarray:
+        return decoder.step(state, ids, masks.pop() if masks else None)
+
+    hidden = (masks[0] == 0).sum(axis=1) if masks else np.zeros(len(prompts), np.int64)
+    made = continue_rows(step, prompts, _choices(request, prompts.shape[1], hidden))
+    return made[:, prompts.shape[1] :]
 
 
-def _sampled(scores: np.ndarray) -> np.ndarray:
-    chances = torch.softmax(torch.tensor(scores), dim=-1)
-    drawn: np.ndarray = torch.multinomial(chances, num_samples=1)[:, 0].numpy()
-    return drawn
+def _choices(request: Request, width: int, hidden: np.ndarray) -> Choices:
+    options, special = request.options, request.special
+    limit = width + options.max_new_tokens
+    adjust: list[Adjust] = []  # in transformers' order
+    if options.repetition_penalty != 1.0:
+        adjust.append(repetition_penalty(options.repetition_penalty, hidden))
+    if special.forced_bos_token_id is not None:
+        adjust.append(forced(1, special.forced_bos_token_id))
+    if special.forced_eos_token_id is not None:
+        adjust.append(forced(limit - 1, special.forced_eos_token_id))
+    if options.temperature > 0:
+        adjust += _sampled(options)
+    return Choices(
+        limit,
+        special.ends,
+        special.filling,
+        tuple(adjust),
+        Draw(options.seed) if options.temperature > 0 else best,
+        (stops_at(options.stop, request.tokenizer.bytes_of),) if options.stop else (),
+        request.clock.hear,
+    )
+
+
+def _sampled(options: GenerateOptions) -> Iterator[Adjust]:
+    """Yield what changes scores only where tokens are drawn."""
+    if options.temperature != 1.0:
+        yield temperature(options.temperature)
+    if options.top_k:
+        yield top_k(options.top_k)
+    if options.top_p < 1.0:
+        yield top_p(options.top_p)

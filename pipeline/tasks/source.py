@@ -2,65 +2,105 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from pipeline.artifacts import Artifact, Folder, open_folder
-from pipeline.errors import FolderError, UsageError
-from pipeline.records.export import ExportRecord
-from pipeline.records.tensors import TensorSpec
+from pipeline.errors import BadModelError, FolderError, UsageError
+from pipeline.records.export import ExportRecord, GenerationSpec
 from pipeline.records.variant import variant_record
 from pipeline.stages.runners.base import Runner
+from pipeline.stages.runners.decoding import Decoder
 from pipeline.stages.runners.open import open_runner
 from pipeline.tasks.options import TextOptions
+from pipeline.tokenizer.base import TextTokenizer
+from pipeline.tokenizer.open import open_tokenizer
+from pipeline.types import RunnerName
+
+if TYPE_CHECKING:
+    from models.zh_en.tokenizer import SentenceTokenizer
 
 EXPORT_FIX = "pipeline export MODEL -o DIR"
 PREFERRED = ("optimize.ort-cpu-fp32", "optimize.ort-cpu", "optimize.onnx", "export")
 
 
 class TextSource:
-    """An artifact folder opened for one runner; close it, or use it in a `with`.
+    """An artifact folder opened for one runner, to be asked as often as needed.
+
+    Close it, or use it in a `with`. Threads may share it.
 
     Args:
-        options: Folder, runner and threads.
-        tasks: Tasks the command is for.
+        folder: The artifact folder.
+        runner: `ort`, `torch` or `tensorrt`.
+        tasks: Tasks the model has to be for; any will do where there are none.
+        threads: Threads inside one operator, 0 for the runtime's own choice.
         huge_pages: Whether weights on the CPU may lie in huge pages.
 
+    Attributes:
+        variant: What runs: an artifact's stage, or PyTorch.
+        parts: One runner per part.
+
     Raises:
-        UsageError: The model is for another task, or no tokenizer lies with it.
+        UsageError: The model is for another task.
         FolderError: There is no artifact for the runner.
         EnvironmentMissingError: The runner's runtime or GPU is absent.
     """
 
     def __init__(
-        self, options: TextOptions, tasks: tuple[str, ...], *, huge_pages: bool = False
+        self,
+        folder: Path,
+        runner: RunnerName = "ort",
+        *,
+        tasks: Sequence[str] = (),
+        threads: int = 0,
+        huge_pages: bool = False,
     ) -> None:
         self._stack = ExitStack()
-        self.folder = open_folder(options.folder)
+        self.folder = open_folder(folder)
         self.exported = ExportRecord.of(self.folder.require("export", EXPORT_FIX))
         self.task = self.exported.task
-        if self.task not in tasks:
-            raise UsageError(
-                f"this model does {self.task}, not {' or '.join(tasks)}",
-                where=str(options.folder),
-                fix=f"use `pipeline {COMMAND.get(self.task, 'parity')}`",
-            )
-        self.variant, self.parts = "", dict[str, Runner]()
-        self._open(options, huge_pages)
-
-    def _open(self, options: TextOptions, huge_pages: bool) -> None:
+        if tasks:
+            self.require(*tasks)
+        self.variant, self.parts = "torch float32", dict[str, Runner]()
         try:
-            if options.runner == "torch":
-                self.variant, self.parts = "torch float32", self._torch()
-            else:
-                self.variant, files = _files(self.folder, self.exported, options.runner)
-                for part, file in files.items():
-                    runner = open_runner(file, threads=options.threads, huge_pages=huge_pages)
-                    self.parts[part] = self._stack.enter_context(runner)
+            self._open(runner, threads, huge_pages)
         except BaseException:
             self.close()
             raise
+
+    @classmethod
+    def of(
+        cls, options: TextOptions, tasks: Sequence[str], *, huge_pages: bool = False
+    ) -> TextSource:
+        """Return the source that the options of a command name."""
+        return cls(
+            options.folder,
+            options.runner,
+            tasks=tasks,
+            threads=options.threads,
+            huge_pages=huge_pages,
+        )
+
+    def require(self, *tasks: str) -> None:
+        """Raise UsageError unless the model is for one of these tasks."""
+        if self.task not in tasks:
+            raise UsageError(
+                f"this model does {self.task}, not {' or '.join(tasks)}",
+                where=str(self.folder.path),
+                fix=f"use `pipeline {COMMAND.get(self.task, 'parity')}`",
+            )
+
+    def _open(self, runner: RunnerName, threads: int, huge_pages: bool) -> None:
+        if runner == "torch":
+            self.parts = self._torch()
+            return
+        self.variant, files = _files(self.folder, self.exported, runner)
+        for part, file in files.items():
+            opened = open_runner(file, threads=threads, huge_pages=huge_pages)
+            self.parts[part] = self._stack.enter_context(opened)
 
     def _torch(self) -> dict[str, Runner]:
         from pipeline.stages.export.load import reload_parts
@@ -88,19 +128,48 @@ class TextSource:
             )
         return self.folder.path / name
 
-    def tokenizer(self) -> Any:
-        """Return the transformers tokenizer of the artifact."""
-        from transformers import AutoTokenizer, PreTrainedTokenizerFast
+    @property
+    def decoder(self) -> Decoder:
+        """What steps the model through text.
 
+        Raises:
+            UsageError: The exported model has no cache to step through.
+        """
+        part = "decoder" if "decoder" in self.parts else next(iter(self.parts))
+        return Decoder(self.parts, self.exported.parts[part].inputs)
+
+    @property
+    def generation(self) -> GenerationSpec:
+        """What the model says about generating: special tokens and lengths."""
+        return self.exported.generation or GenerationSpec()
+
+    @cached_property
+    def tokenizer(self) -> TextTokenizer:
+        """The tokenizer that came with the model.
+
+        Raises:
+            UsageError: None did.
+            BadModelError: It cannot be read.
+        """
+        return open_tokenizer(self.tokenizer_folder)
+
+    @cached_property
+    def sentences(self) -> SentenceTokenizer | None:
+        """The reader of sentences that knows which words a model of ours never saw, if it has one.
+
+        Raises:
+            BadModelError: It cannot be read.
+        """
         folder = self.tokenizer_folder
-        if (folder / "tokenizer_config.json").is_file():
-            return AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        fast: Any = PreTrainedTokenizerFast
-        return fast(tokenizer_file=str(folder / "tokenizer.json"))
+        if not (folder / "words.json").is_file():
+            return None
+        from models.errors import ModelError
+        from models.zh_en.tokenizer import SentenceTokenizer
 
-    def inputs(self, part: str) -> tuple[TensorSpec, ...]:
-        """Return what a part takes."""
-        return self.exported.parts[part].inputs
+        try:
+            return SentenceTokenizer.from_folder(folder)
+        except ModelError as error:
+            raise BadModelError(error.what, where=error.where, fix=error.fix) from error
 
     def close(self) -> None:
         """Release every runner."""

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import torch
-from transformers import StoppingCriteriaList, StopStringCriteria
+import numpy as np
 
 from pipeline.errors import UsageError
-from pipeline.records.export import GenerationSpec
-from pipeline.records.tensors import TensorSpec
-from pipeline.stages.runners.kv_cache import PAST
-from pipeline.tasks.adapter import RunnerForGeneration
+from pipeline.stages.runners.decoding import Decoder
 from pipeline.tasks.clock import Sink, TokenClock
-from pipeline.tasks.one_beam import one_beam
+from pipeline.tasks.one_beam import answer, asks_for_more
 from pipeline.tasks.options import GenerateOptions
+from pipeline.tasks.request import Request
 from pipeline.tasks.room import fitted, room_of
 from pipeline.tasks.source import TextSource
+from pipeline.tokenizer.base import TextTokenizer, padded
 from pipeline.types import SILENT, Json, Progress
+
+TASKS = ("text-generation", "text2text-generation", "translation")
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Generation:
 def generate_texts(
     options: GenerateOptions, progress: Progress = SILENT, stream: Sink | None = None
 ) -> Generation:
-    """Return an answer to every prompt, from transformers' generation over the chosen runner.
+    """Return an answer to every prompt, from the artifact in a folder.
 
     Args:
         options: Folder, prompts, runner and how to choose tokens.
@@ -79,102 +79,64 @@ def generate_texts(
         EnvironmentMissingError: The runner's runtime or GPU is absent.
     """
     progress.step("loading")
-    tasks = ("text-generation", "text2text-generation", "translation")
-    with TextSource(options, tasks, huge_pages=options.huge_pages) as source:
-        tokenizer = source.tokenizer()
-        rows = [_prompt(tokenizer, text, options.chat) for text in options.texts]
-        return generate_rows(source, options, tokenizer, rows, stream)
+    with TextSource.of(options, TASKS, huge_pages=options.huge_pages) as source:
+        return generate(source, options, stream)
+
+
+def generate(
+    source: TextSource, options: GenerateOptions, stream: Sink | None = None
+) -> Generation:
+    """Return an answer to every prompt, from a model that is open.
+
+    Args:
+        source: Stays open; its folder and runner count, not those of the options.
+        options: Prompts and how to choose tokens.
+        stream: Given the text of a single greedy or sampled answer as it appears.
+
+    Raises:
+        UsageError: The model generates no text, has no tokenizer, or a prompt is too long.
+    """
+    source.require(*TASKS)
+    tokenizer = source.tokenizer
+    read = tokenizer.chat if options.chat else tokenizer.encode
+    return generate_rows(source, options, tokenizer, [read(t) for t in options.texts], stream)
 
 
 def generate_rows(
     source: TextSource,
     options: GenerateOptions,
-    tokenizer: Any,
+    tokenizer: TextTokenizer,
     rows: Sequence[Sequence[int]],
     stream: Sink | None = None,
 ) -> Generation:
     """Return answers for prompts given as ids, with an open source."""
-    special = source.exported.generation or GenerationSpec()
-    part = "decoder" if "decoder" in source.parts else next(iter(source.parts))
-    inputs = source.inputs(part)
-    _check_cache(source, inputs)
-    model: Any = RunnerForGeneration(source.parts, inputs, special)
     _check_rows(rows)
-    room, has_encoder = room_of(special, model.capacity), model.encoding is not None
-    options, notes = fitted(options, rows, room, has_encoder=has_encoder)
-    pad = _padding(special)
-    ids, mask = padded(rows, pad, left=not has_encoder)
-    arguments = _arguments(options, tokenizer, pad)
-    clock = TokenClock(tokenizer if stream is not None and len(rows) == 1 else None, stream)
+    decoder, special = source.decoder, source.generation
+    left = decoder.encoder is None
+    room = room_of(special, decoder.capacity)
+    options, notes = fitted(options, rows, room, has_encoder=not left)
+    clock = TokenClock(tokenizer.decode if stream is not None and len(rows) == 1 else None, stream)
+    request = Request(
+        padded(rows, special.filling, left=left),
+        padded([[1] * len(row) for row in rows], 0, left=left),
+        options, special, tokenizer, clock,
+    )  # fmt: skip
     started = time.perf_counter()
-    if model.encoding is not None:
-        arguments["encoder_outputs"] = model.encode(ids, mask)
-        ids_given = None
-    else:
-        ids_given = ids
-    torch.manual_seed(options.seed)
-    with torch.inference_mode(), _quiet_torch(options):
-        made = model.generate(
-            ids_given, attention_mask=mask, stopping_criteria=_stops(options, tokenizer, clock),
-            custom_generate=one_beam if options.num_beams == 1 else None, **arguments,
-        )  # fmt: skip
+    made = _answers(decoder, request)
     seconds = time.perf_counter() - started
-    skip = 1 if model.encoding is not None else ids.shape[1]
-    tokens = tuple(_trimmed(row[skip:].tolist(), special.ends, pad) for row in made)
+    tokens = tuple(_trimmed(row.tolist(), request) for row in made)
     texts = tuple(_shown(tokenizer, row, options.stop) for row in tokens)
     return Generation(texts, tokens, source.variant, clock.first - started, seconds, notes)
 
 
-def _padding(special: GenerationSpec) -> int:
-    """Return the id that fills up rows: an end mark where the model names none."""
-    return special.pad if special.pad is not None else next(iter(special.ends), 0)
+def _answers(decoder: Decoder, request: Request) -> np.ndarray:
+    """Return the ids of the answers [B, T]."""
+    if not (asked := asks_for_more(request)):
+        return answer(decoder, request)
+    _LOG.info("transformers chooses the tokens, for the sake of %s", ", ".join(asked))
+    from pipeline.tasks.beams import search
 
-
-@contextmanager
-def _quiet_torch(options: GenerateOptions) -> Iterator[None]:
-    """Keep torch to one thread where it only chooses tokens.
-
-    Its threads would spin beside the runtime's, which do the work, on the same cores.
-    """
-    before = torch.get_num_threads()
-    if options.runner != "torch":
-        torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def _prompt(tokenizer: Any, text: str, chat: bool) -> list[int]:
-    if not chat:
-        return list(tokenizer(text)["input_ids"])
-    if not getattr(tokenizer, "chat_template", None):
-        raise UsageError("the tokenizer has no chat template", fix="leave --chat out")
-    message = [{"role": "user", "content": text}]
-    wrapped = tokenizer.apply_chat_template(message, add_generation_prompt=True, tokenize=False)
-    return list(tokenizer(wrapped, add_special_tokens=False)["input_ids"])
-
-
-def padded(
-    rows: Sequence[Sequence[int]], pad: int, *, left: bool
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return ids and mask [B, S] of rows of ids, prompts padded on the left."""
-    width = max(1, *(len(row) for row in rows))
-    ids = torch.full((len(rows), width), pad, dtype=torch.long)
-    mask = torch.zeros((len(rows), width), dtype=torch.long)
-    for place, row in enumerate(rows):
-        where = slice(width - len(row), width) if left else slice(0, len(row))
-        ids[place, where], mask[place, where] = torch.tensor(list(row), dtype=torch.long), 1
-    return ids, mask
-
-
-def _check_cache(source: TextSource, inputs: Sequence[TensorSpec]) -> None:
-    if not any(entry.name.startswith(PAST) for entry in inputs):
-        raise UsageError(
-            "the exported decoder has no cache",
-            where=str(source.folder.path),
-            fix="export it with --kv-cache concat",
-        )
+    return search(decoder, request)
 
 
 def _check_rows(rows: Sequence[Sequence[int]]) -> None:
@@ -183,40 +145,17 @@ def _check_rows(rows: Sequence[Sequence[int]]) -> None:
             raise UsageError(f"text {number} is empty: it gives no token to start from")
 
 
-def _arguments(options: GenerateOptions, tokenizer: Any, pad: int) -> dict[str, Any]:
-    found: dict[str, Any] = {
-        "max_new_tokens": options.max_new_tokens,
-        "repetition_penalty": options.repetition_penalty,
-        "num_beams": options.num_beams,
-        "do_sample": options.temperature > 0,
-        "pad_token_id": pad,
-    }
-    if options.temperature > 0:
-        found |= {
-            "temperature": options.temperature,
-            "top_k": options.top_k,
-            "top_p": options.top_p,
-        }
-    return found
-
-
-def _stops(options: GenerateOptions, tokenizer: Any, clock: TokenClock) -> StoppingCriteriaList:
-    found = StoppingCriteriaList([clock])
-    if options.stop:
-        found.append(StopStringCriteria(tokenizer, list(options.stop)))
-    return found
-
-
-def _trimmed(row: list[int], ends: Sequence[int], pad: int) -> tuple[int, ...]:
+def _trimmed(row: list[int], request: Request) -> tuple[int, ...]:
     """Return the ids up to the end mark."""
-    stops = {*ends, pad} if ends else set()
+    special = request.special
+    stops = {*special.ends, special.filling} if special.ends else set()
     for place, token in enumerate(row):
         if token in stops:
             return tuple(row[:place])
     return tuple(row)
 
 
-def _shown(tokenizer: Any, row: Sequence[int], stop: Sequence[str]) -> str:
-    text = str(tokenizer.decode(list(row), skip_special_tokens=True))
+def _shown(tokenizer: TextTokenizer, row: Sequence[int], stop: Sequence[str]) -> str:
+    text = tokenizer.decode(row)
     cuts = [text.find(word) for word in stop if word in text]
     return text[: min(cuts)] if cuts else text

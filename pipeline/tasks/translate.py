@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING
 
-from pipeline.errors import BadModelError
 from pipeline.tasks.options import GenerateOptions
 from pipeline.tasks.source import TextSource
 from pipeline.tasks.text import Generation, generate_rows
 from pipeline.types import SILENT, Progress
+
+if TYPE_CHECKING:
+    from models.zh_en.tokenizer import SentenceTokenizer
 
 TASKS = ("translation", "text2text-generation")
 
@@ -24,51 +27,40 @@ def translate_texts(options: GenerateOptions, progress: Progress = SILENT) -> Ge
         EnvironmentMissingError: The runner's runtime or GPU is absent.
     """
     progress.step("loading")
-    with TextSource(options, TASKS) as source:
-        if (source.tokenizer_folder / "words.json").is_file():
-            tokenizer, notes = _sentences(source, options.texts)
-            rows = [_row(tokenizer, text) for text in options.texts]
-        else:
-            tokenizer, notes = source.tokenizer(), []
-            rows = [list(tokenizer(text)["input_ids"]) for text in options.texts]
-        special = source.exported.generation
-        if special is not None and special.max_length is not None:
-            most = special.max_length - 1
-            options = replace(options, max_new_tokens=min(options.max_new_tokens, most))
-        made = generate_rows(source, options, tokenizer, rows)
-    return replace(made, texts=tuple(text.strip() for text in made.texts), notes=tuple(notes))
+    with TextSource.of(options, TASKS) as source:
+        return translate(source, options)
 
 
-def _row(tokenizer: Any, text: str) -> list[int]:
-    (ids,), (mask,) = tokenizer.encode([text])
+def translate(source: TextSource, options: GenerateOptions) -> Generation:
+    """Return what `translate_texts` does, from a model that is open.
+
+    Args:
+        source: Stays open; its folder and runner count, not those of the options.
+        options: Texts and how to choose tokens.
+    """
+    source.require(*TASKS)
+    notes: tuple[str, ...] = ()
+    if (sentences := source.sentences) is not None:
+        rows = [_row(sentences, text) for text in options.texts]
+        notes = tuple(_doubts(sentences, options.texts))
+    else:
+        rows = [source.tokenizer.encode(text) for text in options.texts]
+    if (limit := source.generation.max_length) is not None:
+        options = replace(options, max_new_tokens=min(options.max_new_tokens, limit - 1))
+    made = generate_rows(source, options, source.tokenizer, rows)
+    return replace(made, texts=tuple(text.strip() for text in made.texts), notes=notes)
+
+
+def _row(sentences: SentenceTokenizer, text: str) -> list[int]:
+    """Return the ids of a text without padding."""
+    (ids,), (mask,) = sentences.encode([text])
     return [token for token, real in zip(ids, mask, strict=True) if real]
 
 
-def _sentences(source: TextSource, texts: tuple[str, ...]) -> tuple[Any, list[str]]:
-    """Return zh-en's own tokenizer, and a warning for each text it cannot fully read."""
-    from models.errors import ModelError
-    from models.zh_en.tokenizer import SentenceTokenizer
-
-    try:
-        tokenizer = SentenceTokenizer.from_folder(source.tokenizer_folder)
-    except ModelError as error:
-        raise BadModelError(str(error), where=str(source.tokenizer_folder)) from error
-    notes = []
+def _doubts(sentences: SentenceTokenizer, texts: Sequence[str]) -> Iterator[str]:
+    """Yield a warning for each text that the tokenizer cannot fully read."""
     for text in texts:
-        if words := tokenizer.unknown_words(text):
-            notes.append(f"not in the vocabulary, so guessed: {', '.join(words)} (in: {text})")
-        if tokenizer.truncated(text):
-            notes.append(f"longer than the model reads, so cut: {text[:40]}...")
-    return _Decoding(tokenizer), notes
-
-
-class _Decoding:
-    """zh-en's tokenizer with the decode signature transformers' tokenizers have."""
-
-    def __init__(self, tokenizer: Any) -> None:
-        self.encode = tokenizer.encode
-        self._decode = tokenizer.decode
-
-    def decode(self, ids: Any, skip_special_tokens: bool = True) -> str:
-        """Return the text of ids."""
-        return str(self._decode([int(i) for i in ids]))
+        if words := sentences.unknown_words(text):
+            yield f"not in the vocabulary, so guessed: {', '.join(words)} (in: {text})"
+        if sentences.truncated(text):
+            yield f"longer than the model reads, so cut: {text[:40]}..."

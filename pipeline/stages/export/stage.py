@@ -113,6 +113,7 @@ def _produce(
 ) -> ExportRecord:
     """Write the files and return what there is to say of them."""
     from pipeline.stages.export.core import export_parts
+    from pipeline.stages.export.tokenizer_record import record_tokenizer
 
     if loaded is None:
         progress.step(f"loading {source.name}")
@@ -130,6 +131,7 @@ def _produce(
         folder = context.path("tokenizer")
         folder.mkdir()
         loaded.save_tokenizer(folder)
+        record_tokenizer(folder)
     elif loaded.generation is not None:
         notes.note("no tokenizer lies with the model: text commands will need one")
     return record_of(options, source, loaded, exported, state)

@@ -44,6 +44,20 @@ def test_special_tokens(spec, start, ends, pad):
     assert (spec.start, spec.ends, spec.pad) == (start, ends, pad)
 
 
-def test_ids_go_by_the_names_transformers_gives_them():
+def test_what_is_told_goes_by_the_names_transformers_gives_it():
     spec = GenerationSpec(eos_token_id=(2, 3), pad_token_id=0, suppress_tokens=(5,), max_length=9)
-    assert spec.token_ids() == {"eos_token_id": [2, 3], "pad_token_id": 0}
+    told = {"eos_token_id": [2, 3], "pad_token_id": 0, "suppress_tokens": [5], "max_length": 9}
+    assert spec.told() == told
+    assert GenerationSpec().told() == {}
+
+
+@pytest.mark.parametrize(
+    ("spec", "filling"),
+    [
+        (GenerationSpec(), 0),
+        (GenerationSpec(eos_token_id=(7, 2)), 7),
+        (GenerationSpec(eos_token_id=7, pad_token_id=0), 0),
+    ],
+)
+def test_rows_are_filled_up_with_an_end_mark_where_there_is_nothing_else(spec, filling):
+    assert spec.filling == filling

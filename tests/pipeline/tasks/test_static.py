@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 import transformers
+from pipeline.tasks.adapter import RunnerForGeneration
 
 from pipeline import ExportOptions, OptimizeOptions, export_model, optimize_model
 from pipeline.artifacts import open_folder
@@ -14,7 +15,6 @@ from pipeline.stages.runners.decoding import Decoder, cache_capacity, greedy
 from pipeline.stages.runners.ort_runner import OrtRunner
 from pipeline.stages.runners.torch_runner import TorchRunner
 from pipeline.tasks import text
-from pipeline.tasks.adapter import RunnerForGeneration
 from pipeline.tasks.one_beam import one_beam
 from pipeline.tasks.options import GenerateOptions
 from pipeline.tasks.source import TextSource

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from pipeline.tasks.adapter import RunnerForGeneration
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
 from pipeline.errors import UsageError
 from pipeline.records.export import GenerationSpec
-from pipeline.tasks.adapter import RunnerForGeneration
 from pipeline.tasks.clock import TokenClock
 from pipeline.tasks.one_beam import one_beam
 from pipeline.tasks.text import _check_rows, padded

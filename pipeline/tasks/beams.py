@@ -1,26 +1,112 @@
-"""transformers' generation over any runner: its loops and samplers, our graphs and caches.
+"""Beams, and whatever else only transformers' generate does, over any runner.
 
 The cache stays with the runner (`runners.kv_cache`); transformers carries it as one opaque value.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
-from transformers import GenerationConfig, GenerationMixin, PretrainedConfig
+from transformers import GenerationConfig, GenerationMixin, PretrainedConfig, StoppingCriteriaList
 from transformers.modeling_outputs import BaseModelOutput, CausalLMOutputWithPast
 
 from pipeline.records.export import GenerationSpec
-from pipeline.records.tensors import TensorSpec
 from pipeline.stages.export.hf_wrappers import CACHE_NAMES
-from pipeline.stages.runners.base import Runner
 from pipeline.stages.runners.decoding import CROSS, Decoder, DecoderState, crossed
+from pipeline.stages.runners.torch_runner import TorchRunner
+from pipeline.tasks.clock import TokenClock
+from pipeline.tasks.options import GenerateOptions
+from pipeline.tasks.request import Request
+from pipeline.tasks.stops import Criterion, stops_at
 
 CACHE = next(name for name in CACHE_NAMES if name in CausalLMOutputWithPast.__annotations__)
+
+
+def search(decoder: Decoder, request: Request) -> np.ndarray:
+    """Return the ids of the answers [B, T]; rows that ended are filled up with the padding id."""
+    model: Any = RunnerForGeneration(decoder, request.special)
+    ids, mask = torch.from_numpy(request.ids), torch.from_numpy(request.mask)
+    given: dict[str, Any] = {"attention_mask": mask, "pad_token_id": request.special.filling}
+    if decoder.encoder is not None:
+        given["encoder_outputs"] = model.encode(ids, mask)
+    with torch.inference_mode(), _as_before(quiet=not isinstance(decoder.decoder, TorchRunner)):
+        torch.manual_seed(request.options.seed)
+        made: torch.Tensor = model.generate(
+            None if decoder.encoder is not None else ids,
+            stopping_criteria=_criteria(request),
+            **given,
+            **_arguments(request.options),
+        )
+    answers: np.ndarray = made[:, 1 if decoder.encoder is not None else ids.shape[1] :].numpy()
+    return answers
+
+
+def _arguments(options: GenerateOptions) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "max_new_tokens": options.max_new_tokens,
+        "repetition_penalty": options.repetition_penalty,
+        "num_beams": options.num_beams,
+        "do_sample": options.temperature > 0,
+    }
+    if options.temperature > 0:
+        found |= {
+            "temperature": options.temperature,
+            "top_k": options.top_k,
+            "top_p": options.top_p,
+        }
+    return found
+
+
+def _criteria(request: Request) -> StoppingCriteriaList:
+    found = StoppingCriteriaList([_Hears(request.clock)])
+    if request.options.stop:
+        found.append(_Asks(stops_at(request.options.stop, request.tokenizer.bytes_of)))
+    return found
+
+
+class _Hears:
+    """A stopping criterion that never stops: it tells a clock of new tokens."""
+
+    def __init__(self, clock: TokenClock) -> None:
+        self._clock = clock
+
+    def __call__(self, ids: torch.Tensor, scores: Any, **_: Any) -> torch.Tensor:
+        """Return that no row is done."""
+        self._clock.hear(ids.numpy())
+        return torch.zeros(ids.shape[0], dtype=torch.bool)
+
+
+class _Asks:
+    """A criterion over arrays as one of transformers."""
+
+    def __init__(self, criterion: Criterion) -> None:
+        self._criterion = criterion
+
+    def __call__(self, ids: torch.Tensor, scores: Any, **_: Any) -> torch.Tensor:
+        """Return which rows are done."""
+        return torch.from_numpy(self._criterion(ids.numpy()))
+
+
+@contextmanager
+def _as_before(*, quiet: bool) -> Iterator[None]:
+    """Leave torch's generator of random numbers and its number of threads as they were.
+
+    Args:
+        quiet: Keep torch to one thread, where it only chooses tokens: its threads would spin
+            beside the runtime's, which do the work, on the same cores.
+    """
+    threads = torch.get_num_threads()
+    if quiet:
+        torch.set_num_threads(1)
+    try:
+        with torch.random.fork_rng(devices=[]):
+            yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 class RunnerCache:
@@ -40,9 +126,8 @@ class RunnerForGeneration(GenerationMixin):
     """A decoder, or an encoder with its decoder, that `generate` can drive.
 
     Args:
-        parts: {"encoder": ..., "decoder": ...} or {"model": ...}.
-        inputs: What the decoding part takes.
-        special: Special token ids and lengths.
+        decoder: Steps the model.
+        special: Special tokens, and what else the model says about generating.
     """
 
     main_input_name = "input_ids"
@@ -51,17 +136,11 @@ class RunnerForGeneration(GenerationMixin):
     base_model_prefix = ""
     input_modalities = ("text",)
 
-    def __init__(
-        self,
-        parts: Mapping[str, Runner],
-        inputs: Sequence[TensorSpec],
-        special: GenerationSpec,
-    ) -> None:
-        self.decoder = Decoder(parts, inputs)
-        self.encoding, self.capacity = self.decoder.encoder, self.decoder.capacity
-        ids: dict[str, Any] = {**special.token_ids()}
+    def __init__(self, decoder: Decoder, special: GenerationSpec) -> None:
+        self.decoder, self.encoding = decoder, decoder.encoder
+        told = {name: value for name, value in special.told().items() if name != "max_length"}
         self.config = PretrainedConfig(is_encoder_decoder=self.encoding is not None)
-        self.generation_config: Any = GenerationConfig(**ids)  # type: ignore[no-untyped-call]
+        self.generation_config: Any = GenerationConfig(**told)  # type: ignore[no-untyped-call]
         self.device = torch.device("cpu")
         self.dtype = torch.float32
 
@@ -125,23 +204,6 @@ class RunnerForGeneration(GenerationMixin):
         logits = np.asarray(self.decoder.step(cache.state, ids, mask), dtype=np.float32)
         made: dict[str, Any] = {CACHE: cache}
         return CausalLMOutputWithPast(logits=torch.from_numpy(logits), **made)
-
-    def stepper(
-        self,
-        input_ids: torch.Tensor,
-        attention_mask: torch.Tensor | None = None,
-        encoder_outputs: Any = None,
-        **_: Any,
-    ) -> Callable[[np.ndarray], np.ndarray]:
-        """Return what gives the logits [B, T, V] of the next positions [B, T], prompt first."""
-        state = self._open(len(input_ids), attention_mask, encoder_outputs)
-        masks = [self._prompt_mask(attention_mask)]
-
-        def step(ids: np.ndarray) -> np.ndarray:
-            mask = masks.pop() if masks else None
-            return np.asarray(self.decoder.step(state, ids, mask), dtype=np.float32)
-
-        return step
 
     def _open(self, rows: int, mask: torch.Tensor | None, encoded: Any) -> DecoderState:
         if self.encoding is None:
