@@ -4,22 +4,19 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from pipeline.tasks.adapter import RunnerForGeneration
 
 from pipeline import ExportOptions, OptimizeOptions, export_model, optimize_model
 from pipeline.artifacts import open_folder
 from pipeline.errors import UsageError
-from pipeline.records.export import ExportRecord, GenerationSpec
+from pipeline.records.export import ExportRecord
 from pipeline.stages.export.load import reload_parts
 from pipeline.stages.runners.decoding import Decoder, cache_capacity, greedy
 from pipeline.stages.runners.ort_runner import OrtRunner
 from pipeline.stages.runners.torch_runner import TorchRunner
-from pipeline.tasks import text
-from pipeline.tasks.one_beam import one_beam
-from pipeline.tasks.options import GenerateOptions
-from pipeline.tasks.source import TextSource
-from pipeline.tasks.text import padded
+from pipeline.tasks.beams import search
+from pipeline.tasks.one_beam import answer
 from tests.pipeline.records.made import tensor
+from tests.pipeline.tasks.small import request
 
 CAPACITY = 32
 STEPS = ("in-place", "rotary", "packed")
@@ -72,14 +69,12 @@ def opened(folder, stage):
 @pytest.mark.parametrize("stage", ["export", "optimize.ort-cpu-fp32", "torch"])
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 def test_tokens_are_those_of_a_growing_cache(folders, stage, way):
-    ids, mask = padded([[5, 9, 31, 7], [44, 8]], 0, left=True)
     made = []
     for folder, name in ((folders["concat"], "export"), (folders["static"], stage)):
         runner, inputs = opened(folder, name)
-        adapter = RunnerForGeneration({"model": runner}, inputs, GenerationSpec(eos_token_id=2))
-        with torch.inference_mode():
-            loop = {} if "num_beams" in way else {"custom_generate": one_beam}
-            made.append(adapter.generate(ids, attention_mask=mask, pad_token_id=0, **way, **loop))
+        asked = request([[5, 9, 31, 7], [44, 8]], special={"eos_token_id": 2}, **way)
+        choose = search if "num_beams" in way else answer
+        made.append(choose(Decoder({"model": runner}, inputs), asked))
     assert made[0].tolist() == made[1].tolist()
 
 
@@ -112,16 +107,3 @@ def test_a_growing_cache_has_no_capacity():
     assert cache_capacity([indices, fixed]) == 16
     with pytest.raises(UsageError, match="no cache's"):
         cache_capacity([indices, growing])
-
-
-@pytest.mark.parametrize("asked", [False, True])
-def test_huge_pages_are_asked_for_where_the_user_does(folders, monkeypatch, asked):
-    opened = []
-
-    def look(source, options, tokenizer, rows, stream):
-        opened.append(source.parts["model"].options.huge_pages)
-
-    monkeypatch.setattr(TextSource, "tokenizer", lambda self: lambda text: {"input_ids": [5]})
-    monkeypatch.setattr(text, "generate_rows", look)
-    text.generate_texts(GenerateOptions(folders["concat"], ("-",), huge_pages=asked))
-    assert opened == [asked]

@@ -1,131 +1,93 @@
-"""Generation over a runner equals transformers' own, token for token."""
+"""Prompts in, answers out: streams, stops, limits, and what cannot be answered."""
 
-import numpy as np
 import pytest
-import torch
-from pipeline.tasks.adapter import RunnerForGeneration
-from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
 from pipeline.errors import UsageError
-from pipeline.records.export import GenerationSpec
-from pipeline.tasks.clock import TokenClock
-from pipeline.tasks.one_beam import one_beam
-from pipeline.tasks.text import _check_rows, padded
-from tests.pipeline.records.made import tensor
-
-LLAMA = LlamaConfig(
-    vocab_size=96, hidden_size=32, intermediate_size=48, num_hidden_layers=2,
-    num_attention_heads=4, num_key_value_heads=2, bos_token_id=1, eos_token_id=2,
-)  # fmt: skip
-GPT2 = GPT2Config(
-    vocab_size=96, n_embd=32, n_layer=2, n_head=4, n_positions=96, bos_token_id=1, eos_token_id=2
-)
+from pipeline.tasks.options import GenerateOptions
+from pipeline.tasks.source import TextSource
+from pipeline.tasks.text import _check_rows, generate, generate_rows, generate_texts
+from tests.pipeline.tasks.folders import encoder, folder_for, language_model, write_folder
 
 
-class ModuleRunner:
-    """A transformers decoder behind the runner shape, its cache as arrays."""
-
-    def __init__(self, model, layers):
-        self.model, self.layers = model, layers
-        kinds = [f"{i}.{kind}" for i in range(layers) for kind in ("key", "value")]
-        self.pasts = [f"past_key_values.{kind}" for kind in kinds]
-        self.input_names = ("input_ids", "attention_mask", "position_ids", *self.pasts)
-        self.output_names = ("logits", *(f"present.{kind}" for kind in kinds))
-        self.lengths = []
-
-    def run(self, feeds):
-        from transformers import DynamicCache
-
-        self.lengths.append(feeds["input_ids"].shape[1])
-
-        cache = DynamicCache()
-        given = {name: torch.from_numpy(np.ascontiguousarray(x)) for name, x in feeds.items()}
-        for i in range(self.layers):
-            cache.update(*(given[f"past_key_values.{i}.{kind}"] for kind in ("key", "value")), i)
-        plain = {name: given[name] for name in ("input_ids", "attention_mask", "position_ids")}
-        with torch.inference_mode():
-            made = self.model(**plain, past_key_values=cache, use_cache=True)
-        found = [made.logits]
-        for layer in made.past_key_values.layers:
-            found += [layer.keys, layer.values]
-        return {n: x.numpy() for n, x in zip(self.output_names, found, strict=True)}
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return folder_for("generate", tmp_path_factory.mktemp("text"))
 
 
-@pytest.fixture(params=["llama", "gpt2"])
-def pair(request):
-    torch.manual_seed(0)
-    model = (LlamaForCausalLM(LLAMA) if request.param == "llama" else GPT2LMHeadModel(GPT2)).eval()
-    with torch.no_grad():
-        for weight in model.parameters():
-            weight.mul_(4.0)  # sharper than an initial model: no ties between tokens
-    heads = 2 if request.param == "llama" else 4
-    runner = ModuleRunner(model, 2)
-    inputs = [tensor(name, "b", heads, "p", 8) for name in runner.pasts]
-    special = GenerationSpec(bos_token_id=1, eos_token_id=2, pad_token_id=0)
-    return model, RunnerForGeneration({"model": runner}, inputs, special)
+def said(folder, *texts, **options):
+    return generate_texts(GenerateOptions(folder, texts, **{"max_new_tokens": 12, **options}))
 
 
-WAYS = {
-    "greedy with a repetition penalty": {"max_new_tokens": 64, "repetition_penalty": 1.1},
-    "beams": {"max_new_tokens": 12, "num_beams": 3},
-    "sampling": {"max_new_tokens": 16, "do_sample": True, "temperature": 0.8, "top_k": 20,
-                 "top_p": 0.9},
-}  # fmt: skip
+def test_a_batch_says_what_its_texts_say_alone(folder):
+    texts = ("The cat sat on the mat.", "a", "Once upon")
+    both = said(folder, *texts)
+    assert both.texts == tuple(said(folder, text).texts[0] for text in texts)
+    assert both.variant == "export"
+    assert both.seconds >= both.first_token_s > 0
+    assert both.json()["tokens"] == [list(row) for row in both.tokens]
 
 
-LOOPS = [(way, loop) for way in WAYS for loop in (None, one_beam) if way != "beams" or not loop]
+def test_what_is_streamed_is_the_text(folder):
+    told = []
+    options = GenerateOptions(folder, ("The cat",), max_new_tokens=30, temperature=1.0, seed=1)
+    made = generate_texts(options, stream=told.append)
+    assert "".join(told) == made.texts[0].rstrip("\N{REPLACEMENT CHARACTER}") != ""
+    assert len(told) > 3
 
 
-@pytest.mark.parametrize(("way", "loop"), LOOPS)
-def test_tokens_equal_transformers_own(pair, way, loop):
-    model, adapter = pair
-    ids, mask = padded([[1, 5, 9, 31], [1, 44]], 0, left=True)
-    made = []
-    for one, chosen in ((model, None), (adapter, loop)):
-        torch.manual_seed(3)
-        with torch.inference_mode():
-            made.append(
-                one.generate(
-                    ids, attention_mask=mask, pad_token_id=0, custom_generate=chosen, **WAYS[way]
-                )
-            )
-    assert made[0].tolist() == made[1].tolist()
-    lengths = adapter.decoder.decoder.lengths
-    assert lengths == [4] + [1] * (len(lengths) - 1)  # after the prompt only what is new
+def test_several_answers_are_not_streamed(folder):
+    told = []
+    with TextSource(folder) as source:
+        options = GenerateOptions(folder, ("a", "b"), max_new_tokens=3)
+        generate(source, options, told.append)
+    assert told == []
 
 
-def test_rows_that_end_are_filled_up_and_who_listens_hears_each_token(pair):
-    model, adapter = pair
-    ids, mask = padded([[1, 5, 9, 31], [1, 44], [7, 8, 9]], 0, left=True)
-    made = []
-    for one, loop in ((model, None), (adapter, one_beam)):
-        with torch.inference_mode():
-            free = one.generate(ids, attention_mask=mask, pad_token_id=0, max_new_tokens=12,
-                                eos_token_id=None, custom_generate=loop)  # fmt: skip
-            heard = []
-            ends = sorted({int(free[0, 7]), int(free[1, 5])})  # two rows end, at different steps
-            clock = TokenClock()
-            clock.hear = lambda so_far, heard=heard: heard.append(so_far.shape[1])
-
-            def third(so_far, scores, **_):  # a criterion of the caller's own
-                return torch.tensor([False, False, so_far.shape[1] >= 14])
-
-            done = one.generate(ids, attention_mask=mask, pad_token_id=0, max_new_tokens=12,
-                                eos_token_id=ends, stopping_criteria=[clock, third],
-                                custom_generate=loop)  # fmt: skip
-        made.append((free.tolist(), done.tolist(), heard))
-    assert made[0] == made[1]
-    free, done, heard = made[1]
-    assert heard == list(range(5, len(done[0]) + 1))
-    assert 0 in done[0] or 0 in done[1]
+def test_an_answer_is_cut_where_a_stop_string_begins(folder):
+    free = said(folder, "The cat", max_new_tokens=20).texts[0]
+    stop = free[3:6]
+    made = said(folder, "The cat", max_new_tokens=20, stop=(stop,))
+    assert made.texts[0] == free[: free.index(stop)]
+    assert len(made.tokens[0]) < 20
 
 
-def test_prompts_are_padded_on_the_left_and_sources_on_the_right():
-    rows = [[1, 2, 3], [4]]
-    assert padded(rows, 0, left=True)[0].tolist() == [[1, 2, 3], [0, 0, 4]]
-    assert padded(rows, 0, left=False)[1].tolist() == [[1, 1, 1], [1, 0, 0]]
+def test_a_seed_means_the_same_tokens_again(folder):
+    first, again, other = (
+        said(folder, "a", temperature=1.0, max_new_tokens=30, seed=s).tokens for s in (5, 5, 6)
+    )
+    assert first == again != other
+
+
+def test_a_prompt_in_the_chat_template_is_another_prompt(folder):
+    assert said(folder, "a").tokens != said(folder, "a", chat=True).tokens
 
 
 def test_a_text_without_a_token_is_named():
     with pytest.raises(UsageError, match="text 2 is empty"):
         _check_rows([[1], []])
+
+
+def test_a_model_that_does_something_else_is_refused(tmp_path, folder):
+    other = write_folder(tmp_path / "out", "feature-extraction", encoder(), "wordpiece")
+    with pytest.raises(UsageError, match="does feature-extraction"):
+        said(other, "a")
+
+
+def test_a_model_without_a_cache_is_refused(tmp_path):
+    model, inputs, outputs = language_model()["model"]
+    plain = tuple(value for value in inputs if not value.name.startswith("past"))
+    parts = {"model": (model, plain, outputs)}
+    other = write_folder(tmp_path / "out", "text-generation", parts, "byte_level")
+    with pytest.raises(UsageError, match="no past_key_values") as caught:
+        said(other, "a")
+    assert "--kv-cache concat" in caught.value.fix
+
+
+def test_rows_of_ids_need_no_tokenizer_but_for_their_text(folder):
+    class Plain:
+        def decode(self, ids, *, special=False):
+            return f"{len(ids)} tokens"
+
+    with TextSource(folder) as source:
+        options = GenerateOptions(folder, ("-",), max_new_tokens=4)
+        assert generate_rows(source, options, Plain(), [[5], [6, 7]]).texts == ("4 tokens",) * 2
