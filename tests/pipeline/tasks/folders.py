@@ -150,13 +150,13 @@ def write_folder(path, task, parts, tokenizer=None, generation=SPECIAL):
 
 
 FOLDERS = {
-    "generate": ("text-generation", language_model, "byte_level"),
+    "generate": ("text-generation", lambda: language_model(330), "byte_level"),
     "translate": ("translation", translator, "unigram"),
     "zh-en": ("translation", lambda: translator(1913), "zh-en"),
     "embed": ("feature-extraction", encoder, "wordpiece"),
     "fill-mask": ("fill-mask", word_guesser, "wordpiece"),
     "classify": ("text-classification", classifier, "wordpiece"),
-    "slow": ("text-generation", language_model, "own"),
+    "slow": ("text-generation", lambda: language_model(330), "own"),
 }
 
 
