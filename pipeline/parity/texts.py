@@ -11,6 +11,7 @@ import numpy as np
 from models.presets import PRESETS
 from pipeline.errors import UsageError
 from pipeline.records.export import ModelSource
+from pipeline.tokenizer.base import padded
 
 DEFAULT_TEXTS = (
     "The cat sat on the mat.",
@@ -68,13 +69,8 @@ class Texts:
     def encode(self, texts: Sequence[str], left: bool = False) -> tuple[np.ndarray, np.ndarray]:
         """Return ids and mask [B, S], padded to the longest text, on the left for prompts."""
         rows = [list(found.ids) for found in self._tokenizer.encode_batch(list(texts))]
-        width = max(1, *(len(row) for row in rows))
-        ids = np.full((len(rows), width), self.pad_id, np.int64)
-        mask = np.zeros((len(rows), width), np.int64)
-        for place, row in enumerate(rows):
-            where = slice(width - len(row), width) if left else slice(0, len(row))
-            ids[place, where], mask[place, where] = row, 1
-        return ids, mask
+        real = [[1] * len(row) for row in rows]
+        return padded(rows, self.pad_id, left=left), padded(real, 0, left=left)
 
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of these ids without special tokens."""

@@ -49,7 +49,8 @@ class GenerateOptions(TextOptions):
         temperature: Above 0 samples; 0 takes the most likely token.
         top_k: Sample among this many most likely tokens, 0 for all.
         top_p: Sample among the most likely tokens that hold this much probability.
-        seed: Decides what is sampled.
+        seed: Decides what is sampled: the same tokens on every runner and machine, and those that
+            transformers draws after torch.manual_seed.
         stop: Strings that end an answer.
         chat: Wrap each prompt in the tokenizer's chat template.
         huge_pages: Ask for huge pages for the weights on the CPU: faster tokens, and on some
