@@ -35,7 +35,13 @@ class Ability:
 
 @dataclass(frozen=True)
 class Diagnosis(Shown):
-    """Everything `pipeline doctor` found."""
+    """Everything `pipeline doctor` found.
+
+    Examples:
+        >>> from pipeline import examine
+        >>> [ability.able for ability in examine().abilities if "graphs on the CPU" in ability.name]
+        [True]
+    """
 
     machine: dict[str, str | int]
     gpu: Gpu | None
@@ -63,7 +69,14 @@ class Diagnosis(Shown):
 
 
 def examine(progress: Progress = SILENT) -> Diagnosis:
-    """Return what this machine has and what works on it; each ability is tried for real."""
+    """Return what this machine has and what works on it; each ability is tried for real.
+
+    Examples:
+        >>> from pipeline import examine
+        >>> for ability in examine().abilities:  # doctest: +ELLIPSIS
+        ...     print(ability.name, ability.able, ability.fix)
+        export models, compare with PyTorch True ...
+    """
     found = libraries()
     gpu = find_gpu()
     abilities = []

@@ -27,6 +27,14 @@ class PipelineError(Exception):
         what: One sentence with the offending values.
         where: Artifact, node or module path, empty when there is none.
         fix: What the user can do, empty when nothing sensible can be said.
+
+    Examples:
+        >>> from pipeline import OptimizeOptions, PipelineError
+        >>> try:
+        ...     OptimizeOptions("model.onnx", target="tensorrtx")
+        ... except PipelineError as error:
+        ...     print(f"{error.fix} (exit {error.exit_code})")
+        did you mean tensorrt? (exit 2)
     """
 
     exit_code = 2
@@ -46,11 +54,29 @@ class PipelineError(Exception):
 
 
 class UsageError(PipelineError):
-    """A bad option value or combination of options."""
+    """A bad option value or combination of options.
+
+    Examples:
+        >>> from pipeline import ExportOptions, UsageError
+        >>> try:
+        ...     ExportOptions("gpt2-tiny", "out", opset=99)
+        ... except UsageError as error:
+        ...     print(error.where)
+        --opset
+    """
 
 
 class NoKernelsError(UsageError):
-    """A precision that the target has no kernels for; other targets of a run may have them."""
+    """A precision that the target has no kernels for; other targets of a run may have them.
+
+    Examples:
+        >>> import onnx, pipeline
+        >>> try:
+        ...     pipeline.optimize(onnx.load("model.onnx"), target="ort-cpu", precision="bf16")
+        ... except pipeline.NoKernelsError as error:
+        ...     print(error.what)
+        ort-cpu has no kernels for --precision bf16
+    """
 
 
 class UnconfirmedCodeError(UsageError):
@@ -58,39 +84,97 @@ class UnconfirmedCodeError(UsageError):
 
 
 class BadModelError(PipelineError):
-    """A model or checkpoint that cannot be read, is hostile, or contradicts itself."""
+    """A model or checkpoint that cannot be read, is hostile, or contradicts itself.
+
+    Examples:
+        >>> import onnx, pipeline
+        >>> try:
+        ...     pipeline.optimize(onnx.ModelProto())
+        ... except pipeline.BadModelError as error:
+        ...     print(error.what)
+        The file holds no ONNX graph with outputs.
+    """
 
 
 class ChangedModelError(BadModelError):
-    """A function that returns another model than the one that was exported."""
+    """A function that returns another model than the one that was exported.
+
+    Examples:
+        >>> from pipeline import BadModelError, ChangedModelError
+        >>> issubclass(ChangedModelError, BadModelError)
+        True
+    """
 
 
 class ExportError(PipelineError):
-    """The exporters could not carry the model faithfully."""
+    """The exporters could not carry the model faithfully.
+
+    Examples:
+        >>> from pipeline import ExportError
+        >>> print(ExportError("an operator has no form in ONNX", fix="name another exporter"))
+        an operator has no form in ONNX
+          fix:   name another exporter
+    """
 
 
 class ValueBranchError(ExportError):
-    """The model decides by the contents of a tensor, of which a graph holds one way alone."""
+    """The model decides by the contents of a tensor, of which a graph holds one way alone.
+
+    Examples:
+        >>> from pipeline import ExportError, ValueBranchError
+        >>> issubclass(ValueBranchError, ExportError)
+        True
+    """
 
 
 class FolderError(PipelineError):
-    """An output folder that is foreign, unwritable, full or corrupt."""
+    """An output folder that is foreign, unwritable, full or corrupt.
+
+    Examples:
+        >>> from pipeline import FolderError, open_folder
+        >>> try:
+        ...     open_folder("nothing-here")
+        ... except FolderError as error:
+        ...     print(error.what)
+        nothing-here does not exist
+    """
 
 
 class EnvironmentMissingError(PipelineError):
-    """Something this machine lacks: an extra, a GPU, a driver."""
+    """Something this machine lacks: an extra, a GPU, a driver.
+
+    Examples:
+        >>> from pipeline import EnvironmentMissingError
+        >>> EnvironmentMissingError("no NVIDIA GPU answers here").exit_code
+        3
+    """
 
     exit_code = 3
 
 
 class BuildError(PipelineError):
-    """The TensorRT builder failed, crashed or ran out of time."""
+    """The TensorRT builder failed, crashed or ran out of time.
+
+    Examples:
+        >>> from pipeline import BuildError
+        >>> BuildError("the builder ran out of time").exit_code
+        4
+    """
 
     exit_code = 4
 
 
 class ClaimError(PipelineError):
-    """A promise made on the command line does not hold."""
+    """A promise made on the command line does not hold.
+
+    Examples:
+        >>> import onnx, pipeline
+        >>> try:
+        ...     pipeline.optimize(onnx.load("model.onnx"), require={"attention": 99})
+        ... except pipeline.ClaimError as error:
+        ...     print(error.what)
+        --require attention=99: 2 of 99 attention sites are fused
+    """
 
     exit_code = 1
 

@@ -15,7 +15,19 @@ Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | Non
 
 
 class Progress(Protocol):
-    """Receives what a long stage is doing; the command line draws it."""
+    """Receives what a long stage is doing; the command line draws it.
+
+    Examples:
+        >>> import onnx, pipeline
+        >>> class Printed:
+        ...     def step(self, text, done=None, total=None):
+        ...         print(text)
+        ...     def note(self, text):
+        ...         print(text)
+        >>> pipeline.optimize(onnx.load("model.onnx"), progress=Printed())  # doctest: +ELLIPSIS
+        normalising
+        ...
+    """
 
     def step(self, text: str, done: int | None = None, total: int | None = None) -> None:
         """Report the current activity, with a count where one is known."""

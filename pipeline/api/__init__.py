@@ -37,8 +37,9 @@ if TYPE_CHECKING:
     from pipeline.perf.options import PerfOptions
     from pipeline.perf.stage import measure_perf
     from pipeline.records.engine import EngineRecord
+    from pipeline.records.explain import ExplainRecord, LoweringRecord
     from pipeline.records.export import ExportRecord
-    from pipeline.records.optimize import ExplainRecord, OptimizedFileRecord, OptimizeRecord
+    from pipeline.records.optimize import OptimizedFileRecord, OptimizeRecord
     from pipeline.report.options import ReportOptions
     from pipeline.report.stage import Report, write_report
     from pipeline.run.options import RunOptions
@@ -85,7 +86,8 @@ _HOMES = {
     "tasks.encode": ("Answers", "classify_texts", "embed_texts", "fill_masks"),
     "artifacts": ("Artifact", "Folder", "open_folder"),
     "records.export": ("ExportRecord",),
-    "records.optimize": ("ExplainRecord", "OptimizeRecord", "OptimizedFileRecord"),
+    "records.optimize": ("OptimizeRecord", "OptimizedFileRecord"),
+    "records.explain": ("ExplainRecord", "LoweringRecord"),
     "records.engine": ("EngineRecord",),
     "types": ("Progress",),
     "errors": (
@@ -115,6 +117,7 @@ __all__ = [  # written out, since that is what editors and type checkers read
     "FolderError",
     "GenerateOptions",
     "Generation",
+    "LoweringRecord",
     "NoKernelsError",
     "OptimizeOptions",
     "OptimizeRecord",

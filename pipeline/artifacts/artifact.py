@@ -52,6 +52,12 @@ class Artifact(Shown):
         versions: Of Python and of the libraries its code imports.
         log: Lines noted while it was made.
         reused: True if it was on disk already and still current.
+
+    Examples:
+        >>> from pipeline import open_folder
+        >>> artifact = open_folder("out").stage("export")
+        >>> artifact.path(artifact.files[0].path).is_file()
+        True
     """
 
     folder: Path

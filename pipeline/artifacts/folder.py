@@ -35,7 +35,13 @@ _HOUSEKEEPING = {Path(_MARKER).name, Path(STATS).name, *_LOCKS}
 
 
 class Folder:
-    """An output folder and the artifacts in it. Get one from `open_folder`."""
+    """An output folder and the artifacts in it. Get one from `open_folder`.
+
+    Examples:
+        >>> from pipeline import open_folder
+        >>> open_folder("out").require("export", "pipeline export MODEL -o out").stage
+        'export'
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -183,6 +189,11 @@ def open_folder(path: Path | str, create: bool = False) -> Folder:
 
     Raises:
         FolderError: it holds something else, is not a folder, or is missing for a reader.
+
+    Examples:
+        >>> from pipeline import open_folder
+        >>> "optimize.ort-cpu-fp32" in open_folder("out").stages()
+        True
     """
     root = Path(os.path.abspath(path))
     if root.exists() and not root.is_dir():

@@ -5,13 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from pipeline.records.optimize import (
-    ExplainRecord,
-    GraphRecord,
-    LoweringRecord,
-    ProofRecord,
-    SiteRecord,
-)
+from pipeline.records.explain import ExplainRecord, LoweringRecord
+from pipeline.records.optimize import GraphRecord, ProofRecord, SiteRecord
 
 STAYS = "what was refused stays as it was: plain nodes, which are right and only slower"
 

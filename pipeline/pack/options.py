@@ -19,6 +19,11 @@ class PackOptions:
         cases: Sets of inputs per part, of different sizes.
         seed: Decides their values.
         variants: Which variants to pack, such as `tensorrt-fp16`; empty packs all.
+
+    Examples:
+        >>> from pipeline import PackOptions
+        >>> PackOptions("out", "bundle.tar", variants=("ort-cpu-fp32",)).cases
+        3
     """
 
     folder: Path

@@ -45,6 +45,13 @@ class Bundle:
         size_bytes: Its size.
         candidates: Names of the graphs and engines in it.
         cases: How many sets of inputs it holds.
+
+    Examples:
+        >>> from pipeline import PackOptions, pack_folder
+        >>> options = PackOptions("out", "bundle.tar", cases=1, variants=("ort-cpu-fp32",))
+        >>> made = pack_folder(options)
+        >>> made.candidates, made.cases
+        (('model.ort-cpu-fp32',), 1)
     """
 
     path: Path
@@ -58,6 +65,11 @@ def pack_folder(options: PackOptions, progress: Progress = SILENT) -> Bundle:
 
     Raises:
         FolderError: The folder has no graphs, or files are missing or changed.
+
+    Examples:
+        >>> from pipeline import PackOptions, pack_folder
+        >>> pack_folder(PackOptions("out", "bundle.tar", cases=1)).path.name
+        'bundle.tar'
     """
     folder = open_folder(options.folder)
     candidates, artifacts = find_candidates(folder, options.variants)

@@ -32,6 +32,11 @@ class ParityOptions:
         relative: A tolerance relative to the largest value, instead of the budget.
         bisect: On failure, find the first tensor that leaves the budget (files of one part).
         threads: Threads inside one operator, 0 for the runtime's own choice.
+
+    Examples:
+        >>> from pipeline import ParityOptions
+        >>> ParityOptions("model.onnx", ("fused.onnx",), dims={"batch": 2}).candidates[0].name
+        'fused.onnx'
     """
 
     reference: Path

@@ -39,6 +39,12 @@ def compare_parity(options: ParityOptions, progress: Progress = SILENT) -> Artif
         UsageError: no such file, or candidates whose inputs or outputs have other names.
         BadModelError: a graph cannot be read.
         EnvironmentMissingError: a candidate that was named cannot run here.
+
+    Examples:
+        >>> from pipeline import ParityOptions, compare_parity
+        >>> options = ParityOptions("model.onnx", ("fused.onnx",), seeds=1, dims={"sequence": 8})
+        >>> compare_parity(options).facts["passed"]
+        True
     """
     if options.reference.is_dir():
         return _folder(options, progress)

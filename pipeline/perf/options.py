@@ -32,6 +32,11 @@ class PerfOptions:
         min_speedup: Gate: each optimized variant must be this many times as fast as the
             baseline, with the whole interval.
         roofline: Whether to count the graph's work and measure the machine's peaks.
+
+    Examples:
+        >>> from pipeline import PerfOptions
+        >>> PerfOptions("out", batch=(1, 8), seq=(64,), against=("ort",), min_speedup=1.2).batch
+        (1, 8)
     """
 
     models: tuple[Path, ...]

@@ -27,6 +27,15 @@ def measure_perf(options: PerfOptions, progress: Progress = SILENT) -> Artifact:
     Raises:
         UsageError: nothing to compare, or files that cannot be measured.
         EnvironmentMissingError: a file that was named cannot run here.
+
+    Examples:
+        >>> from pipeline import PerfOptions, measure_perf
+        >>> options = PerfOptions(
+        ...     ("model.onnx", "fused.onnx"),
+        ...     batch=(1,), sessions=1, rounds=1, turn_ms=1, roofline=False,  # a quick look
+        ... )
+        >>> [ratio["contender"] for ratio in measure_perf(options).facts["ratios"]]
+        ['fused.onnx']
     """
     first = options.models[0]
     if not first.is_dir():

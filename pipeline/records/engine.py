@@ -94,6 +94,15 @@ class EngineRecord(Record):
         variant: Of the graphs it was built from; None for a single plan.
         targets: Compute capabilities.
         parts: The plans by the name of their part.
+
+    Examples:
+        >>> from pipeline import BuildEngineOptions, EngineRecord, build_engines
+        >>> sizes = {"batch": (1, 2, 4), "sequence": (1, 16, 32)}
+        >>> options = BuildEngineOptions(
+        ...     "model.onnx", "model.plan", compute_capabilities=("8.9",), dims=sizes
+        ... )
+        >>> EngineRecord.of(build_engines(options)).parts["model"].targets
+        ('8.9',)
     """
 
     FORMAT: ClassVar[int] = 1

@@ -181,6 +181,12 @@ class ExportRecord(Record):
         proof: What was shown about them.
         tokenizer: Where it lies, None if none came with the model.
         generation: For a model that generates.
+
+    Examples:
+        >>> from pipeline import ExportRecord, open_folder
+        >>> record = ExportRecord.of(open_folder("out").stage("export"))
+        >>> record.task, record.parts["model"].dims["batch"].min
+        ('feature-extraction', 1)
     """
 
     FORMAT: ClassVar[int] = 2

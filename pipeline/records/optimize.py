@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias
 
@@ -219,6 +219,12 @@ class OptimizeRecord(Record):
         parts: The graphs by name.
         gates: Every `--require`, all of them kept.
         proof: How rewrites were proven: structure, full or none.
+
+    Examples:
+        >>> from pipeline import OptimizeRecord, open_folder
+        >>> record = OptimizeRecord.of(open_folder("out").stage("optimize.ort-cpu-fp32"))
+        >>> record.parts["model"].count("attention").fused
+        2
     """
 
     FORMAT: ClassVar[int] = 1
@@ -233,21 +239,16 @@ class OptimizeRecord(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LoweringRecord:
-    """One lowering: what it is called, what it lowers, where it is specified, how exact it is."""
-
-    name: str
-    construct: str
-    source: str
-    exact: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class OptimizedFileRecord(GraphRecord, Record):
     """What became of one graph by itself: a file made into another, or a model in memory.
 
     Attributes:
         gates: Every `--require`, all of them kept.
+
+    Examples:
+        >>> import onnx, pipeline
+        >>> pipeline.optimize(onnx.load("model.onnx")).record.nodes
+        NodeCounts(before=96, after=63)
     """
 
     FORMAT: ClassVar[int] = 1
@@ -255,25 +256,3 @@ class OptimizedFileRecord(GraphRecord, Record):
     EMPTY: ClassVar[frozenset[str]] = frozenset({"typing"})
 
     gates: tuple[GateRecord, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class ExplainRecord(Record):
-    """What `explain` says: what would become of every graph; nothing was written.
-
-    Attributes:
-        target: What they would be optimized for.
-        parts: By name.
-    """
-
-    FORMAT: ClassVar[int] = 1
-    COMMAND: ClassVar[str] = "explain"
-    EMPTY: ClassVar[frozenset[str]] = frozenset({"typing"})
-
-    target: str
-    parts: Mapping[str, GraphRecord]
-
-    def sites(self) -> Iterator[SiteRecord]:
-        """Yield the sites of all graphs."""
-        for part in self.parts.values():
-            yield from part.sites

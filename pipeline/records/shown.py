@@ -7,13 +7,9 @@ from functools import singledispatch
 
 from pipeline.notebook import Grid
 from pipeline.records.engine import EngineRecord
+from pipeline.records.explain import ExplainRecord
 from pipeline.records.export import ExportRecord
-from pipeline.records.optimize import (
-    ExplainRecord,
-    GraphRecord,
-    OptimizedFileRecord,
-    OptimizeRecord,
-)
+from pipeline.records.optimize import GraphRecord, OptimizedFileRecord, OptimizeRecord
 from pipeline.records.record import Made, Record
 from pipeline.records.tensors import TensorSpec
 

@@ -17,6 +17,11 @@ class ReportOptions:
         with_results: Results that a bundle of `pipeline pack` measured on another machine; they
             are kept in the folder and appear in this and every later report.
         output: Where to put report.html, report.md and data.json; the folder itself when absent.
+
+    Examples:
+        >>> from pipeline import ReportOptions
+        >>> ReportOptions("out", output="page").output.name
+        'page'
     """
 
     folder: Path

@@ -23,6 +23,12 @@ class Report:
         html, markdown, data: The three files.
         reused: Whether they were there already and still describe the folder.
         passed: False when something on the page failed.
+
+    Examples:
+        >>> from pipeline import ReportOptions, write_report
+        >>> made = write_report(ReportOptions("out", output="page"))
+        >>> [file.name for file in (made.html, made.markdown, made.data)]
+        ['report.html', 'report.md', 'data.json']
     """
 
     html: Path
@@ -38,6 +44,11 @@ def write_report(options: ReportOptions, progress: Progress = SILENT) -> Report:
     Raises:
         FolderError: the folder is not ours, damaged or unwritable.
         UsageError: the results given are none.
+
+    Examples:
+        >>> from pipeline import ReportOptions, write_report
+        >>> write_report(ReportOptions("out", output="page")).passed
+        True
     """
     folder = open_folder(options.folder)
     if options.with_results:

@@ -25,6 +25,12 @@ class RunOptions:
         skip: Stages to leave out.
         verify: Read the bytes of every file again instead of trusting size, time and inode.
         stages: Options of single stages by stage and field, such as {"export": {"opset": 21}}.
+
+    Examples:
+        >>> from pipeline import RunOptions
+        >>> options = RunOptions("zh-en", "out", stages={"perf": {"batch": (1,)}})
+        >>> options.of("perf")
+        {'batch': (1,)}
     """
 
     model: str

@@ -42,6 +42,12 @@ class RunResult(Shown):
         folder: The artifact folder.
         outcomes: In the order of work.
         report: The page that was written, None if that stage was left out.
+
+    Examples:
+        >>> from pipeline import RunOptions, run_pipeline
+        >>> options = RunOptions("bert-tiny", "out", targets=("ort-cpu",), skip=("parity", "perf"))
+        >>> [outcome.name for outcome in run_pipeline(options, dry_run=True).outcomes]
+        ['export', 'optimize ort-cpu', 'report']
     """
 
     folder: Path

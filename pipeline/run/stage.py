@@ -39,6 +39,13 @@ def run_pipeline(
     Raises:
         PipelineError: as the stages do, save for what the environment lacks; that ends the run
             only where the first stage lacks it.
+
+    Examples:
+        >>> from pipeline import RunOptions, run_pipeline
+        >>> options = RunOptions("bert-tiny", "out", targets=("ort-cpu",), skip=("parity", "perf"))
+        >>> result = run_pipeline(options)
+        >>> result.passed, result.report.name
+        (True, 'report.html')
     """
     steps = steps_of(options)
     folder = open_folder(options.output, create=True)

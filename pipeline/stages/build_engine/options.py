@@ -47,6 +47,19 @@ class BuildEngineOptions:
         check_attention: Ask the builder, per attention, whether it has one.
         reduce: Where to write the smallest graph that fails alike, if the build fails.
         timeout_s: Limit of one build, in seconds.
+
+    Examples:
+        >>> from pipeline import BuildEngineOptions
+        >>> options = BuildEngineOptions(
+        ...     "model.onnx",
+        ...     "model.plan",
+        ...     compute_capabilities=("sm89", "8.0"),
+        ...     dims={"batch": (1, 4, 8), "seq": 128},
+        ... )
+        >>> options.compute_capabilities
+        ('8.0', '8.9')
+        >>> options.ranges()["batch"].opt
+        4
     """
 
     model: Path

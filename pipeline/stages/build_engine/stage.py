@@ -54,6 +54,15 @@ def build_engines(options: BuildEngineOptions, progress: Progress = SILENT) -> A
         ClaimError: A required dedicated attention kernel does not exist.
         EnvironmentMissingError: No bindings are installed, or no GPU answers and they need one.
         BuildError: The builder failed, crashed or took too long.
+
+    Examples:
+        >>> from pipeline import BuildEngineOptions, build_engines
+        >>> sizes = {"batch": (1, 2, 4), "sequence": (1, 16, 32)}
+        >>> options = BuildEngineOptions(
+        ...     "model.onnx", "model.plan", compute_capabilities=("8.9",), dims=sizes
+        ... )
+        >>> [file.path for file in build_engines(options).files]
+        ['model.plan']
     """
     flavour = tensorrt_api.choose(options.backend)
     targets = _targets(options, flavour)

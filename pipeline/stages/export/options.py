@@ -55,6 +55,11 @@ class ExportOptions:
         checkpoint: A folder whose weights a preset takes instead of its own or random ones.
         trust_remote_code: Run Python that comes with a Hugging Face checkpoint.
         seed: Decides random weights, what a function draws, and the inputs of the proof.
+
+    Examples:
+        >>> from pipeline import ExportOptions
+        >>> ExportOptions("gpt2-tiny", "out", kv_cache="static", capacity=64).resolved_opset
+        24
     """
 
     model: str

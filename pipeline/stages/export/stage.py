@@ -38,6 +38,12 @@ def export_model(options: ExportOptions, progress: Progress = SILENT) -> Artifac
         BadModelError: A checkpoint or a function's code is at fault; nothing is written.
         ExportError: No exporter carried the model faithfully.
         FolderError: The output folder is foreign, full or unwritable.
+
+    Examples:
+        >>> from pipeline import ExportOptions, ExportRecord, export_model
+        >>> made = export_model(ExportOptions("bert-tiny", "out"))
+        >>> [tensor.name for tensor in ExportRecord.of(made).parts["model"].inputs]
+        ['input_ids', 'attention_mask', 'token_type_ids']
     """
     options = as_preset(options)
     source = resolve(options.model)

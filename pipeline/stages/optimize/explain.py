@@ -6,8 +6,8 @@ from pathlib import Path
 
 from pipeline.artifacts import open_folder
 from pipeline.fusion.plan import lowerings_for, plan_for
+from pipeline.records.explain import ExplainRecord, LoweringRecord
 from pipeline.records.export import ExportRecord
-from pipeline.records.optimize import ExplainRecord, LoweringRecord
 from pipeline.stages.optimize.engine import optimize_file
 from pipeline.stages.optimize.options import ExplainOptions
 from pipeline.stages.optimize.proof import proving
@@ -20,6 +20,12 @@ def explain_model(options: ExplainOptions, progress: Progress = SILENT) -> Expla
 
     Raises:
         BadModelError: A file is no model, or a hostile one.
+
+    Examples:
+        >>> from pipeline import ExplainOptions, explain_model
+        >>> found = explain_model(ExplainOptions("model.onnx"))
+        >>> [site.lowering for site in found.sites() if site.construct == "attention"]
+        ['fuse_attention_standard', 'fuse_attention_standard']
     """
     plan = plan_for(options.target, options.disable, fuse_all=options.fuse_all)
     parts = {}
@@ -40,7 +46,13 @@ def graphs_behind(path: Path) -> dict[str, Path]:
 
 
 def list_lowerings(target: str) -> list[LoweringRecord]:
-    """Return name, construct, source and exactness of every lowering for a target."""
+    """Return name, construct, source and exactness of every lowering for a target.
+
+    Examples:
+        >>> from pipeline import list_lowerings
+        >>> "fuse_attention_tensorrt" in {lowering.name for lowering in list_lowerings("tensorrt")}
+        True
+    """
     return [
         LoweringRecord(name=x.name, construct=kind, source=x.source, exact=x.exact)
         for kind, found in lowerings_for(target, fuse_all=True).items()

@@ -37,6 +37,11 @@ class OptimizeOptions:
         fuse_all: Also fuse forms that measure slower fused on the target.
         inputs: Real inputs (.npz): what `--proof full` proves on and a precision takes its ranges
             from. Without them both make up inputs that fit the graph.
+
+    Examples:
+        >>> from pipeline import OptimizeOptions
+        >>> OptimizeOptions("model.onnx", "fused.onnx", require={"attention": "all"}).variant
+        'ort-cpu-fp32'
     """
 
     model: Path
@@ -75,6 +80,11 @@ class ExplainOptions:
         fuse_all: Also fuse forms that measure slower fused on the target.
         inputs: Real inputs (.npz) that `--proof full` proves on. Without them it makes up inputs
             that fit the graph.
+
+    Examples:
+        >>> from pipeline import ExplainOptions
+        >>> ExplainOptions("model.onnx", target="tensorrt").proof
+        'structure'
     """
 
     model: Path

@@ -34,6 +34,12 @@ class OptimizedFile(Shown):
     Attributes:
         file: The file written.
         record: What became of it: counts, sites with proofs, session settings.
+
+    Examples:
+        >>> from pipeline import OptimizeOptions, optimize_model
+        >>> made = optimize_model(OptimizeOptions("model.onnx", "fused.onnx"))
+        >>> made.file.name, made.record.session.denormals
+        ('fused.onnx', 'flush')
     """
 
     file: Path
@@ -55,6 +61,12 @@ def optimize_model(
         BadModelError: The file is no model, or a hostile one.
         ClaimError: A `--require` does not hold; nothing is written.
         FolderError: The output folder is foreign, full or unwritable.
+
+    Examples:
+        >>> from pipeline import OptimizeOptions, optimize_model
+        >>> made = optimize_model(OptimizeOptions("model.onnx", "fused.onnx", target="ort-cpu"))
+        >>> made.record.count("attention").fused
+        2
     """
     refuse_without_kernels(options.target, options.precision)
     output = options.output or (options.model if options.model.is_dir() else None)

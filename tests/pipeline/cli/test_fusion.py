@@ -6,12 +6,8 @@ from dataclasses import replace
 
 from pipeline.cli.fusion import STAYS, count_lines, explain_lines, lowering_lines
 from pipeline.ort.settings import SessionSettings
-from pipeline.records.optimize import (
-    ExplainRecord,
-    LoweringRecord,
-    NodeCounts,
-    SiteCounts,
-)
+from pipeline.records.explain import ExplainRecord, LoweringRecord
+from pipeline.records.optimize import NodeCounts, SiteCounts
 from tests.pipeline.records.made import graph_record, proof, refusal, site
 
 FUSED = site(

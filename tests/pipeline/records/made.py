@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from pipeline.ort.settings import SessionSettings
 from pipeline.records.engine import AttentionRow, EnginePart, EngineRecord, ShapeRange
+from pipeline.records.explain import ExplainRecord
 from pipeline.records.export import (
     ExportedPart,
     ExportProof,
@@ -14,7 +15,6 @@ from pipeline.records.export import (
     ToldOptions,
 )
 from pipeline.records.optimize import (
-    ExplainRecord,
     GateRecord,
     GraphRecord,
     IslandRecord,

@@ -3,10 +3,9 @@
 import pytest
 
 from pipeline.errors import FolderError
-from pipeline.records.optimize import ExplainRecord, OptimizeRecord, SiteCounts
+from pipeline.records.optimize import OptimizeRecord, SiteCounts
 from tests.pipeline.records.made import (
     exported_part,
-    graph_record,
     optimize_record,
     optimized_part,
     proof,
@@ -55,8 +54,3 @@ def test_a_state_is_one_of_three():
 def test_a_construct_that_does_not_occur_counts_nothing():
     assert optimized_part().count("rotary") == SiteCounts(fused=0, plain=0, refused=0)
     assert optimized_part().count("attention").fused == 1
-
-
-def test_sites_of_all_graphs():
-    parts = {name: graph_record(sites=(site(path=name),)) for name in ("encoder", "decoder")}
-    assert [s.path for s in ExplainRecord(target="onnx", parts=parts).sites()] == [*parts]

@@ -10,7 +10,8 @@ import pytest
 from pipeline.artifacts.artifact import Artifact, FileRecord
 from pipeline.errors import FolderError
 from pipeline.notebook import Grid
-from pipeline.records.optimize import ExplainRecord, GateRecord, OptimizedFileRecord
+from pipeline.records.explain import ExplainRecord
+from pipeline.records.optimize import GateRecord, OptimizedFileRecord
 from pipeline.records.record import Record
 from pipeline.records.shown import grids_of, record_of
 from pipeline.stages.optimize.stage import OptimizedFile

@@ -27,7 +27,7 @@ from pipeline.cli.commands import (
     translate,
 )
 from pipeline.cli.commands import run as run_command
-from pipeline.records.optimize import ExplainRecord
+from pipeline.records.explain import ExplainRecord
 from tests.pipeline.records.made import optimize_record
 
 ARTIFACT = Artifact(
