@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 import click
 import pytest
 
 from pipeline.cli.app import group
+from pipeline.fusion.plan import lowerings_for
+from pipeline.types import TARGETS
 from tests.documents import ROOT, Reader, blocks_of, commands_in
 
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
@@ -43,3 +46,27 @@ def test_paths_named_exist(page):
     text = page.read_text(encoding="utf-8")
     for name in re.findall(r"`((?:pipeline|models|tests|training|reports|docs)/[\w./-]+)`", text):
         assert (ROOT / name).exists(), name
+
+
+def test_the_table_of_lowerings_is_that_of_the_plan():
+    rows = table("concepts/fusion.md", "| construct | lowering |")
+    told = {
+        (construct, lowering, target)
+        for construct, lowerings, targets in rows
+        for lowering in re.findall(r"`(\w+)`", lowerings)
+        for target in (TARGETS if targets == "all" else targets.split(", "))
+    }
+    assert told == {
+        (construct, lowering.name, target)
+        for target in TARGETS
+        for construct, lowerings in lowerings_for(target).items()
+        for lowering in lowerings
+    }
+
+
+def table(page, head):
+    """Return the rows of a page's table that begins with a heading."""
+    lines = (ROOT / "docs" / page).read_text(encoding="utf-8").splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith(head))
+    rows = itertools.takewhile(lambda line: line.startswith("|"), lines[start + 2 :])
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]

@@ -72,8 +72,8 @@ def key_of(folder: Folder) -> str:
     """Return the hash of everything the report is made from, its own code included."""
     stages: dict[str, Json] = {}
     for name in folder.stages():
-        artifact = folder.stage(name)
-        stages[name] = artifact.digest if artifact is not None else ""
+        artifact = folder.stage(name)  # files changed since are what a claim is about
+        stages[name] = "" if artifact is None else folder.damage(artifact) or artifact.digest
     code = sorted(path for path in Path(__file__).parent.rglob("*") if path.is_file())
     code += sorted(Path(__file__).parents[1].glob("claims/*.py"))
     results = sorted((folder.path / "results").glob("*.json"))

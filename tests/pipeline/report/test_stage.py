@@ -1,5 +1,6 @@
 import json
 
+import onnx
 import pytest
 
 from pipeline.artifacts import open_folder, run_stage
@@ -7,6 +8,8 @@ from pipeline.errors import FolderError, UsageError
 from pipeline.report.collect import collect
 from pipeline.report.options import ReportOptions
 from pipeline.report.stage import passed, write_report
+from pipeline.stages.optimize.options import OptimizeOptions
+from pipeline.stages.optimize.stage import optimize_model
 
 
 @pytest.fixture
@@ -32,6 +35,19 @@ def test_three_files_that_are_reused_until_something_changes(folder):
     assert write_report(ReportOptions(folder.path)).reused
     run_stage(folder, "perf", {}, {}, lambda context: {"passed": False})
     again = write_report(ReportOptions(folder.path))
+    assert not again.reused
+    assert not again.passed
+
+
+def test_a_graph_changed_by_hand_is_a_broken_claim_in_a_new_report(tmp_path):
+    source = tmp_path / "model.onnx"
+    text = '<ir_version: 10, opset_import: ["": 20]> g (float[2] x) => (float[2] y) { y = Neg (x) }'
+    onnx.save(onnx.parser.parse_model(text), source)
+    optimize_model(OptimizeOptions(source, tmp_path / "out", proof="none"))
+    assert write_report(ReportOptions(tmp_path / "out")).passed
+    graph = tmp_path / "out/onnx/model.ort-cpu-fp32.onnx"
+    graph.write_bytes(graph.read_bytes().replace(b"Neg", b"Abs"))
+    again = write_report(ReportOptions(tmp_path / "out"))
     assert not again.reused
     assert not again.passed
 
