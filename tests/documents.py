@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import os
 import re
 import shlex
@@ -93,11 +94,13 @@ def _marks(comment: str) -> dict[str, str]:
 
 def commands_in(block: Block) -> Iterator[list[str]]:
     """Yield the words behind `pipeline` of every such command in a shell block."""
-    joined = block.text.replace("\\\n", " ")
-    for piece in (piece for line in joined.splitlines() for piece in re.split("&&|[|;>]", line)):
-        words = shlex.split(piece, comments=True)
-        if words and words[0].rpartition("/")[2] == "pipeline":
-            yield words[1:]
+    for line in block.text.replace("\\\n", " ").splitlines():
+        words = shlex.shlex(line, posix=True, punctuation_chars="&|;><")
+        words.whitespace_split = True
+        for joint, command in itertools.groupby(words, lambda word: not word.strip("&|;><")):
+            name, *rest = command
+            if not joint and name.rpartition("/")[2] == "pipeline":
+                yield rest
 
 
 class Reader:

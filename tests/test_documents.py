@@ -104,5 +104,7 @@ def test_modules_of_a_page_are_forgotten(follow):
 
 def test_commands_are_found_in_lines_and_lists(tmp_path):
     page = tmp_path / "page.md"
-    page.write_text("```sh\npipeline a \\\n  b && pipeline c  # why\ncat x | pipeline d > e\n```\n")
+    page.write_text(
+        "```sh\npipeline a \\\n  b && pipeline c  # why\ncat 'a|b' | pipeline d > e\n```\n"
+    )
     assert list(commands_in(blocks_of(page)[0])) == [["a", "b"], ["c"], ["d"]]

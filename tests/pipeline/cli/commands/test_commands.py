@@ -28,6 +28,7 @@ from pipeline.cli.commands import (
 )
 from pipeline.cli.commands import run as run_command
 from pipeline.records.explain import ExplainRecord
+from pipeline.report.stage import Report
 from tests.pipeline.records.made import optimize_record
 
 ARTIFACT = Artifact(
@@ -110,6 +111,14 @@ def test_a_verdict_becomes_the_exit_code(monkeypatch, verdict):
     artifact = Artifact(Path("out"), "parity", "k", "d", facts={"passed": verdict})
     monkeypatch.setattr("pipeline.parity.stage.compare_parity", lambda options, _: artifact)
     assert run(["parity", "out"]) == (0 if verdict else 1)
+
+
+@pytest.mark.parametrize("verdict", [True, False])
+def test_a_report_that_says_no_ends_so(monkeypatch, capsys, verdict):
+    made = Report(Path("a.html"), Path("a.md"), Path("data.json"), False, verdict)
+    monkeypatch.setattr("pipeline.report.stage.write_report", lambda options, _: made)
+    assert run(["report", "out"]) == (0 if verdict else 1)
+    assert ("FAILED" in capsys.readouterr().out) is not verdict
 
 
 def test_each_module_holds_the_command_of_its_name():
