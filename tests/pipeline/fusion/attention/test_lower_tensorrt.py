@@ -122,7 +122,7 @@ def built(model, path):
 def test_attentions_over_the_same_queries_and_keys_scale_by_nodes_of_their_own(scale, tmp_path):
     model = model_of(TWICE.format(scale=scale))
     fused = optimize_graph(model, plan_for("tensorrt"), Prover())
-    assert fused.counts["attention"]["fused"] == 2
+    assert fused.counts["attention"].fused == 2
     one, two = (node for node in model.graph if node.op_type == "Attention")
     assert one.inputs[0] is not two.inputs[0]
     before = [node.inputs[0].producer().inputs[0].producer() for node in (one, two)]
@@ -138,4 +138,4 @@ def test_attention_inside_branches_stays_written_out(tmp_path):
     assert built(model, tmp_path)
     model = model_of(IN_BRANCHES)
     counts = optimize_graph(model, plan_for("ort-cpu"), None).counts
-    assert counts["attention"]["fused"] == 2
+    assert counts["attention"].fused == 2
