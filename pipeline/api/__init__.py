@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from pipeline.records.explain import ExplainRecord, LoweringRecord
     from pipeline.records.export import ExportRecord
     from pipeline.records.optimize import OptimizedFileRecord, OptimizeRecord
+    from pipeline.records.parity import ParityRecord, ParityResult
+    from pipeline.records.perf import PerfRecord, PerfResult
     from pipeline.report.options import ReportOptions
     from pipeline.report.stage import Report, write_report
     from pipeline.run.options import RunOptions
@@ -89,6 +91,8 @@ _HOMES = {
     "records.optimize": ("OptimizeRecord", "OptimizedFileRecord"),
     "records.explain": ("ExplainRecord", "LoweringRecord"),
     "records.engine": ("EngineRecord",),
+    "records.parity": ("ParityRecord", "ParityResult"),
+    "records.perf": ("PerfRecord", "PerfResult"),
     "types": ("Progress",),
     "errors": (
         "BadModelError", "BuildError", "ClaimError", "EnvironmentMissingError", "ExportError",
@@ -126,7 +130,11 @@ __all__ = [  # written out, since that is what editors and type checkers read
     "OptimizedFileRecord",
     "PackOptions",
     "ParityOptions",
+    "ParityRecord",
+    "ParityResult",
     "PerfOptions",
+    "PerfRecord",
+    "PerfResult",
     "PipelineError",
     "Progress",
     "Report",

@@ -2,76 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from pipeline.artifacts.artifact import Artifact
 from pipeline.cli.console import Console
 from pipeline.cli.summary import artifact_data, artifact_lines
+from pipeline.records.parity import CandidateSummary, Departure, ParityRecord
+from pipeline.records.perf import PerfRecord, RatioRecord
 
 
-def finish(console: Console, artifact: Artifact, lines: Sequence[str] = ()) -> int:
+def finish(console: Console, artifact: Artifact, passed: bool, lines: Sequence[str] = ()) -> int:
     """Show a judging stage's result and return 1 if its verdict is no, else 0."""
     shown = [*artifact_lines(artifact), *lines]
     console.result(shown, artifact_data(artifact))
-    return 1 if artifact.facts.get("passed") is False else 0
+    return 0 if passed else 1
 
 
-def parity_lines(facts: Mapping[str, Any]) -> list[str]:
+def parity_lines(record: ParityRecord) -> list[str]:
     """Return the verdict, one line per candidate and generation, and where a failure began."""
-    lines = [f"{_word(facts.get('passed'))}: compared with {facts.get('reference')}"]
-    lines += [f"  {_candidate(entry)}" for entry in facts.get("candidates", ())]
-    for entry in facts.get("generation", ()):
-        if entry["passed"] is None:
-            lines.append(f"  {entry['name']} generates nothing here: it was not run")
+    lines = [f"{_word(record.passed)}: compared with {record.reference}"]
+    lines += [f"  {_candidate(entry)}" for entry in record.candidates]
+    for row in record.generation:
+        if row.passed is None:
+            lines.append(f"  {row.name} generates nothing here: it was not run")
             continue
-        ties = f", {entry['near_ties']} at a near-tie" if entry.get("near_ties") else ""
-        told = f"{entry['equal']} of {entry['texts']} texts token for token{ties}"
-        lines.append(f"  {_word(entry['passed'])}: {entry['name']} generates {told}")
-    if facts.get("bisect"):
-        lines.append(f"  first tensor out of budget: {_flat(facts['bisect'])}")
-    return lines + [f"  note: {note}" for note in facts.get("notes", ())]
+        ties = f", {row.near_ties} at a near-tie" if row.near_ties else ""
+        told = f"{row.equal} of {row.texts} texts token for token{ties}"
+        lines.append(f"  {_word(row.passed)}: {row.name} generates {told}")
+    if record.bisect:
+        places = "; ".join(_departure(place) for place in record.bisect)
+        lines.append(f"  first tensor out of budget: {places}")
+    return lines + [f"  note: {note}" for note in record.notes]
 
 
-def perf_lines(facts: Mapping[str, Any]) -> list[str]:
+def perf_lines(record: PerfRecord) -> list[str]:
     """Return each job's medians, each ratio with its interval, and what makes them doubtful."""
     lines = []
-    for job in facts.get("jobs", ()):
-        lines.append(f"{job['name']}:")
-        for row in facts["results"]:
-            if row["job"] == job["name"] and not row["series"]:
-                lines.append(f"  {row['contender']:<24} {row['latency']['median']:9.3f} ms")
-        lines += [f"  {_ratio(row)}" for row in facts["ratios"] if row["job"] == job["name"]]
-    for contender in facts.get("contenders", ()):
-        if contender["skipped"]:
-            lines.append(f"not run: {contender['name']}: {contender['skipped']}")
-    lines += [f"gate missed: {text}" for text in facts.get("gate", ())]
-    return lines + [f"note: {text}" for text in facts.get("warnings", ())]
+    for job in record.jobs:
+        lines.append(f"{job.name}:")
+        lines += [
+            f"  {row.contender:<24} {row.latency.median:9.3f} ms"
+            for row in record.calls_of(job.name)
+        ]
+        lines += [f"  {_ratio(row)}" for row in record.ratios if row.job == job.name]
+    lines += [f"not run: {one.name}: {one.skipped}" for one in record.contenders if one.skipped]
+    lines += [f"gate missed: {text}" for text in record.gate]
+    return lines + [f"note: {text}" for text in record.warnings]
 
 
-def _ratio(row: Mapping[str, Any]) -> str:
-    low, high = (f"{row[end]:.2f}" if row[end] is not None else "?" for end in ("low", "high"))
-    interval = f"{row['value']:.2f} [{low}, {high}]"
-    return f"{row['contender']} is {interval} times {row['baseline']}: {row['verdict']}"
+def _ratio(row: RatioRecord) -> str:
+    low, high = (f"{end:.2f}" if end is not None else "?" for end in (row.low, row.high))
+    return f"{row.contender} is {row.value:.2f} [{low}, {high}] times {row.baseline}: {row.verdict}"
 
 
-def _candidate(entry: Mapping[str, Any]) -> str:
-    name = f"{entry['part']}: {entry['name']} ({entry['precision']})"
-    if entry.get("skipped"):
-        return f"{name} not run: {entry['skipped']}"
-    usage = entry.get("usage")
+def _candidate(entry: CandidateSummary) -> str:
+    name = f"{entry.part}: {entry.name} ({entry.precision})"
+    if entry.skipped:
+        return f"{name} not run: {entry.skipped}"
+    usage = entry.usage
     share = "beyond the budget" if usage is None else f"{100 * usage:.3g} % of the budget"
-    return f"{name} {_word(entry['passed'])}, {share}"
+    return f"{name} {_word(entry.passed)}, {share}"
 
 
-def _word(passed: object) -> str:
-    return {True: "passed", False: "FAILED"}.get(bool(passed), "") if passed is not None else "-"
+def _word(passed: bool | None) -> str:
+    return {True: "passed", False: "FAILED", None: "-"}[passed]
 
 
-def _flat(value: Any) -> str:
-    """Return a small record as `name value` pairs."""
-    if isinstance(value, Mapping):
-        return ", ".join(f"{k} {_flat(v)}" for k, v in value.items() if v not in (None, "", []))
-    if isinstance(value, (list, tuple)):
-        return "; ".join(_flat(item) for item in value)
-    return str(value)
+def _departure(place: Departure) -> str:
+    """Return a departure as `name value` pairs, what is not known left out."""
+    return ", ".join(f"{k} {v}" for k, v in vars(place).items() if v not in (None, ""))

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -27,7 +28,8 @@ from pipeline.parity.budget import ULP, budget_for
 from pipeline.parity.candidates import Candidate
 from pipeline.parity.part import Part
 from pipeline.parity.reference import DTYPES
-from pipeline.parity.results import CandidateResult
+from pipeline.parity.results import CandidateResult, finite
+from pipeline.records.parity import Departure
 from pipeline.stages.runners.open import open_runner
 from pipeline.stages.runners.torch_runner import to_array
 from pipeline.types import Progress
@@ -55,7 +57,7 @@ def find_departure(
     candidate: Candidate,
     progress: Progress,
     otherwise: str = "unknown",
-) -> dict[str, Any]:
+) -> Departure:
     """Return where a failed candidate leaves the budget, on its worst case.
 
     Args:
@@ -65,11 +67,6 @@ def find_departure(
         progress: Told what is going on.
         otherwise: The stage at fault when both graphs agree everywhere: "export" when the
             verdict came from PyTorch and so the reference graph itself is in doubt.
-
-    Returns:
-        {"candidate", "part", "stage", "tensor", "node", "module", "rewrite", "usage", "before"}:
-        `stage` is "graph" when the graph means something else, "kernels" or "runtime optimizer"
-        when only the runtime computes something else, else `otherwise`.
     """
     progress.step(f"{part.name}: looking for where {candidate.name} departs")
     ours, theirs = load_model(reference), load_model(candidate.file)
@@ -78,25 +75,26 @@ def find_departure(
     precision = candidate.precision if candidate.precision in ULP else "fp32"
     truth = _judged(ours, "float64", feeds, names)
     noise = _judged(ours, DTYPES[precision], feeds, names)
-    about = {"candidate": candidate.name, "part": part.name}
     ways: tuple[tuple[str, Callable[[], Arrays]], ...] = (
         ("graph", lambda: _judged(theirs, "declared", feeds, names)),
         ("kernels", lambda: _ran(candidate.file, feeds, names, own_optimizer=False)),
         ("runtime optimizer", lambda: _ran(candidate.file, feeds, names, own_optimizer=True)),
     )
+    departure = Departure(
+        candidate=candidate.name,
+        part=part.name,
+        stage=otherwise,
+        compared=len(names),
+        usage=None,
+    )
     for stage, run in ways:
         found = first_departure(names, truth, noise, run(), precision)
         if found is not None:
             name, share, before = found
-            return {
-                **about,
-                "stage": stage,
-                "compared": len(names),
-                "usage": share if np.isfinite(share) else None,
-                "before": before,
-                **describe_producer(theirs, name),
-            }
-    return {**about, "stage": otherwise, "compared": len(names), "hint": HINTS.get(otherwise, "")}
+            producer = vars(describe_producer(theirs, name))
+            seen = replace(departure, stage=stage, usage=finite(share), before=before)
+            return replace(seen, tensor=name, **producer)
+    return replace(departure, hint=HINTS.get(otherwise, ""))
 
 
 def bisect_failures(
@@ -106,7 +104,7 @@ def bisect_failures(
     found: Sequence[CandidateResult],
     progress: Progress,
     otherwise: str = "unknown",
-) -> list[dict[str, Any]]:
+) -> list[Departure]:
     """Return where each failed graph departs; engines show no tensors but their outputs."""
     return [
         find_departure(part, reference, candidate, progress, otherwise)
@@ -141,17 +139,22 @@ def first_departure(
     return None
 
 
-def describe_producer(model: ir.Model, name: str) -> dict[str, str]:
-    """Return the node that makes a value, its module path and the rewrite that put it there."""
+@dataclass(frozen=True)
+class Producer:
+    """The node that makes a value, its module path and the rewrite that put it there."""
+
+    node: str = ""
+    module: str = ""
+    rewrite: str = ""
+
+
+def describe_producer(model: ir.Model, name: str) -> Producer:
+    """Return what makes a value; nothing is told of one that no node makes."""
     for node in model.graph:
         if any(value.name == name for value in node.outputs):
-            return {
-                "tensor": name,
-                "node": f"{node.op_type} {node.name or ''}".strip(),
-                "module": module_path(node),
-                "rewrite": str(node.metadata_props.get(RULE, "")),
-            }
-    return {"tensor": name, "node": "", "module": "", "rewrite": ""}
+            rewrite = str(node.metadata_props.get(RULE, ""))
+            return Producer(f"{node.op_type} {node.name or ''}".strip(), module_path(node), rewrite)
+    return Producer()
 
 
 def _judged(model: ir.Model, dtype: str, feeds: Arrays, names: list[str]) -> dict[str, np.ndarray]:

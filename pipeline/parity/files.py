@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pipeline.errors import EnvironmentMissingError, UsageError
 from pipeline.graph.files.model_file import load_model
 from pipeline.parity.bisect import bisect_failures
 from pipeline.parity.candidates import Candidate, file_candidates
 from pipeline.parity.cases import file_case, make_file_cases
-from pipeline.parity.folder import add_part, close_result, new_result, tolerance_of
+from pipeline.parity.comparison import Comparison
+from pipeline.parity.folder import tolerance_of
 from pipeline.parity.options import ParityOptions
 from pipeline.parity.part import Part
 from pipeline.parity.reference import GraphReference
 from pipeline.parity.results import CandidateResult
+from pipeline.records.parity import ParityResult
 from pipeline.records.tensors import TensorSpec
 from pipeline.types import Progress
 
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 PART = "model"
 
 
-def compare_files(options: ParityOptions, progress: Progress) -> dict[str, Any]:
+def compare_files(options: ParityOptions, progress: Progress) -> ParityResult:
     """Return the result of comparing each candidate with the reference graph.
 
     Raises:
@@ -50,14 +52,14 @@ def compare_files(options: ParityOptions, progress: Progress) -> dict[str, Any]:
     reference = GraphReference({PART: path})
     inputs = [tensor_spec(v) for v in model.graph.inputs if v.name in input_names(model)]
     outputs = [tensor_spec(v) for v in model.graph.outputs]
-    part = Part(PART, inputs, outputs, reference, cases, tolerance_of(options), options.threads)
-    result = new_result(f"{path.name} in float64, operator by operator", options, [])
-    found = add_part(result, part, candidates, progress)
+    tolerance = tolerance_of(options)
+    part = Part(PART, inputs, outputs, reference, cases, tolerance, options.threads)
+    comparison = Comparison(f"{path.name} in float64, operator by operator", tolerance)
+    found = comparison.add(part, candidates, progress)
     _all_ran(found)
     if options.bisect:
-        result["bisect"] = bisect_failures(part, path, candidates, found, progress)
-    close_result(result)
-    return result
+        comparison.bisect += bisect_failures(part, path, candidates, found, progress)
+    return comparison.result()
 
 
 def input_names(model: ir.Model) -> list[str]:

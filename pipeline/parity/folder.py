@@ -4,27 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pipeline.artifacts import Artifact
 from pipeline.errors import EnvironmentMissingError, PipelineError, first_line
 from pipeline.graph.files.model_file import load_model
 from pipeline.parity.bisect import bisect_failures
-from pipeline.parity.budget import FLOOR_ULPS, LOUD_FACTOR, MAX_FACTOR, RMS_FACTOR, ULP
+from pipeline.parity.budget import ULP
 from pipeline.parity.candidates import Candidate, folder_candidates, named_candidates
 from pipeline.parity.cases import file_case, make_cases
 from pipeline.parity.compare import Tolerance
+from pipeline.parity.comparison import Comparison
 from pipeline.parity.options import ParityOptions
 from pipeline.parity.part import Part
 from pipeline.parity.reference import Reference, TorchReference, reference_for
-from pipeline.parity.results import EDGES, CandidateResult, Case, case_json
+from pipeline.parity.results import Case
 from pipeline.parity.texts import Texts, read_texts, unseen_texts
 from pipeline.records.export import ExportedPart, ExportRecord, GenerationSpec
+from pipeline.records.generation import GenerationResult, GenerationRow
+from pipeline.records.parity import ParityResult
 from pipeline.records.variant import is_variant, variant_record
 from pipeline.stages.runners.base import Runner
 from pipeline.stages.runners.decoding import cache_capacity
 from pipeline.stages.runners.kv_cache import PAST
-from pipeline.types import Json, Progress
+from pipeline.types import Progress
 
 if TYPE_CHECKING:
     from pipeline.parity.generate import GenerationParity
@@ -32,7 +35,7 @@ if TYPE_CHECKING:
 
 def compare_folder(
     options: ParityOptions, folder: Path, artifacts: Mapping[str, Artifact], progress: Progress
-) -> dict[str, Any]:
+) -> ParityResult:
     """Return the result of comparing every variant; see `pipeline.parity.stage`."""
     exported = ExportRecord.of(artifacts["export"])
     others = {n: variant_record(made) for n, made in artifacts.items() if is_variant(n)}
@@ -40,70 +43,22 @@ def compare_folder(
     if options.candidates:
         candidates = named_candidates(options.candidates, list(exported.parts)[-1])
     reference, note = reference_for(exported, folder, options.model)
-    result = new_result(reference.describe(), options, [note] if note else [])
+    tolerance = tolerance_of(options)
+    comparison = Comparison(reference.describe(), tolerance, notes=[note] if note else [])
     for name, about in exported.parts.items():
         mine = [c for c in candidates if c.part == name]
         cases = _cases(options, exported, folder, about, mine)
-        tolerance = tolerance_of(options)
         part = Part(
             name, about.inputs, about.outputs, reference, cases, tolerance, options.threads, True
         )
-        found = add_part(result, part, mine, progress)
+        found = comparison.add(part, mine, progress)
         if options.bisect:
             graph = folder / about.file
             against_torch = isinstance(reference, TorchReference)
             otherwise = "export" if against_torch else "unknown"
-            result["bisect"] += bisect_failures(part, graph, mine, found, progress, otherwise)
-    result["generation"] = _generation(options, exported, folder, candidates, reference, progress)
-    close_result(result)
-    return result
-
-
-def new_result(reference: str, options: ParityOptions, notes: list[str]) -> dict[str, Any]:
-    """Return an empty result with the rule that will be applied."""
-    tolerance = tolerance_of(options)
-    derived = {
-        "rms": RMS_FACTOR,
-        "max": MAX_FACTOR,
-        "loud": LOUD_FACTOR,
-        "floor_ulps": FLOOR_ULPS,
-    }
-    return {
-        "passed": True,
-        "reference": reference,
-        "rule": derived if tolerance is None else vars(tolerance),
-        "edges": EDGES.tolist(),
-        "parts": {},
-        "generation": None,
-        "bisect": [],
-        "notes": notes,
-    }
-
-
-def add_part(
-    result: dict[str, Any], part: Part, candidates: Sequence[Candidate], progress: Progress
-) -> list[CandidateResult]:
-    """Compare one part's candidates and add them to the result."""
-    part.prepare(sorted({c.precision for c in candidates} | {"fp32"}), progress)
-    found = []
-    for place, candidate in enumerate(candidates):
-        progress.step(f"{part.name}: {candidate.name}", place, len(candidates))
-        found.append(part.compare(candidate))
-    result["parts"][part.name] = {
-        "cases": [case_json(case) for case in part.cases],
-        "candidates": [entry.to_json() for entry in found],
-    }
-    result["notes"] += part.notes
-    return found
-
-
-def close_result(result: dict[str, Any]) -> None:
-    """Set the verdict: no candidate and no generation failed, and something was compared."""
-    entries = [e for part in result["parts"].values() for e in part["candidates"]]
-    if result["generation"] is not None:
-        entries = entries + result["generation"]["candidates"]
-    verdicts = [entry["passed"] for entry in entries]
-    result["passed"] = False not in verdicts and True in verdicts
+            comparison.bisect += bisect_failures(part, graph, mine, found, progress, otherwise)
+    comparison.generation = _generation(options, exported, folder, candidates, reference, progress)
+    return comparison.result()
 
 
 def tolerance_of(options: ParityOptions) -> Tolerance | None:
@@ -174,7 +129,7 @@ def _generation(
     candidates: Sequence[Candidate],
     reference: Reference,
     progress: Progress,
-) -> dict[str, Json] | None:
+) -> GenerationResult | None:
     """Return the comparison of generated texts, None where the model generates none."""
     from pipeline.parity.generate import GenerationParity
 
@@ -195,18 +150,30 @@ def _generation(
         has_encoder="encoder" in parts,
     )
     compared.reference(lambda: {p: reference.open(p, "fp64") for p in parts}, progress)
-    rows: list[Json] = []
-    for precision in sorted({c.precision for c in candidates if c.precision in ULP} | {"fp32"}):
-
-        def torch(precision: str = precision) -> dict[str, Runner]:
-            return {part: reference.open(part, precision) for part in parts}
-
-        try:
-            rows.append(compared.torch(precision, torch, progress))
-        except (PipelineError, RuntimeError) as err:
-            rows.append(_not_run(f"torch {precision}", first_line(err)))
+    precisions = {c.precision for c in candidates if c.precision in ULP} | {"fp32"}
+    rows = [_torch(compared, reference, set(parts), p, progress) for p in sorted(precisions)]
     rows += _variants(compared, candidates, set(parts), options.threads, progress)
-    return {"texts": len(compared.texts), "candidates": rows, "samples": compared.samples()}
+    return GenerationResult(
+        texts=len(compared.texts), candidates=tuple(rows), samples=compared.samples()
+    )
+
+
+def _torch(
+    compared: GenerationParity,
+    reference: Reference,
+    parts: set[str],
+    precision: str,
+    progress: Progress,
+) -> GenerationRow:
+    """Return what became of the texts on PyTorch itself in one precision."""
+
+    def opened() -> dict[str, Runner]:
+        return {part: reference.open(part, precision) for part in parts}
+
+    try:
+        return compared.torch(precision, opened, progress)
+    except (PipelineError, RuntimeError) as err:
+        return _not_run(f"torch {precision}", first_line(err))
 
 
 def _variants(
@@ -215,9 +182,9 @@ def _variants(
     parts: set[str],
     threads: int,
     progress: Progress,
-) -> list[Json]:
+) -> list[GenerationRow]:
     """Return what became of the texts on every variant that has all parts."""
-    rows: list[Json] = []
+    rows: list[GenerationRow] = []
     for name in dict.fromkeys(c.name for c in candidates):
         files = {c.part: c for c in candidates if c.name == name}
         if set(files) != parts:
@@ -235,6 +202,6 @@ def _variants(
     return rows
 
 
-def _not_run(name: str, why: str, passed: bool | None = None) -> dict[str, Json]:
+def _not_run(name: str, why: str, passed: bool | None = None) -> GenerationRow:
     """Return the row of a variant that generated nothing; one that was refused has failed."""
-    return {"name": name, "passed": passed, "skipped": why, "texts": 0, "equal": 0, "near_ties": 0}
+    return GenerationRow(name=name, passed=passed, skipped=why, texts=0, equal=0, near_ties=0)

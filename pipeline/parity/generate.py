@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
@@ -17,13 +16,15 @@ from pipeline.parity.generation import (
     compare_forced,
     divergences,
     teacher_forced,
+    together,
 )
 from pipeline.parity.texts import Texts
 from pipeline.records.export import GenerationSpec
+from pipeline.records.generation import ForcedRecord, GenerationRow, SampleText
 from pipeline.records.tensors import TensorSpec
 from pipeline.stages.runners.base import Runner
 from pipeline.stages.runners.decoding import Decoder, Generated, greedy
-from pipeline.types import Json, Progress
+from pipeline.types import Progress
 
 BATCH = 40
 SHOWN = 8
@@ -74,7 +75,7 @@ class GenerationParity:
                 batch.logits = self._forced(decoder, batch)
                 self.batches.append(batch)
 
-    def torch(self, precision: str, open_parts: OpenParts, progress: Progress) -> dict[str, Json]:
+    def torch(self, precision: str, open_parts: OpenParts, progress: Progress) -> GenerationRow:
         """Return what became of every text on PyTorch itself; its errors set the allowed ones."""
         with ExitStack() as stack:
             decoder = self._decoder(stack, open_parts)
@@ -84,37 +85,39 @@ class GenerationParity:
 
     def candidate(
         self, name: str, precision: str, open_parts: OpenParts, progress: Progress
-    ) -> dict[str, Json]:
+    ) -> GenerationRow:
         """Return what became of every text on one variant."""
         found: list[Divergence] = []
-        forced: list[dict[str, Any]] = []
+        forced: list[ForcedRecord] = []
         allowed = self.noise.get(precision, 0.0)
         with ExitStack() as stack:
             decoder = self._decoder(stack, open_parts)
             for batch in self.batches:
                 progress.step(f"generation: {name}", batch.first, len(self.texts))
-                forced.append(self._compared(decoder, batch).to_json())
+                forced.append(self._compared(decoder, batch).record())
                 got = self._greedy(decoder, batch)
                 found += divergences(batch.expected, got, allowed, batch.first)
         ties = sum(d.near_tie for d in found)
         quantized = "" if precision in self.noise else f"no budget for texts in {precision}"
-        shown = [{**d.to_json(), "text": self.texts[d.row]} for d in found[:SHOWN]]
-        return {
-            "name": name,
-            "passed": None if quantized else ties == len(found),
-            "skipped": quantized,
-            "texts": len(self.texts),
-            "equal": len(self.texts) - len(found),
-            "near_ties": ties,
-            "failed": len(found) - ties,
-            "divergences": list(shown),
-            "forced": _together(forced),
-        }
+        return GenerationRow(
+            name=name,
+            passed=None if quantized else ties == len(found),
+            skipped=quantized,
+            texts=len(self.texts),
+            equal=len(self.texts) - len(found),
+            near_ties=ties,
+            failed=len(found) - ties,
+            divergences=tuple(d.record(self.texts[d.row]) for d in found[:SHOWN]),
+            forced=together(forced),
+        )
 
-    def samples(self) -> list[Json]:
+    def samples(self) -> tuple[SampleText, ...]:
         """Return the first texts with the reference's output."""
         rows = [(self.texts[b.first + r], t) for b in self.batches for r, t in _rows(b)]
-        return [{"text": text, "output": self.encoder.decode(t)} for text, t in rows[:SHOWN]]
+        return tuple(
+            SampleText(text=text, output=self.encoder.decode(tokens))
+            for text, tokens in rows[:SHOWN]
+        )
 
     def _decoder(self, stack: ExitStack, open_parts: OpenParts) -> Decoder:
         parts = open_parts()
@@ -153,20 +156,3 @@ class GenerationParity:
 
 def _rows(batch: Batch) -> list[tuple[int, list[int]]]:
     return list(enumerate(batch.expected.tokens))
-
-
-def _together(forced: Sequence[Mapping[str, Any]]) -> dict[str, Json]:
-    """Return the summary over all batches, means weighted by positions."""
-    positions = sum(entry["positions"] for entry in forced)
-    if not positions:
-        return {}
-    found: dict[str, Json] = {"positions": positions}
-    for name in ("kl_mean", "agreement", "kl_max", "logit_error_max"):
-        values = [entry[name] for entry in forced]
-        if None in values:  # not finite somewhere
-            found[name] = None
-        elif name in ("kl_mean", "agreement"):
-            found[name] = sum(entry[name] * entry["positions"] for entry in forced) / positions
-        else:
-            found[name] = max(values)
-    return found

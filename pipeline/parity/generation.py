@@ -15,8 +15,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.parity.results import finite
+from pipeline.records.generation import DivergenceRecord, ForcedRecord
 from pipeline.stages.runners.decoding import Decoder, Generated
-from pipeline.types import Json
 
 
 @dataclass(frozen=True)
@@ -40,10 +41,18 @@ class Divergence:
         """Whether rounding alone can have decided."""
         return self.margin <= 2 * self.noise
 
-    def to_json(self) -> dict[str, Json]:
-        """Return the fields and the verdict by name."""
-        margin = self.margin if np.isfinite(self.margin) else None
-        return {**vars(self), "margin": margin, "near_tie": self.near_tie}
+    def record(self, text: str) -> DivergenceRecord:
+        """Return the fields and the verdict, with the text it happened in."""
+        return DivergenceRecord(
+            row=self.row,
+            step=self.step,
+            expected=self.expected,
+            got=self.got,
+            margin=finite(self.margin),
+            noise=self.noise,
+            near_tie=self.near_tie,
+            text=text,
+        )
 
 
 @dataclass(frozen=True)
@@ -68,16 +77,41 @@ class Forced:
         """The largest error of finite logits."""
         return float(np.max(self.logit_error, initial=0.0, where=np.isfinite(self.logit_error)))
 
-    def to_json(self) -> dict[str, Json]:
-        """Return the summary by name; what is not finite, as logits that are not, is None."""
-        found = {
-            "positions": self.positions,
-            "kl_mean": self.kl_mean,
-            "kl_max": self.kl_max,
-            "agreement": self.agreement,
-            "logit_error_max": float(np.nanmax(self.logit_error)) if self.positions else 0.0,
-        }
-        return {name: value if np.isfinite(value) else None for name, value in found.items()}
+    def record(self) -> ForcedRecord:
+        """Return the summary; what is not finite, as logits that are not, is None."""
+        return ForcedRecord(
+            positions=self.positions,
+            kl_mean=finite(self.kl_mean),
+            agreement=finite(self.agreement),
+            kl_max=finite(self.kl_max),
+            logit_error_max=finite(float(np.nanmax(self.logit_error))) if self.positions else 0.0,
+        )
+
+
+def together(forced: Sequence[ForcedRecord]) -> ForcedRecord | None:
+    """Return the summary over all batches, means weighted by positions; None without any."""
+    positions = sum(entry.positions for entry in forced)
+    if not positions:
+        return None
+
+    def mean(name: str) -> float | None:
+        shares = [getattr(entry, name) for entry in forced]
+        if None in shares:  # not finite somewhere
+            return None
+        weighted = (s * entry.positions for s, entry in zip(shares, forced, strict=True))
+        return float(sum(weighted)) / positions
+
+    def largest(name: str) -> float | None:
+        values = [getattr(entry, name) for entry in forced]
+        return None if None in values else float(max(values))
+
+    return ForcedRecord(
+        positions=positions,
+        kl_mean=mean("kl_mean"),
+        agreement=mean("agreement"),
+        kl_max=largest("kl_max"),
+        logit_error_max=largest("logit_error_max"),
+    )
 
 
 def divergences(

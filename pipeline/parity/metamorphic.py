@@ -17,7 +17,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.accuracy import Errors, compare
-from pipeline.types import Json
 
 Arrays = Mapping[str, np.ndarray]
 Run = Callable[[Arrays], dict[str, np.ndarray]]
@@ -40,16 +39,6 @@ class Check:
     bitwise: bool
     errors: Errors
     skipped: str = ""
-
-    def to_json(self) -> dict[str, Json]:
-        """Return the fields by name."""
-        return {
-            "name": self.name,
-            "output": self.output,
-            "bitwise": self.bitwise,
-            "errors": self.errors.to_json(),
-            "skipped": self.skipped,
-        }
 
 
 def identical_rows(run: Run, feeds: Arrays, batch: Axes, copies: int = 4) -> list[Check]:

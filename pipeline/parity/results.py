@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -9,7 +10,13 @@ import numpy as np
 
 from pipeline.accuracy import Errors
 from pipeline.parity.metamorphic import Check
-from pipeline.types import Json
+from pipeline.records.parity import (
+    CandidateRecord,
+    CaseRecord,
+    CheckRecord,
+    ErrorRecord,
+    OutputRecord,
+)
 
 EDGES = np.linspace(-12.0, 2.0, 57)
 """Edges of the error histograms: decades of the error over the rms of the values, in quarters."""
@@ -65,20 +72,20 @@ class OutputResult:
         """Whether every case stayed within its budget."""
         return not self.problem and self.usage <= 1.0
 
-    def to_json(self) -> dict[str, Json]:
-        """Return the fields and the verdict by name."""
-        return {
-            "output": self.output,
-            "passed": self.passed,
-            "usage": _finite(self.usage),
-            "worst_case": self.worst_case,
-            "errors": self.errors.to_json(),
-            "noise": None if self.noise is None else self.noise.to_json(),
-            "kappa": self.kappa,
-            "histogram": list(self.histogram),
-            "noise_histogram": list(self.noise_histogram),
-            "problem": self.problem,
-        }
+    def record(self) -> OutputRecord:
+        """Return the fields and the verdict."""
+        return OutputRecord(
+            output=self.output,
+            passed=self.passed,
+            usage=finite(self.usage),
+            worst_case=self.worst_case,
+            errors=error_record(self.errors),
+            noise=None if self.noise is None else error_record(self.noise),
+            kappa=None if self.kappa is None else finite(self.kappa),
+            histogram=self.histogram,
+            noise_histogram=self.noise_histogram,
+            problem=self.problem,
+        )
 
 
 @dataclass(frozen=True)
@@ -105,33 +112,50 @@ class CandidateResult:
         """Whether every output and check passed; a candidate that could not run did not fail."""
         return all(o.passed for o in self.outputs) and all(used <= 1.0 for _, used in self.checks)
 
-    def to_json(self) -> dict[str, Json]:
-        """Return the fields and the verdict by name."""
-        return {
-            "name": self.name,
-            "part": self.part,
-            "precision": self.precision,
-            "file": self.file,
-            "passed": None if self.skipped else self.passed,
-            "skipped": self.skipped,
-            "describe": dict(self.describe),
-            "outputs": [output.to_json() for output in self.outputs],
-            "checks": [
-                {**check.to_json(), "usage": _finite(used), "passed": used <= 1.0}
-                for check, used in self.checks
-            ],
-        }
+    def record(self) -> CandidateRecord:
+        """Return the fields and the verdict."""
+        return CandidateRecord(
+            name=self.name,
+            part=self.part,
+            precision=self.precision,
+            file=self.file,
+            passed=None if self.skipped else self.passed,
+            skipped=self.skipped,
+            describe=self.describe,
+            outputs=tuple(output.record() for output in self.outputs),
+            checks=tuple(_check(check, used) for check, used in self.checks),
+        )
 
 
-def case_json(case: Case) -> dict[str, Json]:
+def _check(check: Check, used: float) -> CheckRecord:
+    return CheckRecord(
+        name=check.name,
+        output=check.output,
+        bitwise=check.bitwise,
+        errors=error_record(check.errors),
+        skipped=check.skipped,
+        usage=finite(used),
+        passed=used <= 1.0,
+    )
+
+
+def case_record(case: Case) -> CaseRecord:
     """Return what the report says of a case: everything but the inputs themselves."""
-    return {
-        "name": case.name,
-        "style": case.style,
-        "seed": case.seed,
-        "sizes": dict(case.sizes),
-        "traced": case.traced,
-    }
+    return CaseRecord(
+        name=case.name, style=case.style, seed=case.seed, sizes=case.sizes, traced=case.traced
+    )
+
+
+def error_record(errors: Errors) -> ErrorRecord:
+    """Return errors with None for what is not finite: JSON has no other number for it."""
+    return ErrorRecord(
+        count=errors.count,
+        rms=finite(errors.rms),
+        quantile=finite(errors.quantile),
+        max=finite(errors.max),
+        bad=errors.bad,
+        rows=finite(errors.rows),
+    )
 
 
 def histogram(errors: np.ndarray, unit: float) -> np.ndarray:
@@ -143,6 +167,6 @@ def histogram(errors: np.ndarray, unit: float) -> np.ndarray:
     return np.histogram(decades, EDGES)[0]
 
 
-def _finite(value: float) -> float | None:
-    """JSON has no infinity: None stands for a budget used up beyond all measure."""
-    return value if np.isfinite(value) else None
+def finite(value: float) -> float | None:
+    """Return the number, None where it is infinite or none."""
+    return value if math.isfinite(value) else None

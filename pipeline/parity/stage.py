@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from pipeline.artifacts import (
     Artifact,
@@ -20,6 +19,14 @@ from pipeline.artifacts.memory import Meter
 from pipeline.errors import UsageError
 from pipeline.options import plain
 from pipeline.parity.options import ParityOptions
+from pipeline.records.generation import GenerationRow
+from pipeline.records.parity import (
+    CandidateRecord,
+    CandidateSummary,
+    GenerationSummary,
+    ParityRecord,
+    ParityResult,
+)
 from pipeline.records.variant import is_variant
 from pipeline.types import SILENT, Json, Progress
 
@@ -30,7 +37,7 @@ ELSEWHERE = ("reference", "candidates", "output", "inputs", "text", "threads")
 
 
 def compare_parity(options: ParityOptions, progress: Progress = SILENT) -> Artifact:
-    """Return the comparison: `facts["passed"]` is the verdict, a failure is no exception.
+    """Return the comparison: `ParityRecord.of(it).passed` is the verdict, a failure no exception.
 
     A folder keeps the result as its stage `parity`; a comparison of files is returned, and
     written where `options.output` says.
@@ -61,15 +68,15 @@ def _folder(options: ParityOptions, progress: Progress) -> Artifact:
     folder = open_folder(options.reference)
     parents = _parents(folder)
 
-    def produce(context: StageContext) -> Mapping[str, Any]:
+    def produce(context: StageContext) -> ParityRecord:
         from pipeline.parity.folder import compare_folder
 
         result = compare_folder(options, folder.path, parents, progress)
-        text = json.dumps(result, ensure_ascii=False, allow_nan=False)
+        text = json.dumps(result.to_json(), ensure_ascii=False)
         context.path(RESULT).write_text(text, encoding="utf-8")
-        return {"file": RESULT, **summary(result)}
+        return summary(result, RESULT)
 
-    return run_stage(folder, "parity", _recipe(options), parents, produce)
+    return run_stage(folder, "parity", _recipe(options), parents, produce, ParityRecord)
 
 
 def _files(options: ParityOptions, progress: Progress) -> Artifact:
@@ -79,41 +86,59 @@ def _files(options: ParityOptions, progress: Progress) -> Artifact:
         result = compare_files(options, progress)
     if options.output is not None:
         options.output.parent.mkdir(parents=True, exist_ok=True)
-        options.output.write_text(json.dumps(result, ensure_ascii=False), encoding="utf-8")
+        text = json.dumps(result.to_json(), ensure_ascii=False)
+        options.output.write_text(text, encoding="utf-8")
     return Artifact(
         folder=options.reference.parent,
         stage="parity",
         key="",
-        digest=digest_json(result),
-        facts={**summary(result), "result": result},
+        digest=digest_json(result.to_json()),
+        facts=summary(result).to_json(),
         seconds=meter.seconds,
         peak_rss_bytes=meter.peak_rss_bytes,
     )
 
 
-def summary(result: Mapping[str, Any]) -> dict[str, Json]:
-    """Return what a reader needs first: the verdict, and each candidate's."""
-    kept = ("name", "part", "precision", "passed", "skipped")
-    candidates: list[Json] = [
-        {
-            **{name: entry[name] for name in kept},
-            "usage": _worst([output["usage"] for output in entry["outputs"]]),
-        }
-        for part in result["parts"].values()
-        for entry in part["candidates"]
-    ]
-    generation = result.get("generation")
-    return {
-        "passed": result["passed"],
-        "reference": result["reference"],
-        "candidates": candidates,
-        "generation": [
-            {k: entry.get(k) for k in ("name", "passed", "skipped", "texts", "equal", "near_ties")}
-            for entry in (generation or {"candidates": []})["candidates"]
-        ],
-        "bisect": result["bisect"],
-        "notes": result["notes"],
-    }
+def summary(result: ParityResult, file: str | None = None) -> ParityRecord:
+    """Return what a reader needs first: the verdict, and each candidate's.
+
+    Args:
+        result: The comparison.
+        file: Where it lies in the folder; None puts it into the record itself.
+    """
+    rows = result.generation.candidates if result.generation is not None else ()
+    return ParityRecord(
+        file=file,
+        passed=result.passed,
+        reference=result.reference,
+        candidates=tuple(_candidate(entry) for entry in result.candidates()),
+        generation=tuple(_generation(row) for row in rows),
+        bisect=result.bisect,
+        notes=result.notes,
+        result=result if file is None else None,
+    )
+
+
+def _candidate(entry: CandidateRecord) -> CandidateSummary:
+    return CandidateSummary(
+        name=entry.name,
+        part=entry.part,
+        precision=entry.precision,
+        passed=entry.passed,
+        skipped=entry.skipped,
+        usage=_worst([output.usage for output in entry.outputs]),
+    )
+
+
+def _generation(row: GenerationRow) -> GenerationSummary:
+    return GenerationSummary(
+        name=row.name,
+        passed=row.passed,
+        skipped=row.skipped,
+        texts=row.texts,
+        equal=row.equal,
+        near_ties=row.near_ties,
+    )
 
 
 def _worst(usages: Sequence[float | None]) -> float | None:

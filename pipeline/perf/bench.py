@@ -7,12 +7,11 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from pipeline.artifacts import Artifact
 from pipeline.errors import EnvironmentMissingError, PipelineError
 from pipeline.graph.files.model_file import load_model
-from pipeline.perf.clock import Plan, Samples, measure
+from pipeline.perf.clock import Samples, Schedule, measure
 from pipeline.perf.contender import Contender, Job
 from pipeline.perf.contenders import (
     BASELINES,
@@ -27,6 +26,13 @@ from pipeline.perf.own_optimizer import optimize_with_runtime
 from pipeline.perf.remote import RemoteWorker
 from pipeline.perf.result import latencies, load_average, machine_warnings, overall, ratios
 from pipeline.records.export import ExportRecord
+from pipeline.records.perf import (
+    ContenderRecord,
+    JobRecord,
+    PerfResult,
+    RatioRecord,
+    ScheduleRecord,
+)
 from pipeline.records.variant import is_variant, variant_record
 from pipeline.tensorrt_api import find_gpu
 from pipeline.types import Progress
@@ -36,7 +42,7 @@ PART = "model"
 
 def measure_folder(
     options: PerfOptions, folder: Path, artifacts: Mapping[str, Artifact], progress: Progress
-) -> dict[str, Any]:
+) -> PerfResult:
     """Return the result of measuring everything a folder holds."""
     exported = ExportRecord.of(artifacts["export"])
     others = {n: variant_record(made) for n, made in artifacts.items() if is_variant(n)}
@@ -57,7 +63,7 @@ def measure_folder(
         return measure_contenders(options, made, jobs, left, BASELINES, progress)
 
 
-def measure_files(options: PerfOptions, progress: Progress) -> dict[str, Any]:
+def measure_files(options: PerfOptions, progress: Progress) -> PerfResult:
     """Return the result of measuring files against the first of them.
 
     Raises:
@@ -70,9 +76,9 @@ def measure_files(options: PerfOptions, progress: Progress) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as temp:
         jobs = file_jobs(options.models, PART, options.batch, options.seq, Path(temp))
         result = measure_contenders(options, made, jobs, {}, (made[0].name,), progress)
-    for contender in result["contenders"]:
-        if contender["skipped"]:
-            raise EnvironmentMissingError(contender["skipped"], where=contender["name"])
+    for contender in result.contenders:
+        if contender.skipped:
+            raise EnvironmentMissingError(contender.skipped, where=contender.name)
     return result
 
 
@@ -105,7 +111,7 @@ def measure_contenders(
     left: Mapping[str, str],
     baselines: Sequence[str],
     progress: Progress,
-) -> dict[str, Any]:
+) -> PerfResult:
     """Return the result of measuring contenders in turns, those that cannot run here left out.
 
     Args:
@@ -121,58 +127,63 @@ def measure_contenders(
     """
     load = load_average()
     skipped = dict(left)
-    turn_s, limit_s = options.turn_ms / 1e3, options.time_limit_s
-    plan = Plan(options.sessions, options.rounds, turn_s, limit_s=limit_s)
+    schedule = _schedule(options)
     with ExitStack() as stack:
         workers = _start(contenders, jobs, skipped, stack, progress)
         if not workers:
             raise EnvironmentMissingError("nothing here can be measured", where=str(skipped))
         peaks = [workers[0].probe(jobs)] if options.roofline else []
-        samples = measure(
-            workers,
-            [job.name for job in jobs],
-            plan,
-            lambda done, total: progress.step("measuring in turns", done, total),
-        )
+        samples = _turns(workers, jobs, schedule, progress)
         peaks += [workers[0].probe(jobs)] if peaks else []
         rows = latencies(samples, jobs)
-        roofline = roofline_rows(workers, jobs, rows, peaks, progress) if peaks else []
+        roofline = roofline_rows(workers, jobs, rows, peaks, progress) if peaks else ()
         about = [_about(worker) for worker in workers]
-    made = max(len(s) for series in samples.times.values() for s in series.values())
     devices = {worker.name: str(worker.contender.device) for worker in workers}
-    return {
-        **_compared(options, samples, jobs, baselines, devices),
-        "plan": {**vars(plan), "sessions": made, "sessions_asked": plan.sessions},
-        "threads": contenders[0].threads,
-        "jobs": [_job(job) for job in jobs],
-        "contenders": [*about, *_absent(skipped)],
-        "results": rows,
-        "roofline": roofline,
-        "warnings": machine_warnings(made, load),
-    }
+    compared = ratios(samples, jobs, baselines, devices)
+    means = [overall(compared, name, base) for name in samples.times for base in baselines]
+    gate, kept = _gate(options.min_speedup, compared), _kept(schedule, samples)
+    return PerfResult(
+        passed=not gate,
+        gate=gate,
+        ratios=compared,
+        overall=tuple(mean for mean in means if mean is not None),
+        plan=kept,
+        threads=contenders[0].threads,
+        jobs=tuple(_job(job) for job in jobs),
+        contenders=(*about, *_absent(skipped)),
+        results=rows,
+        roofline=roofline,
+        warnings=tuple(machine_warnings(kept.sessions, load)),
+    )
 
 
-def _compared(
-    options: PerfOptions,
-    samples: Samples,
-    jobs: Sequence[Job],
-    baselines: Sequence[str],
-    devices: Mapping[str, str],
-) -> dict[str, Any]:
-    """Return ratios, their means, and the gate's verdict."""
-    rows = ratios(samples, jobs, baselines, devices)
-    means = [overall(rows, name, base) for name in samples.times for base in baselines]
-    gate = _gate(options.min_speedup, rows)
-    return {
-        "passed": not gate,
-        "gate": gate,
-        "ratios": rows,
-        "overall": [mean for mean in means if mean is not None],
-    }
+def _turns(
+    workers: Sequence[RemoteWorker], jobs: Sequence[Job], schedule: Schedule, progress: Progress
+) -> Samples:
+    return measure(
+        workers,
+        [job.name for job in jobs],
+        schedule,
+        lambda done, total: progress.step("measuring in turns", done, total),
+    )
 
 
-def _absent(skipped: Mapping[str, str]) -> list[dict[str, Any]]:
-    return [{"name": n, "kind": "", "skipped": why, "describe": {}} for n, why in skipped.items()]
+def _schedule(options: PerfOptions) -> Schedule:
+    turn_s, limit_s = options.turn_ms / 1e3, options.time_limit_s
+    return Schedule(options.sessions, options.rounds, turn_s, limit_s=limit_s)
+
+
+def _kept(schedule: Schedule, samples: Samples) -> ScheduleRecord:
+    """Return how much was measured: the time limit may have cut sessions off."""
+    made = max(len(s) for series in samples.times.values() for s in series.values())
+    return ScheduleRecord(**{**vars(schedule), "sessions": made}, sessions_asked=schedule.sessions)
+
+
+def _absent(skipped: Mapping[str, str]) -> list[ContenderRecord]:
+    return [
+        ContenderRecord(name=name, kind="", describe={}, skipped=why)
+        for name, why in skipped.items()
+    ]
 
 
 def _start(
@@ -197,35 +208,35 @@ def _start(
     return workers
 
 
-def _about(worker: RemoteWorker) -> dict[str, Any]:
+def _about(worker: RemoteWorker) -> ContenderRecord:
     contender = worker.contender
-    return {
-        "name": contender.name,
-        "kind": contender.kind,
-        "precision": contender.precision,
-        "device": contender.device,
-        "threads": contender.threads,
-        "describe": worker.describe,
-        "load_s": worker.load_s,
-        "peak_rss_bytes": worker.peak_rss_bytes,
-        "skipped": "",
-    }
+    return ContenderRecord(
+        name=contender.name,
+        kind=contender.kind,
+        precision=contender.precision,
+        device=contender.device,
+        threads=contender.threads,
+        describe=worker.describe,
+        load_s=tuple(worker.load_s),
+        peak_rss_bytes=worker.peak_rss_bytes,
+        skipped="",
+    )
 
 
-def _job(job: Job) -> dict[str, Any]:
+def _job(job: Job) -> JobRecord:
     tokens = job.generation.tokens if job.generation is not None else None
-    return {"name": job.name, "part": job.part, "sizes": dict(job.sizes), "tokens": tokens}
+    return JobRecord(name=job.name, part=job.part, sizes=job.sizes, tokens=tokens)
 
 
-def _gate(least: float | None, compared: Sequence[Mapping[str, Any]]) -> list[str]:
+def _gate(least: float | None, compared: Sequence[RatioRecord]) -> tuple[str, ...]:
     """Return what misses the demanded speedup over the first baseline, in words."""
     if least is None:
-        return []
-    first = compared[0]["baseline"] if compared else ""
-    return [
-        f"{row['contender']} on {row['job']}: {row['low'] or 0:.2f} times {first} at worst, "
+        return ()
+    first = compared[0].baseline if compared else ""
+    return tuple(
+        f"{row.contender} on {row.job}: {row.low or 0:.2f} times {first} at worst, "
         f"{least:g} was demanded"
         for row in compared
-        if row["baseline"] == first and row["contender"] not in BASELINES
-        if (row["low"] or 0.0) < least
-    ]
+        if row.baseline == first and row.contender not in BASELINES
+        if (row.low or 0.0) < least
+    )

@@ -20,7 +20,7 @@ LONG_MS = 200.0
 
 
 @dataclass(frozen=True)
-class Plan:
+class Schedule:
     """How much to measure.
 
     Attributes:
@@ -82,7 +82,7 @@ class Samples:
 def measure(
     workers: Sequence[Worker],
     jobs: Sequence[str],
-    plan: Plan,
+    plan: Schedule,
     progress: Callable[[int, int], None] = lambda done, total: None,
     sleep: Callable[[float], None] = time.sleep,
     now: Callable[[], float] = time.monotonic,

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from pipeline.graph.files.model_file import load_model
 from pipeline.graph.inference.facts import Facts
 from pipeline.perf.contender import Job
 from pipeline.perf.remote import RemoteWorker
-from pipeline.perf.roofline import Cost, Peaks, count, limits
+from pipeline.perf.roofline import Peaks, count, limits
+from pipeline.records.perf import ConstructLimit, PeaksRecord, RooflineRow, TimingRecord
 from pipeline.types import Progress
 
 
 def roofline_rows(
     workers: Sequence[RemoteWorker],
     jobs: Sequence[Job],
-    results: Sequence[Mapping[str, Any]],
-    peaks: Sequence[Mapping[str, Any]],
+    results: Sequence[TimingRecord],
+    peaks: Sequence[Peaks],
     progress: Progress,
-) -> list[dict[str, Any]]:
+) -> tuple[RooflineRow, ...]:
     """Return the limit and the share reached of every graph on every job it was timed on.
 
     Args:
@@ -31,11 +32,7 @@ def roofline_rows(
         progress: Told what is going on.
     """
     best = best_of(peaks)
-    medians = {
-        (row["contender"], row["job"]): row["latency"]["median"]
-        for row in results
-        if not row["series"]
-    }
+    medians = {(row.contender, row.job): row.latency.median for row in results if not row.series}
     rows = []
     for worker in (w for w in workers if w.contender.kind == "ort"):
         for part, file in worker.contender.files.items():
@@ -45,34 +42,40 @@ def roofline_rows(
             for job in (job for job in jobs if job.part == part):
                 costs, unknown = count(facts, model, job.sizes)
                 inside = worker.profile(job.name, {n: c.construct for n, c in costs.items()})
-                about = {"contender": worker.name, "job": job.name, "uncounted": unknown}
-                found = _limits(costs, best, inside)
+                least = limits(costs.values(), best)
                 measured = medians[worker.name, job.name]
-                reached = {"measured_ms": measured, "share": found["limit_ms"] / measured}
-                rows.append({**about, **reached, "peaks": vars(best), **found})
-    return rows
+                rows.append(
+                    RooflineRow(
+                        contender=worker.name,
+                        job=job.name,
+                        uncounted=unknown,
+                        measured_ms=measured,
+                        share=least.limit_ms / measured,
+                        peaks=PeaksRecord(**vars(best)),
+                        flops=least.flops,
+                        bytes=least.bytes,
+                        limit_ms=least.limit_ms,
+                        constructs=_measured(least.constructs, inside),
+                    )
+                )
+    return tuple(rows)
 
 
-def best_of(peaks: Sequence[Mapping[str, Any]]) -> Peaks:
+def best_of(peaks: Sequence[Peaks]) -> Peaks:
     """Return the best of several probes: noise only ever lowers a rate."""
-    return Peaks(
-        flops=max(float(p["flops"]) for p in peaks),
-        bytes=max(float(p["bytes"]) for p in peaks),
-        precision=str(peaks[0]["precision"]),
-        working_set_bytes=int(peaks[0]["working_set_bytes"]),
-    )
+    return replace(peaks[0], flops=max(p.flops for p in peaks), bytes=max(p.bytes for p in peaks))
 
 
-def _limits(costs: Mapping[str, Cost], peaks: Peaks, inside: Mapping[str, float]) -> dict[str, Any]:
-    """Return the limits with the profiled time of each construct beside its own."""
-    table = limits(costs.values(), peaks)
-    rows: Any = table["constructs"]
-    for row in rows:
-        row["measured_ms"] = inside.get(row["construct"])
-    known = {row["construct"] for row in rows}
+def _measured(
+    constructs: Sequence[ConstructLimit], inside: Mapping[str, float]
+) -> tuple[ConstructLimit, ...]:
+    """Return the limits with the profiled time beside each, and what was profiled besides."""
+    known = {row.construct for row in constructs}
     rest = [
-        {"construct": name, "flops": 0.0, "bytes": 0.0, "limit_ms": 0.0, "bound": "memory",
-         "measured_ms": ms}
-        for name, ms in inside.items() if name not in known
-    ]  # fmt: skip
-    return {**table, "constructs": [*rows, *rest]}
+        ConstructLimit(
+            construct=name, flops=0.0, bytes=0.0, limit_ms=0.0, bound="memory", measured_ms=ms
+        )
+        for name, ms in inside.items()
+        if name not in known
+    ]
+    return (*(replace(row, measured_ms=inside.get(row.construct)) for row in constructs), *rest)

@@ -13,7 +13,8 @@ from typing import Any
 
 from pipeline.errors import EnvironmentMissingError, PipelineError, UsageError
 from pipeline.perf.contender import Contender, Job
-from pipeline.records.record import as_json
+from pipeline.perf.roofline import Peaks
+from pipeline.records.record import as_json, read
 
 LAST_WORDS = 2000
 LARGEST_COPY = 1 << 30
@@ -63,7 +64,7 @@ class RemoteWorker:
         ]
         return series
 
-    def probe(self, jobs: Sequence[Job]) -> dict[str, Any]:
+    def probe(self, jobs: Sequence[Job]) -> Peaks:
         """Return the machine's peaks as this process measures them; see `probes`.
 
         The copy's working set is what the model touches: its weights and a job's inputs.
@@ -72,7 +73,7 @@ class RemoteWorker:
         weights = sum(path.stat().st_size for f in files for path in _with_weights(f))
         inputs = max((Path(job.feeds).stat().st_size for job in jobs), default=0)
         size = min(max(weights // max(1, len(files)) + inputs, 1 << 16), LARGEST_COPY)
-        return self._ask({"do": "probe", "bytes": size})
+        return read(Peaks, self._ask({"do": "probe", "bytes": size}))
 
     def profile(self, job: str, constructs: Mapping[str, str]) -> dict[str, float]:
         """Return milliseconds per call by construct, from a profiled session of its own."""

@@ -2,45 +2,47 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import psutil
 
 from pipeline.perf.clock import Samples
 from pipeline.perf.contender import Job
-from pipeline.perf.statistics import compare_times, summarize
-from pipeline.types import Json
+from pipeline.perf.statistics import Ratio, compare_times, summarize
+from pipeline.records.perf import OverallRecord, RatioRecord, TimingRecord
 
 BUSY = 0.6
 FEW_SESSIONS = 5
 
 
-def latencies(samples: Samples, jobs: Sequence[Job]) -> list[dict[str, Json]]:
+def latencies(samples: Samples, jobs: Sequence[Job]) -> tuple[TimingRecord, ...]:
     """Return the summary of every contender and series, raw samples included.
 
     The first call of each turn has been left out already; throughput counts rows per second.
     """
     by_name = {job.name: job for job in jobs}
-    found: list[dict[str, Json]] = []
+    found = []
     for contender, series in samples.times.items():
         for name, sessions in series.items():
             job = by_name[name.partition("/")[0]]
             calls = [ms for rounds in sessions for turn in rounds for ms in turn]
             summary = summarize(calls)
-            entry: dict[str, Json] = {
-                "contender": contender,
-                "job": job.name,
-                "series": name.partition("/")[2],
-                "latency": summary.to_json(),
-                "rows_per_s": job.sizes.get("batch", 1) / summary.median * 1e3,
-                "samples": [[list(turn) for turn in rounds] for rounds in sessions],
-            }
-            if job.generation is not None and not entry["series"]:
-                entry["tokens_per_s"] = job.generation.tokens / summary.median * 1e3
-            found.append(entry)
-    return found
+            part = name.partition("/")[2]
+            tokens = job.generation.tokens if job.generation is not None and not part else None
+            found.append(
+                TimingRecord(
+                    contender=contender,
+                    job=job.name,
+                    series=part,
+                    latency=summary.record(),
+                    rows_per_s=job.sizes.get("batch", 1) / summary.median * 1e3,
+                    samples=tuple(tuple(map(tuple, rounds)) for rounds in sessions),
+                    tokens_per_s=None if tokens is None else tokens / summary.median * 1e3,
+                )
+            )
+    return tuple(found)
 
 
 def round_medians(sessions: Sequence[Sequence[Sequence[float]]]) -> list[list[float]]:
@@ -53,7 +55,7 @@ def ratios(
     jobs: Sequence[Job],
     baselines: Sequence[str],
     devices: Mapping[str, str] | None = None,
-) -> list[dict[str, Json]]:
+) -> tuple[RatioRecord, ...]:
     """Return how many times faster each contender is than each baseline, job by job.
 
     Args:
@@ -77,32 +79,34 @@ def ratios(
                     round_medians(samples.times[baseline][job.name]),
                     round_medians(samples.times[contender][job.name]),
                 )
-                about: dict[str, Json] = {
-                    "contender": contender,
-                    "baseline": baseline,
-                    "job": job.name,
-                }
-                found.append({**about, **_finite(ratio.to_json())})
-    return found
+                found.append(_ratio_record(contender, baseline, job.name, ratio))
+    return tuple(found)
 
 
-def overall(rows: Sequence[Mapping[str, Any]], name: str, baseline: str) -> dict[str, Json] | None:
+def _ratio_record(contender: str, baseline: str, job: str, ratio: Ratio) -> RatioRecord:
+    """Return a ratio with its names; an interval from one session has no upper end."""
+    ends = {
+        n: v if math.isfinite(v) else None for n, v in (("low", ratio.low), ("high", ratio.high))
+    }
+    told = {**vars(ratio), **ends}
+    return RatioRecord(contender=contender, baseline=baseline, job=job, **told)
+
+
+def overall(rows: Sequence[RatioRecord], name: str, baseline: str) -> OverallRecord | None:
     """Return the geometric mean of a contender's ratios over all jobs, and the verdicts' tally."""
-    import math
-
-    mine = [row for row in rows if row["contender"] == name and row["baseline"] == baseline]
+    mine = [row for row in rows if row.contender == name and row.baseline == baseline]
     if not mine:
         return None
-    verdicts = [str(row["verdict"]) for row in mine]
-    return {
-        "contender": name,
-        "baseline": baseline,
-        "value": math.exp(sum(math.log(row["value"]) for row in mine) / len(mine)),
-        "faster": verdicts.count("faster"),
-        "slower": verdicts.count("slower"),
-        "no_difference": verdicts.count("no difference"),
-        "jobs": len(mine),
-    }
+    verdicts = [row.verdict for row in mine]
+    return OverallRecord(
+        contender=name,
+        baseline=baseline,
+        value=math.exp(sum(math.log(row.value) for row in mine) / len(mine)),
+        faster=verdicts.count("faster"),
+        slower=verdicts.count("slower"),
+        no_difference=verdicts.count("no difference"),
+        jobs=len(mine),
+    )
 
 
 def machine_warnings(sessions: int, load_before: float) -> list[str]:
@@ -128,8 +132,3 @@ def _before(contender: str, baseline: str, baselines: Sequence[str]) -> bool:
     """Return whether the pair is already listed the other way round."""
     order = list(baselines)
     return contender in order and order.index(contender) < order.index(baseline)
-
-
-def _finite(ratio: dict[str, Json]) -> dict[str, Json]:
-    """JSON has no infinity: an interval from one session has no upper end."""
-    return {k: None if v in (float("inf"), float("-inf")) else v for k, v in ratio.items()}

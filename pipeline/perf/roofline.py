@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING
 
-from pipeline.types import Json
+from pipeline.records.perf import ConstructLimit
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -156,28 +156,39 @@ def total(costs: Iterable[Cost]) -> dict[str, Cost]:
     return dict(sorted(sums.items(), key=lambda item: -item[1].flops))
 
 
-def limits(costs: Collection[Cost], peaks: Peaks) -> dict[str, Json]:
+@dataclass(frozen=True)
+class Limits:
+    """The least time of a graph, in all and per construct; nothing is measured yet."""
+
+    flops: float
+    bytes: float
+    limit_ms: float
+    constructs: tuple[ConstructLimit, ...]
+
+
+def limits(costs: Collection[Cost], peaks: Peaks) -> Limits:
     """Return the table of the report: per construct and in total, with the least time."""
     least: dict[str, float] = {}
     for cost in costs:
         least[cost.construct] = least.get(cost.construct, 0.0) + cost.limit_ms(peaks)
-    rows: list[Json] = [
-        {
-            "construct": name,
-            "flops": cost.flops,
-            "bytes": cost.bytes,
-            "limit_ms": least[name],
-            "bound": "compute" if cost.flops / peaks.flops > cost.bytes / peaks.bytes else "memory",
-        }
+    rows = tuple(
+        ConstructLimit(
+            construct=name,
+            flops=cost.flops,
+            bytes=cost.bytes,
+            limit_ms=least[name],
+            bound="compute" if cost.flops / peaks.flops > cost.bytes / peaks.bytes else "memory",
+            measured_ms=None,
+        )
         for name, cost in total(costs).items()
         if cost.flops or cost.bytes
-    ]
-    return {
-        "flops": sum(cost.flops for cost in costs),
-        "bytes": sum(cost.bytes for cost in costs),
-        "limit_ms": sum(least.values()),
-        "constructs": rows,
-    }
+    )
+    return Limits(
+        flops=sum(cost.flops for cost in costs),
+        bytes=sum(cost.bytes for cost in costs),
+        limit_ms=sum(least.values()),
+        constructs=rows,
+    )
 
 
 def count(facts: Facts, model: ir.Model, sizes: Mapping[str, int]) -> tuple[dict[str, Cost], int]:

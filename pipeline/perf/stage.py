@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
 
 from pipeline.artifacts import Artifact, StageContext, digest_json, open_folder, run_stage
 from pipeline.artifacts.memory import Meter
 from pipeline.errors import UsageError
 from pipeline.options import plain
 from pipeline.perf.options import PerfOptions
+from pipeline.records.perf import PerfRecord, PerfResult
 from pipeline.records.variant import is_variant
 from pipeline.tensorrt_api import find_gpu
 from pipeline.toolchain import machine
@@ -52,22 +52,27 @@ def measure_perf(options: PerfOptions, progress: Progress = SILENT) -> Artifact:
         if is_variant(name):
             parents[name] = folder.require(name, f"run `{name.partition('.')[0]}` again")
 
-    def produce(context: StageContext) -> Mapping[str, Any]:
+    def produce(context: StageContext) -> PerfRecord:
         from pipeline.perf.bench import measure_folder
 
         result = measure_folder(options, folder.path, parents, progress)
-        text = json.dumps(result, ensure_ascii=False, allow_nan=False)
+        text = json.dumps(result.to_json(), ensure_ascii=False)
         context.path(RESULT).write_text(text, encoding="utf-8")
-        return {"file": RESULT, **summary(result)}
+        return summary(result, RESULT)
 
-    return run_stage(folder, "perf", _recipe(options), parents, produce)
+    return run_stage(folder, "perf", _recipe(options), parents, produce, PerfRecord)
 
 
-def summary(result: Mapping[str, Any]) -> dict[str, Json]:
-    """Return the result without its raw samples."""
-    short = {name: value for name, value in result.items() if name != "results"}
-    rows = [{k: v for k, v in row.items() if k != "samples"} for row in result["results"]]
-    return {**short, "results": rows}
+def summary(result: PerfResult, file: str | None = None) -> PerfRecord:
+    """Return the result without its raw samples.
+
+    Args:
+        result: The measurement.
+        file: Where it lies in the folder; None puts it into the record itself.
+    """
+    rows = tuple(replace(row, samples=None) for row in result.results)
+    whole = result if file is None else None
+    return PerfRecord(file=file, **{**vars(result), "results": rows}, result=whole)
 
 
 def _files(options: PerfOptions, progress: Progress) -> Artifact:
@@ -83,13 +88,14 @@ def _files(options: PerfOptions, progress: Progress) -> Artifact:
         result = measure_files(options, progress)
     if options.output is not None:
         options.output.parent.mkdir(parents=True, exist_ok=True)
-        options.output.write_text(json.dumps(result, ensure_ascii=False), encoding="utf-8")
+        text = json.dumps(result.to_json(), ensure_ascii=False)
+        options.output.write_text(text, encoding="utf-8")
     return Artifact(
         folder=options.models[0].parent,
         stage="perf",
         key="",
-        digest=digest_json(result),
-        facts={**summary(result), "result": result},
+        digest=digest_json(result.to_json()),
+        facts=summary(result).to_json(),
         seconds=meter.seconds,
         peak_rss_bytes=meter.peak_rss_bytes,
     )

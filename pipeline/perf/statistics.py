@@ -14,19 +14,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Literal
 
 import numpy as np
 
-from pipeline.types import Json
+from pipeline.records.perf import LatencyRecord, SpeedVerdict
 
 LEVEL = 0.99
 ZONE = 0.01
 DRAWS = 4000
 
-Verdict = Literal["faster", "slower", "no difference"]
 Sessions = Sequence[Sequence[float]]
 """Milliseconds of each round, by session."""
 
@@ -48,14 +46,10 @@ class Ratio:
     high: float
     sessions: int
     rounds: int
-    verdict: Verdict
+    verdict: SpeedVerdict
     resolved: bool
     level: float = LEVEL
     zone: float = ZONE
-
-    def to_json(self) -> dict[str, Json]:
-        """Return the fields by name."""
-        return dict(asdict(self))
 
 
 def compare_times(baseline: Sessions, contender: Sessions, seed: int = 0) -> Ratio:
@@ -84,7 +78,9 @@ def compare_times(baseline: Sessions, contender: Sessions, seed: int = 0) -> Rat
 def judged(value: float, low: float, high: float, sessions: int, rounds: int) -> Ratio:
     """Return the ratio with its verdict; an interval that is not finite resolves nothing."""
     upper, lower = 1 + ZONE, 1 / (1 + ZONE)
-    verdict: Verdict = "faster" if low > upper else "slower" if high < lower else "no difference"
+    verdict: SpeedVerdict = (
+        "faster" if low > upper else "slower" if high < lower else "no difference"
+    )
     resolved = verdict != "no difference" or (low >= lower and high <= upper)
     return Ratio(value, low, high, sessions, rounds, verdict, resolved)
 
@@ -144,9 +140,9 @@ class Latency:
         """Whether the spread is large enough to doubt the machine: above 10 % of the median."""
         return self.std > 0.1 * self.median
 
-    def to_json(self) -> dict[str, Json]:
-        """Return the fields by name, and whether it is unstable."""
-        return {**asdict(self), "unstable": self.unstable}
+    def record(self) -> LatencyRecord:
+        """Return the fields, and whether it is unstable."""
+        return LatencyRecord(**vars(self), unstable=self.unstable)
 
 
 def summarize(calls_ms: Sequence[float]) -> Latency:

@@ -10,6 +10,8 @@ from pipeline.records.engine import EngineRecord
 from pipeline.records.explain import ExplainRecord
 from pipeline.records.export import ExportRecord
 from pipeline.records.optimize import GraphRecord, OptimizedFileRecord, OptimizeRecord
+from pipeline.records.parity import ParityRecord
+from pipeline.records.perf import PerfRecord
 from pipeline.records.record import Made, Record
 from pipeline.records.tensors import TensorSpec
 
@@ -18,6 +20,8 @@ _RECORDS: dict[str, type[Record]] = {
     "export": ExportRecord,
     "optimize": OptimizeRecord,
     "build-engine": EngineRecord,
+    "parity": ParityRecord,
+    "perf": PerfRecord,
 }
 
 
@@ -75,6 +79,37 @@ def _(record: EngineRecord) -> list[Grid]:
     ]  # fmt: skip
     columns = ("part", "file", "compute capabilities", "size", "attentions with a kernel")
     return [Grid(f"engines of {record.variant or 'one graph'}", columns, rows)]
+
+
+@grids_of.register
+def _(record: ParityRecord) -> list[Grid]:
+    rows = [
+        (entry.part, entry.name, entry.precision, _word(entry.passed), _share(entry.usage),
+         entry.skipped)
+        for entry in record.candidates
+    ]  # fmt: skip
+    columns = ("part", "candidate", "precision", "verdict", "of the budget", "why not")
+    title = f"{_word(record.passed)}: compared with {record.reference}"
+    return [Grid(title, columns, rows)]
+
+
+@grids_of.register
+def _(record: PerfRecord) -> list[Grid]:
+    rows = [
+        (row.job, row.contender, row.baseline, f"{row.value:.2f}",
+         row.verdict if row.resolved else "not resolved")
+        for row in record.ratios
+    ]  # fmt: skip
+    columns = ("job", "contender", "against", "times as fast", "verdict")
+    return [Grid(f"{record.plan.sessions} sessions", columns, rows)]
+
+
+def _word(passed: bool | None) -> str:
+    return {True: "passed", False: "FAILED", None: "not run"}[passed]
+
+
+def _share(usage: float | None) -> str:
+    return "beyond" if usage is None else f"{100 * usage:.3g} %"
 
 
 def _parts(parts: Mapping[str, GraphRecord]) -> list[Grid]:

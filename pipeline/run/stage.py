@@ -11,6 +11,7 @@ from pipeline.artifacts import Artifact, Folder, open_folder
 from pipeline.artifacts.folder import RUN_LOCK
 from pipeline.artifacts.plan import WouldMake, is_planning, planning
 from pipeline.errors import EnvironmentMissingError, NoKernelsError
+from pipeline.records.verdict import verdict_of
 from pipeline.run.options import RunOptions
 from pipeline.run.result import Outcome, RunResult
 from pipeline.run.stages import STAGES, function_of, options_class
@@ -118,13 +119,12 @@ def _call(step: Step, progress: Progress, *, alone: bool) -> Outcome:
             raise
         return Outcome(step.name, "not run", f"{error.what}; {error.fix}".rstrip("; "))
     artifact = made if isinstance(made, Artifact) else None
-    verdict = artifact.facts.get("passed") if artifact else made.passed
     return Outcome(
         step.name,
         "reused" if made.reused else "made",
         seconds=time.perf_counter() - start,
         artifact=artifact,
-        passed=verdict if isinstance(verdict, bool) else None,
+        passed=verdict_of(artifact) if artifact is not None else made.passed,
     )
 
 

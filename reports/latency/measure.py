@@ -124,8 +124,8 @@ def measured(name: str, arguments: argparse.Namespace) -> dict:
         plans = [("", {batch: b, length: s}) for b, s in shapes]
         jobs = part_jobs(part, load_model(folder / about.file), plans, Path(temp))
         result = measure_contenders(options, made, jobs, left, BASELINES, Shown())
-    result["shapes"] = {job.name: f"{b} x {s}" for job, (b, s) in zip(jobs, shapes, strict=True)}
-    return result
+    names = {job.name: f"{b} x {s}" for job, (b, s) in zip(jobs, shapes, strict=True)}
+    return {**result.to_json(), "shapes": names}
 
 
 def summary(data: dict) -> dict:

@@ -29,9 +29,10 @@ def command(
     REFERENCE is an artifact folder (its PyTorch model in float64) or an ONNX file (what the graph
     means in float64). The budget is the error PyTorch itself makes in the candidate's precision.
     """
-    from pipeline.api import compare_parity
+    from pipeline.api import ParityRecord, compare_parity
 
     with Console(as_json=as_json, verbose=verbose) as console:
         options = ParityOptions(reference=reference, candidates=candidates, **values)
         artifact = compare_parity(options, console)
-        return finish(console, artifact, parity_lines(artifact.facts))
+        record = ParityRecord.of(artifact)
+        return finish(console, artifact, record.passed, parity_lines(record))

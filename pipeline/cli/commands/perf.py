@@ -26,8 +26,9 @@ def command(models: tuple[Path, ...], as_json: bool, verbose: int, **values: Any
     Each ratio comes with a 99 % interval; within 1 % the verdict is `no difference`. Of files, the
     first is the baseline. Exit 1 if --min-speedup does not hold.
     """
-    from pipeline.api import measure_perf
+    from pipeline.api import PerfRecord, measure_perf
 
     with Console(as_json=as_json, verbose=verbose) as console:
         artifact = measure_perf(PerfOptions(models=models, **values), console)
-        return finish(console, artifact, perf_lines(artifact.facts))
+        record = PerfRecord.of(artifact)
+        return finish(console, artifact, record.passed, perf_lines(record))

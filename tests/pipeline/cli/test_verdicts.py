@@ -9,32 +9,39 @@ import pytest
 from pipeline.artifacts.artifact import Artifact
 from pipeline.cli.console import Console
 from pipeline.cli.verdicts import finish, parity_lines, perf_lines
+from tests.pipeline.records.judged import (
+    contender,
+    departure,
+    generation_summary,
+    left_out,
+    parity_record,
+    perf_record,
+    ratio,
+    summarized,
+    timing,
+)
 
-PARITY = {
-    "passed": False,
-    "reference": "the PyTorch model in float64",
-    "candidates": [
-        {"part": "encoder", "name": "exported", "precision": "fp32", "passed": True,
-         "skipped": "", "usage": 0.5},
-        {"part": "encoder", "name": "fast", "precision": "fp16", "passed": False, "skipped": "",
-         "usage": None},
-        {"part": "encoder", "name": "engine", "precision": "fp16", "passed": None,
-         "skipped": "no GPU", "usage": None},
-    ],
-    "generation": [
-        {"name": "exported", "passed": True, "texts": 200, "equal": 199, "near_ties": 1},
-    ],
-    "bisect": [{"tensor": "h.3", "stage": "optimize"}],
-    "notes": ["one"],
-}  # fmt: skip
+PARITY = parity_record(
+    passed=False,
+    candidates=(
+        summarized(part="encoder", name="exported"),
+        summarized(part="encoder", name="fast", precision="fp16", passed=False, usage=None),
+        summarized(part="encoder", name="engine", precision="fp16", passed=None, skipped="no GPU"),
+    ),
+    generation=(
+        generation_summary(name="exported", texts=200, equal=199),
+        generation_summary(name="engine", passed=None),
+    ),
+    bisect=(departure(candidate="fast", usage=None, rewrite=""),),
+    notes=("one",),
+)
 
 
-@pytest.mark.parametrize(("passed", "code"), [(True, 0), (False, 1), (None, 0)])
+@pytest.mark.parametrize(("passed", "code"), [(True, 0), (False, 1)])
 def test_the_verdict_is_the_exit_code(capsys, passed, code):
-    facts = {} if passed is None else {"passed": passed}
-    artifact = Artifact(Path("out"), "parity", "k", "d", facts=facts)
+    artifact = Artifact(Path("out"), "parity", "k", "d")
     with Console() as console:
-        assert finish(console, artifact, ["more"]) == code
+        assert finish(console, artifact, passed, ["more"]) == code
     assert capsys.readouterr().out.splitlines()[-1] == "more"
 
 
@@ -45,29 +52,22 @@ def test_parity_reads_as_sentences():
         "  encoder: fast (fp16) FAILED, beyond the budget",
         "  encoder: engine (fp16) not run: no GPU",
         "  passed: exported generates 199 of 200 texts token for token, 1 at a near-tie",
-        "  first tensor out of budget: tensor h.3, stage optimize",
+        "  engine generates nothing here: it was not run",
+        "  first tensor out of budget: candidate fast, part model, stage graph, compared 5, "
+        "before a, tensor b, node Tanh t, module block.0",
         "  note: one",
     ]
 
 
 def test_perf_shows_medians_intervals_and_doubts():
-    facts = {
-        "jobs": [{"name": "model batch=1"}],
-        "results": [
-            {"job": "model batch=1", "series": "", "contender": "eager",
-             "latency": {"median": 2.0}},
-            {"job": "model batch=1", "series": "token", "contender": "eager",
-             "latency": {"median": 9.0}},
-        ],
-        "ratios": [
-            {"job": "model batch=1", "contender": "fast", "baseline": "eager", "value": 2.0,
-             "low": 1.9, "high": None, "verdict": "faster"},
-        ],
-        "contenders": [{"name": "engine", "skipped": "no GPU"}, {"name": "eager", "skipped": ""}],
-        "gate": ["too slow"],
-        "warnings": ["busy"],
-    }  # fmt: skip
-    assert perf_lines(facts) == [
+    record = perf_record(
+        results=(timing("eager"), timing("eager", 9.0, series="token")),
+        ratios=(ratio("fast", high=None),),
+        contenders=(left_out("engine"), contender("eager")),
+        gate=("too slow",),
+        warnings=("busy",),
+    )
+    assert perf_lines(record) == [
         "model batch=1:",
         "  eager                        2.000 ms",
         "  fast is 2.00 [1.90, ?] times eager: faster",

@@ -48,8 +48,8 @@ def test_the_producer_is_described_with_its_rewrite():
     node.name = "node_7"
     node.metadata_props["pipeline.rule"] = "FuseTanh"
     found = describe_producer(model, "b")
-    assert (found["node"], found["rewrite"]) == ("Tanh node_7", "FuseTanh")
-    assert describe_producer(model, "x")["node"] == ""
+    assert (found.node, found.rewrite) == ("Tanh node_7", "FuseTanh")
+    assert describe_producer(model, "x").node == ""
 
 
 @pytest.fixture
@@ -68,11 +68,11 @@ def found_in(part, path, precision="fp32"):
 def test_a_graph_that_means_something_else(part, tmp_path):
     onnx.save(parse_model(CHAIN.replace("Tanh", "Sigmoid")), tmp_path / "b.onnx")
     found = found_in(part, tmp_path / "b.onnx")
-    assert (found["stage"], found["tensor"], found["before"]) == ("graph", "b", "a")
+    assert (found.stage, found.tensor, found.before) == ("graph", "b", "a")
 
 
 def test_a_sound_graph_is_not_blamed(part, tmp_path):
-    assert found_in(part, tmp_path / "a.onnx")["stage"] == "unknown"
+    assert found_in(part, tmp_path / "a.onnx").stage == "unknown"
 
 
 def test_kernels_are_blamed_when_only_they_differ(part, tmp_path, monkeypatch):
@@ -83,4 +83,4 @@ def test_kernels_are_blamed_when_only_they_differ(part, tmp_path, monkeypatch):
 
     monkeypatch.setattr(bisect, "_ran", wrong)
     found = found_in(part, tmp_path / "a.onnx")
-    assert (found["stage"], found["tensor"]) == ("kernels", "b")
+    assert (found.stage, found.tensor) == ("kernels", "b")

@@ -60,7 +60,7 @@ def test_one_bad_element_fails_however_small_the_rest(cases):
 
     result = verdict(cases, Fake(0, spoil=spoil), 1e-5)
     assert not result.passed
-    assert result.to_json()["usage"] is None
+    assert result.record().usage is None
 
 
 def test_another_shape_fails_with_words(cases):

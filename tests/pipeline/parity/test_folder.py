@@ -1,6 +1,7 @@
 import json
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import onnx
 import pytest
@@ -9,7 +10,8 @@ from onnx import numpy_helper
 from pipeline.artifacts import open_folder
 from pipeline.artifacts.confirmed import confirm
 from pipeline.errors import ChangedModelError, FolderError
-from pipeline.parity.folder import close_result, new_result, tolerance_of
+from pipeline.parity.compare import Tolerance
+from pipeline.parity.folder import tolerance_of
 from pipeline.parity.options import ParityOptions
 from pipeline.parity.part import outputs_differ
 from pipeline.parity.reference import GraphReference, TorchReference, declared_types, reference_for
@@ -120,16 +122,9 @@ def test_no_export_is_a_folder_error(tmp_path):
         compare_parity(ParityOptions(tmp_path))
 
 
-def test_verdicts_of_a_result():
-    result = new_result("r", ParityOptions(__import__("pathlib").Path("x")), [])
-    assert result["rule"] == {"rms": 2.0, "max": 8.0, "loud": 32.0, "floor_ulps": 4.0}
-    for passed, verdict in (([True, None], True), ([True, False], False), ([None], False)):
-        result["parts"] = {"m": {"candidates": [{"passed": p} for p in passed]}}
-        close_result(result)
-        assert result["passed"] is verdict
-    assert (
-        tolerance_of(ParityOptions(__import__("pathlib").Path("x"), absolute=0.5)).absolute == 0.5
-    )
+def test_a_tolerance_is_of_both_kinds():
+    assert tolerance_of(ParityOptions(Path("x"), absolute=0.5)) == Tolerance(0.5, 0.0)
+    assert tolerance_of(ParityOptions(Path("x"))) is None
 
 
 def test_small_helpers():

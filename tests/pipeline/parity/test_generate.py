@@ -1,9 +1,8 @@
-import json
-
 import numpy as np
 
 from pipeline.parity.generate import GenerationParity
 from pipeline.records.export import GenerationSpec
+from pipeline.records.record import as_json
 from pipeline.types import SILENT
 from tests.pipeline.records.made import tensor
 
@@ -69,21 +68,21 @@ def compared(reference, candidate, torch):
 
 def test_equal_generations_pass():
     made, own, found = compared(Countdown(), Countdown(noise=1e-9), Countdown(noise=1e-8))
-    assert own["name"] == "torch fp32"
-    assert own["passed"]
-    assert found["passed"]
-    assert found["equal"] == 2
-    assert 0 < found["forced"]["logit_error_max"] < 1e-8
-    assert found["forced"]["agreement"] == 1.0
-    assert made.samples()[0]["output"].startswith("3 2 1")
+    assert own.name == "torch fp32"
+    assert own.passed
+    assert found.passed
+    assert found.equal == 2
+    assert 0 < found.forced.logit_error_max < 1e-8
+    assert found.forced.agreement == 1.0
+    assert made.samples()[0].output.startswith("3 2 1")
 
 
 def test_a_tie_within_torchs_own_noise_is_excused():
     tied = Countdown(tie=1e-6), Countdown(tie=1e-6, swap=True)
     _, _, found = compared(*tied, Countdown(tie=1e-6, noise=1e-6))
-    assert (found["passed"], found["near_ties"], found["failed"]) == (True, 2, 0)
+    assert (found.passed, found.near_ties, found.failed) == (True, 2, 0)
     _, _, found = compared(*tied, Countdown(tie=1e-6, noise=1e-9))
-    assert (found["passed"], found["near_ties"], found["failed"]) == (False, 0, 2)
+    assert (found.passed, found.near_ties, found.failed) == (False, 0, 2)
 
 
 def test_the_candidates_own_error_excuses_nothing():
@@ -94,14 +93,14 @@ def test_the_candidates_own_error_excuses_nothing():
             return made
 
     _, _, found = compared(Countdown(), Other(), Countdown(noise=1e-6))
-    assert found["passed"] is False
-    assert found["equal"] == 0
-    assert found["divergences"][0]["text"] == "2"
+    assert found.passed is False
+    assert found.equal == 0
+    assert found.divergences[0].text == "2"
 
 
 def test_logits_that_are_not_numbers_fail_and_are_told_as_none():
     _, _, found = compared(Countdown(), Countdown(noise=np.nan), Countdown(noise=1e-8))
-    assert not found["passed"]
-    assert found["forced"]["kl_max"] is None
-    assert found["forced"]["logit_error_max"] is None
-    json.dumps(found, allow_nan=False)
+    assert not found.passed
+    assert found.forced.kl_max is None
+    assert found.forced.logit_error_max is None
+    assert as_json(found)

@@ -1,10 +1,12 @@
-import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from pipeline.parity.generation import compare_forced, divergences, teacher_forced
+from pipeline.parity.generation import compare_forced, divergences, teacher_forced, together
+from pipeline.records.record import as_json
 from pipeline.stages.runners.decoding import Decoder, Generated
+from tests.pipeline.records.judged import forced
 from tests.pipeline.records.made import tensor
 
 PAST = [tensor("past_key_values.0.key", "batch", 1, "past", 1)]
@@ -24,7 +26,7 @@ def test_a_divergence_is_excused_only_by_a_near_tie(margin, noise, near_tie):
     (found,) = divergences(expected, Generated([[1, 7, 3]], [[0] * 4]), noise, row_offset=10)
     assert (found.row, found.step, found.expected, found.got) == (10, 1, 2, 7)
     assert found.near_tie is near_tie
-    assert found.to_json()["near_tie"] is near_tie
+    assert found.record("a").near_tie is near_tie
 
 
 def test_stopping_early_or_late_is_a_divergence_at_the_end_mark():
@@ -60,9 +62,17 @@ def test_logits_that_are_not_finite_have_no_distance_and_do_not_agree():
     given[0, 1] = np.nan
     got = compare_forced(reference, given, [[0, 0]])
     assert got.largest_error == 0.0
-    found = got.to_json()
-    assert [found[name] for name in ("kl_mean", "kl_max", "logit_error_max")] == [None] * 3
-    json.dumps(found, allow_nan=False)
+    found = got.record()
+    assert (found.kl_mean, found.kl_max, found.logit_error_max) == (None, None, None)
+    assert as_json(found)
+
+
+def test_batches_are_summed_up_by_their_positions():
+    one, other = forced(positions=1, kl_mean=0.0, kl_max=3.0), forced(kl_mean=1.0, kl_max=2.0)
+    found = together([one, replace(other, positions=3)])
+    assert (found.positions, found.kl_mean, found.kl_max) == (4, 0.75, 3.0)
+    assert together([one, replace(other, agreement=None)]).agreement is None
+    assert together([]) is None
 
 
 class Position:

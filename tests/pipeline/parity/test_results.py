@@ -1,6 +1,5 @@
 """Results of a comparison: verdicts are read off them, and they are JSON that any reader takes."""
 
-import json
 import math
 
 import numpy as np
@@ -13,9 +12,11 @@ from pipeline.parity.results import (
     CandidateResult,
     Case,
     OutputResult,
-    case_json,
+    case_record,
+    error_record,
     histogram,
 )
+from pipeline.records.record import as_json
 
 ERRORS = Errors(count=4, rms=1e-7, quantile=2e-7, max=3e-7, bad=0)
 
@@ -41,31 +42,37 @@ def check():
 def test_an_output_passes_within_its_budget(made, passed):
     assert made.passed is passed
     assert candidate([made]).passed is passed
-    assert candidate([made]).to_json()["passed"] is passed
+    assert candidate([made]).record().passed is passed
 
 
 def test_a_check_that_fails_fails_its_candidate():
     assert candidate([output()], ((check(), 1.0),)).passed
     failed = candidate([output()], ((check(), 1.1),))
     assert not failed.passed
-    assert failed.to_json()["checks"][0]["passed"] is False
+    assert failed.record().checks[0].passed is False
 
 
 def test_what_could_not_run_neither_passed_nor_failed():
-    told = candidate(skipped="no GPU").to_json()
-    assert (told["passed"], told["skipped"]) == (None, "no GPU")
+    told = candidate(skipped="no GPU").record()
+    assert (told.passed, told.skipped) == (None, "no GPU")
 
 
-def test_json_holds_no_infinity():
-    told = candidate([output(math.inf)], ((check(), math.inf),)).to_json()
-    json.dumps(told, allow_nan=False)
-    assert (told["outputs"][0]["usage"], told["checks"][0]["usage"]) == (None, None)
-    assert candidate([output(0.0)]).to_json()["outputs"][0]["usage"] == 0.0
+def test_a_record_holds_no_infinity():
+    told = candidate([output(math.inf)], ((check(), math.inf),)).record()
+    assert as_json(told)
+    assert (told.outputs[0].usage, told.checks[0].usage) == (None, None)
+    assert told.outputs[0].errors.rows is None
+    assert candidate([output(0.0)]).record().outputs[0].usage == 0.0
+
+
+def test_errors_without_a_unit_are_none():
+    found = error_record(Errors(count=1, rms=math.nan, quantile=math.inf, max=1.0))
+    assert (found.rms, found.quantile, found.max) == (None, None, 1.0)
 
 
 def test_a_case_is_told_without_its_inputs():
     case = Case("c", "plain", {"batch": 2}, {"x": np.ones(3)}, seed=4, traced=True)
-    assert case_json(case) == {
+    assert as_json(case_record(case)) == {
         "name": "c", "style": "plain", "seed": 4, "sizes": {"batch": 2}, "traced": True,
     }  # fmt: skip
 

@@ -10,19 +10,18 @@ from pipeline.errors import FolderError, UsageError
 from pipeline.parity import files, folder
 from pipeline.parity.options import ParityOptions
 from pipeline.parity.stage import compare_parity, summary
+from pipeline.records.parity import ParityRecord, ParityResult
+from tests.pipeline.records.judged import (
+    candidate,
+    departure,
+    generation,
+    generation_row,
+    not_generated,
+    output,
+    parity_result,
+)
 
-
-def entry(*usages, **fields):
-    told = {"name": "ours", "part": "model", "precision": "fp32", "passed": True, "skipped": ""}
-    return {**told, "outputs": [{"usage": usage} for usage in usages], **fields}
-
-
-def result(*entries, **fields):
-    told = {
-        "passed": True, "reference": "the truth", "parts": {"model": {"candidates": [*entries]}},
-        "generation": None, "bisect": [], "notes": [],
-    }  # fmt: skip
-    return {**told, **fields}
+RESULT = parity_result()
 
 
 @pytest.fixture
@@ -37,7 +36,7 @@ def compared(monkeypatch):
 
     def fake(options, *_):
         calls.append(options)
-        return result(entry(0.25))
+        return RESULT
 
     monkeypatch.setattr(folder, "compare_folder", fake)
     monkeypatch.setattr(files, "compare_files", fake)
@@ -46,8 +45,10 @@ def compared(monkeypatch):
 
 def test_a_folder_keeps_the_result_as_its_stage(exported, compared):
     made = compare_parity(ParityOptions(exported))
-    assert json.loads(made.path(made.facts["file"]).read_text()) == result(entry(0.25))
-    assert made.facts["passed"] is True
+    record = ParityRecord.of(made)
+    assert ParityResult.from_json(json.loads(made.path(record.file).read_text())) == RESULT
+    assert record == summary(RESULT, "parity/parity.json")
+    assert record.passed
     assert compare_parity(ParityOptions(exported)).reused
 
 
@@ -91,8 +92,9 @@ def test_files_are_compared_and_written_where_it_is_said(compared, tmp_path):
         tmp_path / "a.onnx", (tmp_path / "b.onnx",), output=tmp_path / "deep/parity.json"
     )
     made = compare_parity(options)
-    assert json.loads((tmp_path / "deep/parity.json").read_text()) == made.facts["result"]
-    assert made.stage == "parity"
+    stored = json.loads((tmp_path / "deep/parity.json").read_text())
+    assert ParityResult.from_json(stored) == RESULT
+    assert (made.stage, ParityRecord.of(made).result) == ("parity", RESULT)
 
 
 def test_nothing_to_compare_with(compared, tmp_path):
@@ -113,16 +115,15 @@ def test_a_folder_without_an_export_says_what_to_do(compared, tmp_path):
     ids=["largest", "equal to the bit", "beyond all measure", "not run"],
 )
 def test_a_candidate_is_told_by_its_worst_output(usages, told):
-    (row,) = summary(result(entry(*usages)))["candidates"]
-    assert row["usage"] == told
+    outputs = tuple(output(usage=usage) for usage in usages)
+    (row,) = summary(parity_result(candidate(outputs=outputs))).candidates
+    assert row.usage == told
 
 
 def test_what_a_reader_needs_first():
-    generation = {"candidates": [{"name": "ours", "passed": True, "texts": 3, "samples": ["long"]}]}
-    told = summary(result(entry(0.1), generation=generation, notes=["a note"]))
-    assert told["generation"] == [
-        {"name": "ours", "passed": True, "skipped": None, "texts": 3, "equal": None,
-         "near_ties": None}
-    ]  # fmt: skip
-    assert (told["notes"], told["reference"], told["bisect"]) == (["a note"], "the truth", [])
-    assert summary(result())["generation"] == []
+    texts = generation(generation_row(equal=1), not_generated())
+    told = summary(parity_result(generation=texts, bisect=(departure(),), notes=("a note",)))
+    assert [(row.equal, row.skipped) for row in told.generation] == [(1, ""), (0, "no GPU")]
+    assert (told.notes, told.bisect) == (("a note",), (departure(),))
+    assert told.reference == RESULT.reference
+    assert summary(RESULT).generation == ()

@@ -8,9 +8,12 @@ from pipeline.artifacts import open_folder
 from pipeline.perf.bench import _gate
 from pipeline.perf.limits import roofline_rows
 from pipeline.perf.options import PerfOptions
+from pipeline.perf.roofline import Peaks
 from pipeline.perf.stage import measure_perf
+from pipeline.records.perf import PerfRecord, PerfResult
 from pipeline.stages.export.options import ExportOptions
 from pipeline.stages.export.stage import export_model
+from tests.pipeline.records.judged import ratio
 
 MODEL = """
 import torch
@@ -40,15 +43,17 @@ def test_two_files_are_measured_with_their_roofline(tmp_path):
     options = PerfOptions((long, short), batch=(64,), output=tmp_path / "o" / "perf.json", **QUICK)
     made = measure_perf(options)
     assert made.seconds > 0
-    (ratio,) = made.facts["ratios"]
-    assert (ratio["contender"], ratio["baseline"]) == ("short.onnx", "long.onnx")
-    assert ratio["value"] > 2
-    stored = json.loads(options.output.read_text())
-    assert len(stored["results"][0]["samples"]) == 2
-    assert {row["contender"] for row in stored["roofline"]} == {"short.onnx", "long.onnx"}
-    row = stored["roofline"][0]
-    assert row["share"] == pytest.approx(row["limit_ms"] / row["measured_ms"])
-    assert row["constructs"][0]["construct"] == "activation"
+    record = PerfRecord.of(made)
+    (ratio,) = record.ratios
+    assert (ratio.contender, ratio.baseline) == ("short.onnx", "long.onnx")
+    assert ratio.value > 2
+    stored = PerfResult.from_json(json.loads(options.output.read_text()))
+    assert stored == record.result
+    assert len(stored.results[0].samples) == 2
+    assert {row.contender for row in stored.roofline} == {"short.onnx", "long.onnx"}
+    row = stored.roofline[0]
+    assert row.share == pytest.approx(row.limit_ms / row.measured_ms)
+    assert row.constructs[0].construct == "activation"
 
 
 @pytest.mark.slow
@@ -58,33 +63,22 @@ def test_a_folder_is_measured_against_torch_and_reused(tmp_path):
     export_model(ExportOptions(f"{tmp_path}/net.py:model", out))
     options = PerfOptions((out,), batch=(1,), **QUICK)
     made = measure_perf(options)
-    assert [c["name"] for c in made.facts["contenders"]] == ["eager", "exported"]
-    assert made.facts["contenders"][0]["describe"]["model"]["runtime"] == "torch"
-    assert "samples" not in made.facts["results"][0]
-    stored = json.loads((out / made.facts["file"]).read_text())
-    assert "samples" in stored["results"][0]
+    record = PerfRecord.of(made)
+    assert [c.name for c in record.contenders] == ["eager", "exported"]
+    assert record.contenders[0].describe["model"]["runtime"] == "torch"
+    assert record.results[0].samples is None
+    stored = PerfResult.from_json(json.loads(made.path(record.file).read_text()))
+    assert stored.results[0].samples
     assert measure_perf(options).reused
     assert open_folder(out).stage("perf").digest == made.digest
 
 
 def test_the_gate_wants_the_whole_interval(tmp_path):
-    rows = [
-        {"contender": "ours", "baseline": "eager", "job": "j", "low": low, "value": 2.0}
-        for low in (1.4, 1.6, None)
-    ]
+    rows = [ratio("ours", low=low) for low in (1.4, 1.6, None)]
     assert len(_gate(1.5, rows)) == 2
-    assert _gate(None, rows) == []
-    assert _gate(1.0, [{**rows[0], "contender": "exported"}]) == []
+    assert _gate(None, rows) == ()
+    assert _gate(1.0, [ratio("exported", low=1.4)]) == ()
 
 
 def test_no_graphs_no_roofline():
-    assert (
-        roofline_rows(
-            [],
-            [],
-            [],
-            [{"flops": 1, "bytes": 1, "precision": "fp32", "working_set_bytes": 0}],
-            None,
-        )
-        == []
-    )
+    assert roofline_rows([], [], [], [Peaks(1.0, 1.0)], None) == ()

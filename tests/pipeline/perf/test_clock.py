@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.perf.clock import Plan, measure, opening, rotated
+from pipeline.perf.clock import Schedule, measure, opening, rotated
 
 
 class Fake:
@@ -21,7 +21,7 @@ class Fake:
 def test_turns_interleave_after_a_quiet_moment_and_every_sample_is_kept():
     log, ticks = [], []
     workers = [Fake("a", log), Fake("b", log, 20.0)]
-    plan = Plan(sessions=3, rounds=2, turn_s=0.04)
+    plan = Schedule(sessions=3, rounds=2, turn_s=0.04)
     got = measure(
         workers,
         ["x", "y"],
@@ -61,19 +61,19 @@ def test_nobody_is_always_opened_first():
 def test_a_session_opens_in_its_own_order():
     log = []
     workers = [Fake("a", log), Fake("b", log)]
-    measure(workers, ["x"], Plan(sessions=3, rounds=1), sleep=lambda seconds: None)
+    measure(workers, ["x"], Schedule(sessions=3, rounds=1), sleep=lambda seconds: None)
     assert [entry[1] for entry in log if entry[0] == "open"] == ["a", "b", "b", "a", "b", "a"]
 
 
 @pytest.mark.parametrize(("ms", "calls"), [(0.001, 100), (1.0, 40), (15.0, 3), (900.0, 1)])
 def test_calls_per_turn(ms, calls):
-    assert Plan().calls(ms) == calls
+    assert Schedule().calls(ms) == calls
 
 
 @pytest.mark.parametrize(("seconds", "made"), [(1.0, 6), (50.0, 4), (1000.0, 3)])
 def test_a_slow_machine_gets_fewer_sessions_but_never_less_than_three(seconds, made):
     ticks = iter(range(100))
     worker = Fake("a", [])
-    plan = Plan(sessions=6, rounds=1, limit_s=90.0)
+    plan = Schedule(sessions=6, rounds=1, limit_s=90.0)
     got = measure([worker], ["x"], plan, sleep=lambda s: None, now=lambda: seconds * next(ticks))
     assert len(got.times["a"]["x"]) == made

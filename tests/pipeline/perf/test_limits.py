@@ -9,12 +9,11 @@ from onnx.parser import parse_model
 
 from pipeline.perf.contender import Job
 from pipeline.perf.limits import best_of, roofline_rows
+from pipeline.perf.roofline import Peaks
 from pipeline.types import SILENT
+from tests.pipeline.records.judged import timing
 
-PEAKS = [
-    {"flops": 1e9, "bytes": 4e9, "precision": "fp32", "working_set_bytes": 100},
-    {"flops": 2e9, "bytes": 3e9, "precision": "fp32", "working_set_bytes": 100},
-]
+PEAKS = [Peaks(1e9, 4e9, "fp32", 100), Peaks(2e9, 3e9, "fp32", 100)]
 
 
 @pytest.fixture
@@ -39,12 +38,8 @@ def worker(tmp_path):
     return SimpleNamespace(name="ours", contender=contender, profile=profile)
 
 
-def timed(worker, series=""):
-    return {"contender": worker.name, "job": "j", "series": series, "latency": {"median": 5.0}}
-
-
 def rows(worker, jobs):
-    results = [timed(worker), {**timed(worker, "first"), "latency": {"median": 1.0}}]
+    results = [timing("ours", 5.0, job="j"), timing("ours", 1.0, job="j", series="first")]
     return roofline_rows([worker], jobs, results, PEAKS, SILENT)
 
 
@@ -56,25 +51,25 @@ def test_the_best_of_two_probes_counts():
 
 def test_the_limit_is_what_the_work_takes_at_the_peaks(worker):
     (row,) = rows(worker, [Job("j", "model", "", {"b": 16})])
-    assert (row["contender"], row["job"], row["measured_ms"]) == ("ours", "j", 5.0)
+    assert (row.contender, row.job, row.measured_ms) == ("ours", "j", 5.0)
     products = 2 * 16 * 64 * 32
-    linear = next(c for c in row["constructs"] if c["construct"] == "linear")
-    assert linear["flops"] == products
-    assert row["flops"] >= products
-    assert row["share"] == row["limit_ms"] / 5.0
-    assert row["limit_ms"] >= products / 2e9 * 1e3
-    assert row["peaks"]["flops"] == 2e9
+    linear = next(c for c in row.constructs if c.construct == "linear")
+    assert linear.flops == products
+    assert row.flops >= products
+    assert row.share == row.limit_ms / 5.0
+    assert row.limit_ms >= products / 2e9 * 1e3
+    assert row.peaks.flops == 2e9
 
 
 def test_profiled_times_stand_beside_the_limits_and_what_was_not_counted_is_told(worker):
     (row,) = rows(worker, [Job("j", "model", "", {"b": 16})])
-    times = {c["construct"]: c["measured_ms"] for c in row["constructs"]}
+    times = {c.construct: c.measured_ms for c in row.constructs}
     assert times == {"linear": 3.0, "activation": None, "runtime": 1.0}
-    runtime = next(c for c in row["constructs"] if c["construct"] == "runtime")
-    assert (runtime["flops"], runtime["limit_ms"]) == (0.0, 0.0)
+    runtime = next(c for c in row.constructs if c.construct == "runtime")
+    assert (runtime.flops, runtime.limit_ms) == (0.0, 0.0)
 
 
 def test_only_graphs_are_counted_and_only_their_own_jobs(worker):
-    assert rows(worker, [Job("j", "other", "", {"b": 16})]) == []
+    assert rows(worker, [Job("j", "other", "", {"b": 16})]) == ()
     worker.contender.kind = "tensorrt"
-    assert rows(worker, [Job("j", "model", "", {"b": 16})]) == []
+    assert rows(worker, [Job("j", "model", "", {"b": 16})]) == ()

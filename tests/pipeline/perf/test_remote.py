@@ -4,7 +4,7 @@ import pytest
 from onnx.parser import parse_model
 
 from pipeline.errors import EnvironmentMissingError, UsageError
-from pipeline.perf.clock import Plan, measure
+from pipeline.perf.clock import Schedule, measure
 from pipeline.perf.contender import Contender, Job
 from pipeline.perf.remote import RemoteWorker
 
@@ -25,7 +25,7 @@ def contender(tmp_path, name="plain", **fields):
 def test_two_processes_are_measured_and_end(tmp_path, job):
     workers = [RemoteWorker(contender(tmp_path, name), [job]) for name in "ab"]
     try:
-        got = measure(workers, ["one"], Plan(sessions=2, rounds=2, turn_s=0.001, quiet_s=0.0))
+        got = measure(workers, ["one"], Schedule(sessions=2, rounds=2, turn_s=0.001, quiet_s=0.0))
     finally:
         for worker in workers:
             worker.stop()

@@ -68,8 +68,8 @@ def test_the_limit_is_the_slower_of_computing_and_moving():
     assert compute.limit_ms(PEAKS) == pytest.approx(2.0)
     assert compute.limit_ms(Peaks(1e12, 1e8)) == pytest.approx(1.2)
     table = limits([compute, compute], PEAKS)
-    assert table["limit_ms"] == pytest.approx(4.0)
-    assert table["constructs"][0]["bound"] == "compute"
+    assert table.limit_ms == pytest.approx(4.0)
+    assert table.constructs[0].bound == "compute"
     assert total([compute, compute])["attention"].flops == 4e6
 
 

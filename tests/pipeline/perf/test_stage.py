@@ -9,12 +9,10 @@ from pipeline.errors import FolderError, UsageError
 from pipeline.perf import bench, stage
 from pipeline.perf.options import PerfOptions
 from pipeline.perf.stage import measure_perf, summary
+from pipeline.records.perf import PerfRecord, PerfResult
+from tests.pipeline.records.judged import perf_result
 
-RESULT = {
-    "passed": True,
-    "results": [{"contender": "eager", "latency": {"median": 1.0}, "samples": [[[1.0]]]}],
-    "ratios": [],
-}
+RESULT = perf_result()
 
 
 @pytest.fixture
@@ -38,10 +36,11 @@ def measured(monkeypatch):
 
 def test_samples_are_on_disk_and_not_in_the_facts(exported, measured):
     made = measure_perf(PerfOptions((exported,)))
-    stored = json.loads(made.path(made.facts["file"]).read_text())
-    assert stored == RESULT
-    assert made.facts["results"] == [{"contender": "eager", "latency": {"median": 1.0}}]
-    assert summary(RESULT) == {k: made.facts[k] for k in RESULT}
+    record = PerfRecord.of(made)
+    assert PerfResult.from_json(json.loads(made.path(record.file).read_text())) == RESULT
+    assert record == summary(RESULT, "perf/perf.json")
+    assert all(row.samples for row in RESULT.results)
+    assert all(row.samples is None for row in record.results)
 
 
 def test_a_folder_is_measured_again_when_an_option_or_the_machine_changes(
@@ -60,8 +59,9 @@ def test_a_folder_is_measured_again_when_an_option_or_the_machine_changes(
 def test_two_files_are_measured_and_written_where_it_is_said(tmp_path, measured):
     options = PerfOptions((tmp_path / "a.onnx", tmp_path / "b.onnx"), tmp_path / "deep/perf.json")
     made = measure_perf(options)
-    assert json.loads((tmp_path / "deep/perf.json").read_text()) == RESULT
-    assert (made.stage, made.facts["result"]) == ("perf", RESULT)
+    stored = json.loads((tmp_path / "deep/perf.json").read_text())
+    assert PerfResult.from_json(stored) == RESULT
+    assert (made.stage, PerfRecord.of(made).result) == ("perf", RESULT)
     assert made.seconds >= 0
 
 

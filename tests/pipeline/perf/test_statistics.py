@@ -97,4 +97,4 @@ def test_summary():
     assert got.p90 == pytest.approx(90.1)
     assert got.unstable
     assert not summarize([1.0, 1.01, 0.99]).unstable
-    assert got.to_json()["unstable"] is True
+    assert got.record().unstable is True

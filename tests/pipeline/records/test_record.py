@@ -13,9 +13,10 @@ import pytest
 
 from pipeline.errors import FolderError
 from pipeline.records.record import Finite, Place, Record, as_json, read
+from tests.pipeline.records.judged import JUDGED
 from tests.pipeline.records.made import SAMPLES
 
-BY_NAME = [pytest.param(record, id=name) for name, record in SAMPLES.items()]
+BY_NAME = [pytest.param(record, id=name) for name, record in (SAMPLES | JUDGED).items()]
 WRONG = {"no": "such value"}
 
 

@@ -15,7 +15,7 @@ from pipeline.records.optimize import GateRecord, OptimizedFileRecord
 from pipeline.records.record import Record
 from pipeline.records.shown import grids_of, record_of
 from pipeline.stages.optimize.stage import OptimizedFile
-from tests.pipeline.records import made
+from tests.pipeline.records import judged, made
 
 REFUSED = made.site(refusal=made.refusal())
 GRAPH = made.graph_record(sites=(made.site(state="fused", lowering="rule"), REFUSED))
@@ -28,6 +28,14 @@ RECORDS = {
     ),
     "explain": (ExplainRecord(target="onnx", parts={"model": GRAPH}), ("onnx", "block.0")),
     "file": (FILE, ("attention", "make it a number")),
+    "parity": (
+        judged.parity_record(passed=False, candidates=(judged.summarized(usage=None),)),
+        ("FAILED", "PyTorch model in float64", "ort-cpu-fp32", "beyond"),
+    ),
+    "perf": (
+        judged.perf_record(ratios=(judged.ratio(resolved=False, verdict="no difference"),)),
+        ("6 sessions", "model batch=1", "2.00", "not resolved"),
+    ),
     "engine": (made.engine_record(), ("model", "MB", "attentions with a kernel")),
 }
 

@@ -9,10 +9,15 @@ import pytest
 
 from pipeline.artifacts import open_folder, run_stage
 from pipeline.errors import BadModelError, EnvironmentMissingError, NoKernelsError, UsageError
+from pipeline.records.export import ExportRecord
+from pipeline.records.variant import VERBS
+from pipeline.records.verdict import JUDGES
 from pipeline.run import stage as subject
 from pipeline.run.options import RunOptions
 from pipeline.run.stage import run_pipeline, steps_of, told
 from pipeline.run.stages import STAGES, options_class
+from tests.pipeline.records.judged import parity_record, perf_record
+from tests.pipeline.records.made import SAMPLES
 
 
 @dataclass(frozen=True)
@@ -23,11 +28,15 @@ class Report:
     passed: bool = True
 
 
+JUDGED = {"parity": parity_record, "perf": perf_record}
+RECORDS = {"export": ExportRecord, **VERBS, **JUDGES}
+
+
 class Stages:
     """Stand-ins that keep real artifacts in the folder and remember how often they worked."""
 
     def __init__(self, path):
-        self.path, self.worked, self.errors, self.facts = path, [], {}, {}
+        self.path, self.worked, self.errors, self.passed = path, [], {}, True
 
     def function_of(self, stage):
         def call(options, progress):
@@ -38,7 +47,7 @@ class Stages:
             def produce(context):
                 self.worked.append(name)
                 context.path(f"onnx/{name}.txt").write_text(name)
-                return self.facts.get(stage, {})
+                return SAMPLES[stage] if stage in SAMPLES else JUDGED[stage](passed=self.passed)
 
             if stage == "report":
                 self.worked.append(name)
@@ -47,7 +56,7 @@ class Stages:
             folder = open_folder(self.path, create=True)
             parent = folder.stage("export")
             parents = {"export": parent} if parent and stage != "export" else {}
-            return run_stage(folder, name, recipe, parents, produce)
+            return run_stage(folder, name, recipe, parents, produce, RECORDS[stage])
 
         return call
 
@@ -134,9 +143,9 @@ def test_an_error_of_the_first_stage_leaves_nothing(stages):
     assert not stages.path.exists()
 
 
-@pytest.mark.parametrize(("verdict", "passed"), [(True, True), (False, False), (None, True)])
-def test_a_failed_verdict_fails_the_run_after_the_report(stages, verdict, passed):
-    stages.facts["parity"] = {} if verdict is None else {"passed": verdict}
+@pytest.mark.parametrize("passed", [True, False])
+def test_a_failed_verdict_fails_the_run_after_the_report(stages, passed):
+    stages.passed = passed
     result = run(stages)
     assert result.passed is passed
     assert result.outcomes[-1].name == "report"
@@ -207,7 +216,7 @@ def test_every_stage_has_options_and_a_place_in_a_run(tmp_path):
 
 
 def test_an_outcome_reads_as_a_line(stages):
-    stages.facts["parity"] = {"passed": False}
+    stages.passed = False
     result = run(stages)
     line = told(next(item for item in result.outcomes if item.name == "parity"))
     assert line.startswith("parity               made in ")
@@ -218,7 +227,7 @@ def test_an_outcome_reads_as_a_line(stages):
 
 
 def test_a_notebook_shows_every_stage(stages):
-    stages.facts["parity"] = {"passed": False}
+    stages.passed = False
     stages.errors["perf"] = EnvironmentMissingError("no <bindings>", fix="pip install them")
     result = run(stages)
     (grid,) = result.grids()

@@ -29,6 +29,7 @@ from pipeline.cli.commands import (
 from pipeline.cli.commands import run as run_command
 from pipeline.records.explain import ExplainRecord
 from pipeline.report.stage import Report
+from tests.pipeline.records.judged import parity_record, perf_record
 from tests.pipeline.records.made import optimize_record
 
 ARTIFACT = Artifact(
@@ -39,7 +40,11 @@ ARTIFACT = Artifact(
     files=(FileRecord("onnx/a.onnx", "s", 1500),),
     facts={"parts": {}, "passed": True, "jobs": [], "results": [], "ratios": []},
 )
-FACTS = {"optimize": optimize_record().to_json()}  # what the command reads of the result
+FACTS = {
+    "optimize": optimize_record().to_json(),
+    "parity": parity_record().to_json(),
+    "perf": perf_record().to_json(),
+}  # what the command reads of the result
 
 CASES = {
     "export": (
@@ -108,7 +113,8 @@ def test_optimize_lists_its_lowerings(capsys):
 
 @pytest.mark.parametrize("verdict", [True, False])
 def test_a_verdict_becomes_the_exit_code(monkeypatch, verdict):
-    artifact = Artifact(Path("out"), "parity", "k", "d", facts={"passed": verdict})
+    facts = parity_record(passed=verdict).to_json()
+    artifact = Artifact(Path("out"), "parity", "k", "d", facts=facts)
     monkeypatch.setattr("pipeline.parity.stage.compare_parity", lambda options, _: artifact)
     assert run(["parity", "out"]) == (0 if verdict else 1)
 
