@@ -5,7 +5,13 @@ import dataclasses
 import pytest
 import torch
 
-from pipeline.errors import BadModelError, ChangedModelError, FolderError, UsageError
+from pipeline.errors import (
+    BadModelError,
+    ChangedModelError,
+    FolderError,
+    UnconfirmedCodeError,
+    UsageError,
+)
 from pipeline.records.export import ExportRecord
 from pipeline.stages.export.load import load_parts, reload_parts
 from pipeline.stages.export.options import ExportOptions
@@ -107,12 +113,15 @@ def exported(tmp_path):
 
 @pytest.mark.parametrize("dtype", ["auto", "bfloat16"])
 def test_facts_lead_back_to_the_model_that_was_exported(exported, tmp_path, monkeypatch, dtype):
-    """Wherever both moved, and whatever the function draws by then."""
+    """Wherever both moved, and whatever the function draws by then; moved, it has to be named."""
     made = exported("make", dtype=dtype)
     loaded = [reload_parts(source_of(made), made.folder).parts[0] for _ in range(2)]
     (tmp_path / "here").rename(tmp_path / "there")
     monkeypatch.chdir(tmp_path)
-    loaded += reload_parts(source_of(made), tmp_path / "there" / "out").parts
+    named = f"{tmp_path / 'there' / 'net.py'}:make"
+    with pytest.raises(UnconfirmedCodeError):
+        reload_parts(source_of(made), tmp_path / "there" / "out")
+    loaded += reload_parts(source_of(made), tmp_path / "there" / "out", named).parts
     inputs = tuple(loaded[0].inputs.values())
     first, second, third = (part.module(*inputs)[0] for part in loaded)
     assert torch.equal(first, second)
