@@ -52,7 +52,8 @@ def perf_lines(record: PerfRecord) -> list[str]:
 
 def _ratio(row: RatioRecord) -> str:
     low, high = (f"{end:.2f}" if end is not None else "?" for end in (row.low, row.high))
-    return f"{row.contender} is {row.value:.2f} [{low}, {high}] times {row.baseline}: {row.verdict}"
+    word = row.verdict if row.resolved else "not resolved"
+    return f"{row.contender} is {row.value:.2f} [{low}, {high}] times {row.baseline}: {word}"
 
 
 def _candidate(entry: CandidateSummary) -> str:

@@ -186,6 +186,12 @@ class ParityResult(Record):
         generation: None where the model generates no text, or none was asked for.
         bisect: Where each failed graph departs.
         notes: What a reader must know.
+
+    Examples:
+        >>> from pipeline import ParityOptions, ParityRecord, compare_parity
+        >>> made = compare_parity(ParityOptions("model.onnx", ("fused.onnx",), seeds=1))
+        >>> ParityRecord.of(made).result.parts["model"].candidates[0].passed
+        True
     """
 
     FORMAT: ClassVar[int] = 1
@@ -237,6 +243,12 @@ class ParityRecord(Record):
     Attributes:
         file: Where the whole result lies; None for a comparison of files.
         result: The whole result of a comparison of files; None in a folder.
+
+    Examples:
+        >>> from pipeline import ParityOptions, ParityRecord, compare_parity
+        >>> made = compare_parity(ParityOptions("model.onnx", ("fused.onnx",), seeds=1))
+        >>> [(one.name, one.passed) for one in ParityRecord.of(made).candidates]
+        [('fused.onnx', True)]
     """
 
     FORMAT: ClassVar[int] = 1

@@ -238,6 +238,16 @@ class PerfResult(Record, _Measured):
         results: Every series with its samples.
         roofline: Empty where it was not asked for.
         warnings: What makes these numbers doubtful.
+
+    Examples:
+        >>> from pipeline import PerfOptions, PerfRecord, measure_perf
+        >>> options = PerfOptions(
+        ...     ("model.onnx", "fused.onnx"),
+        ...     batch=(1,), sessions=1, rounds=1, turn_ms=1, roofline=False,  # a quick look
+        ... )
+        >>> made = measure_perf(options)
+        >>> [row.contender for row in PerfRecord.of(made).result.ratios]
+        ['fused.onnx']
     """
 
     FORMAT: ClassVar[int] = 1
@@ -256,6 +266,16 @@ class PerfRecord(Record, _Measured, _Kept):
     Attributes:
         file: Where the whole result lies; None for a measurement of files.
         result: The whole result of a measurement of files; None in a folder.
+
+    Examples:
+        >>> from pipeline import PerfOptions, PerfRecord, measure_perf
+        >>> options = PerfOptions(
+        ...     ("model.onnx", "fused.onnx"),
+        ...     batch=(1,), sessions=1, rounds=1, turn_ms=1, roofline=False,  # a quick look
+        ... )
+        >>> made = measure_perf(options)
+        >>> PerfRecord.of(made).passed
+        True
     """
 
     FORMAT: ClassVar[int] = 1

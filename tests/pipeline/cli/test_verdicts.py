@@ -75,3 +75,9 @@ def test_perf_shows_medians_intervals_and_doubts():
         "gate missed: too slow",
         "note: busy",
     ]
+
+
+def test_an_interval_too_wide_to_tell_is_not_called_no_difference():
+    row = ratio("fast", low=0.17, high=1.12, verdict="no difference", resolved=False)
+    (line,) = [text for text in perf_lines(perf_record(ratios=(row,))) if "times" in text]
+    assert line.endswith("[0.17, 1.12] times eager: not resolved")
