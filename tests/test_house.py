@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # do not know each other, and what judges them does not leak into them.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("models",),
-    ("errors", "types", "notebook"),
+    ("errors", "types", "operators", "notebook"),
     ("onnx_bytes", "accuracy"),
     ("ort",),
     ("records",),

@@ -12,12 +12,11 @@ from pipeline.artifacts import Artifact
 from pipeline.claims.ledger import Claim, judge
 from pipeline.graph.files.model_file import load_model
 from pipeline.graph.inference.facts import Facts
+from pipeline.operators import ATTENTIONS
 from pipeline.records.export import ExportedPart, ExportRecord
 from pipeline.records.optimize import OptimizedPart, OptimizeRecord
 
-PRODUCTS = frozenset({"MatMul", "Gemm", "Conv", "Attention", "MultiHeadAttention", "FusedMatMul",
-                      "GroupQueryAttention"})  # fmt: skip
-ATTENTION = frozenset({"Attention", "MultiHeadAttention", "GroupQueryAttention"})
+PRODUCTS = ATTENTIONS | {"MatMul", "Gemm", "Conv", "FusedMatMul"}
 _TYPES = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
 _WORDS = {"FLOAT": "float32", "FLOAT16": "float16", "BFLOAT16": "bfloat16", "DOUBLE": "float64"}
 
@@ -78,7 +77,7 @@ def product_types(model: ir.Model) -> Counter[str]:
 def _fused(name: str, model: ir.Model, part: OptimizedPart) -> Iterator[Claim]:
     promised = part.count("attention").fused
     if promised:
-        found = sum(n.op_type in ATTENTION for n in model.graph.all_nodes())
+        found = sum(n.op_type in ATTENTIONS for n in model.graph.all_nodes())
         evidence = f"{found} attention operators in the file"
         yield judge(f"{name}: {promised} attentions fused", found >= promised, evidence, part.file)
 

@@ -11,7 +11,7 @@ from pipeline.graph.inference.facts import Facts
 from pipeline.graph.rewriting.edit import register, remove_dead, take_over
 from pipeline.graph.rewriting.emit import Emitter
 from pipeline.graph.rewriting.relayout import LayoutError, shape_operand
-from pipeline.graph.rewriting.upstream import border_above
+from pipeline.graph.views.walks import border_above
 
 
 def commit(

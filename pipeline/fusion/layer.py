@@ -18,11 +18,11 @@ import onnx_ir as ir
 from pipeline.fusion.site import Site
 from pipeline.graph.inference.facts import Facts
 from pipeline.graph.module_path import module_path
+from pipeline.operators import ATTENTIONS, PLAIN_NORMS, RESIDUAL_NORMS
 
 MAX_BRANCH = 400
-_ATTENTION = frozenset({"Attention", "MultiHeadAttention", "GroupQueryAttention", "Softmax"})
-_SKIPS = frozenset({"SkipLayerNormalization", "SkipSimplifiedLayerNormalization"})
-_NORMS = _SKIPS | {"LayerNormalization", "RMSNormalization", "SimplifiedLayerNormalization"}
+_ATTENTION = ATTENTIONS | {"Softmax"}
+_NORMS = RESIDUAL_NORMS | PLAIN_NORMS
 _PRODUCTS = frozenset({"MatMul", "Gemm", "MatMulNBits", "Conv", "Einsum"})
 _ACTIVATIONS = {
     "Gelu": "GELU", "BiasGelu": "GELU", "FastGelu": "GELU", "QuickGelu": "SiLU", "Swish": "SiLU",
@@ -97,7 +97,7 @@ def _branches(graph: ir.Graph, facts: Facts) -> Iterator[Branch]:
     sums: set[ir.Value] = set()  # earlier sums and their norms: where other branches begin
     for node in graph:
         operands = node.inputs[:2]
-        if node.op_type not in _SKIPS | {"Add"} or any(v is None for v in operands):
+        if node.op_type not in RESIDUAL_NORMS | {"Add"} or any(v is None for v in operands):
             continue
         left, right = (v for v in operands if v is not None)
         shape = facts.shape(left)
@@ -115,7 +115,7 @@ def _branches(graph: ir.Graph, facts: Facts) -> Iterator[Branch]:
 
 def _total(node: ir.Node) -> ir.Value:
     """Return the residual sum; a skip norm that does not return it stands for it by its result."""
-    has_sum = node.op_type in _SKIPS and len(node.outputs) > 3
+    has_sum = node.op_type in RESIDUAL_NORMS and len(node.outputs) > 3
     return node.outputs[3] if has_sum else node.outputs[0]
 
 
@@ -130,7 +130,7 @@ def _branch(
     """Return the branch that leads from the stream to `end`, None when none does."""
     starts = {stream} | {n.outputs[0] for n in stream.consumers() if n.op_type in _NORMS}
     skip = stream.producer()
-    if skip is not None and skip.op_type in _SKIPS:
+    if skip is not None and skip.op_type in RESIDUAL_NORMS:
         starts.add(skip.outputs[0])
     found: dict[ir.Node, None] = {}
     todo, reached, foreign = [end], set[ir.Value](), False

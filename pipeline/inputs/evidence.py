@@ -13,6 +13,7 @@ from pipeline.graph.inference.facts import Facts
 from pipeline.graph.inference.in_place import writes_in_place
 from pipeline.graph.sizes.dims import Dim
 from pipeline.inputs.probe import Probe, step
+from pipeline.operators import ATTENTIONS, GATHERS, MASK_INPUT
 
 _MS = "com.microsoft"
 _LONGEST_WALK = 2000  # steps; what an input is for shows long before
@@ -89,9 +90,8 @@ def float_evidence_of(value: ir.Value, facts: Facts) -> Evidence:
             continue
         seen.add(here)
         for node, index in _uses(here):
-            slot = {"Attention": 3, "MultiHeadAttention": 5, "GroupQueryAttention": 10}
             summed = node.op_type == "Softmax" and here is not value
-            if summed or slot.get(node.op_type) == index:
+            if summed or MASK_INPUT.get(node.op_type) == index:
                 found.scores = True
             elif node.op_type in views and index <= 1:
                 todo.extend(node.outputs)
@@ -109,7 +109,7 @@ def _uses(value: ir.Value) -> Iterator[tuple[ir.Node, int]]:
 def _noted(node: ir.Node, index: int, probe: Probe, facts: Facts, found: Evidence) -> bool:
     """Note what a use tells; return whether the walk ends there."""
     kind = node.op_type
-    if kind in ("Gather", "GatherElements", "GatherND", "OneHot", "EmbedLayerNormalization"):
+    if kind in GATHERS or kind in ("OneHot", "EmbedLayerNormalization"):
         return _noted_index(node, index, probe, facts, found)
     if kind in ("Cos", "Sin"):
         found.turns |= probe.linear
@@ -120,7 +120,7 @@ def _noted(node: ir.Node, index: int, probe: Probe, facts: Facts, found: Evidenc
         if cache:
             found.bounds.append(Bound(cache[0], probe.zero, probe.slope, False))
         return True
-    if kind in ("Attention", "MultiHeadAttention", "GroupQueryAttention"):
+    if kind in ATTENTIONS:
         _note_attention(node, index, probe, facts, found)
         return True
     if kind == "TensorScatter":

@@ -10,6 +10,7 @@ import onnx_ir as ir
 from pipeline.graph.inference.facts import Facts
 from pipeline.graph.sizes.dims import Dim
 from pipeline.inputs.roles import Role
+from pipeline.operators import ATTENTIONS
 
 SizeKind = Literal["batch", "sequence", "past", "image", "samples", "frames", "channels"]
 
@@ -19,12 +20,7 @@ _THROUGH = frozenset(
      "Mul", "Add", "InstanceNormalization", "LayerNormalization"}
 )  # fmt: skip
 # Outputs that hold a cache after new tokens were put in.
-_PRESENT = {
-    "Attention": (1, 2),
-    "MultiHeadAttention": (1, 2),
-    "GroupQueryAttention": (1, 2),
-    "Concat": (0,),
-}
+_PRESENT = {"Concat": (0,), **dict.fromkeys(ATTENTIONS, (1, 2))}
 
 
 def size_kinds(facts: Facts, roles: Sequence[Role]) -> dict[str, SizeKind]:

@@ -14,6 +14,7 @@ from typing import Any
 import onnx_ir as ir
 import torch
 
+from pipeline.graph.views.walks import bodies
 from pipeline.judge.dtypes import WIDE
 from pipeline.judge.op import Kernel
 
@@ -78,15 +79,11 @@ def _chain(
             continue
         if node.op_type == "Cast" and not _is_float(node.attributes["to"].as_int()):
             continue
-        if node.domain not in ("", "ai.onnx") or _has_body(node):
+        if node.domain not in ("", "ai.onnx") or bodies(node):
             return None
         chain.add(node)
         todo.extend(value for value in node.inputs if value is not None)
     return chain
-
-
-def _has_body(node: ir.Node) -> bool:
-    return any(attr.type == ir.AttributeType.GRAPH for attr in node.attributes.values())
 
 
 def _elements(node: ir.Node) -> int:

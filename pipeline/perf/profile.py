@@ -10,17 +10,16 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.operators import ATTENTIONS, GELUS, PLAIN_NORMS, RESIDUAL_NORMS
 from pipeline.ort.session import OrtOptions
 from pipeline.stages.runners.ort_runner import OrtRunner
 
 CALLS = 10
 OPS = {
-    "attention": ("FusedMatMul", "Softmax", "Attention", "MultiHeadAttention",
-                  "GroupQueryAttention"),
+    "attention": ATTENTIONS | {"FusedMatMul", "Softmax"},
     "linear": ("MatMul", "Gemm", "MatMulNBits", "DynamicQuantizeMatMul", "Conv"),
-    "norm": ("LayerNormalization", "RMSNormalization", "SimplifiedLayerNormalization",
-             "SkipLayerNormalization", "SkipSimplifiedLayerNormalization"),
-    "activation": ("Gelu", "FastGelu", "BiasGelu", "QuickGelu", "Relu", "Tanh", "Erf", "Sigmoid"),
+    "norm": PLAIN_NORMS | RESIDUAL_NORMS,
+    "activation": GELUS | {"Relu", "Tanh", "Erf", "Sigmoid"},
     "rotary": ("RotaryEmbedding",),
     "embedding": ("Gather",),
     "layout": ("Transpose", "Concat", "Reshape", "Expand", "Slice", "Split", "Cast", "Unsqueeze",

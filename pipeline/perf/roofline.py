@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING
 
+from pipeline.operators import ATTENTIONS, GATHERS, RESHAPES
 from pipeline.records.perf import ConstructLimit
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 Shape = tuple[int, ...]
 
-ATTENTION = {"Attention", "MultiHeadAttention", "GroupQueryAttention"}
 NORMS = {
     "LayerNormalization": 8, "SkipLayerNormalization": 9, "EmbedLayerNormalization": 10,
     "RMSNormalization": 5, "SimplifiedLayerNormalization": 5,
@@ -32,11 +32,8 @@ ACTIVATIONS = {
     "Gelu": 10, "FastGelu": 10, "BiasGelu": 11, "QuickGelu": 6, "Swish": 6, "Relu": 1,
     "Sigmoid": 5, "Tanh": 6, "Erf": 8, "Silu": 6,
 }  # fmt: skip
-LOOKUPS = {"Gather", "GatherElements", "GatherND", "Slice", "GatherBlockQuantized"}
-RELABEL = {
-    "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity", "Shape", "Constant", "Size",
-    "ConstantOfShape", "Range",
-}  # fmt: skip
+LOOKUPS = GATHERS | {"Slice", "GatherBlockQuantized"}
+RELABEL = RESHAPES | {"Identity", "Shape", "Constant", "Size", "ConstantOfShape", "Range"}
 MOVES = {"Transpose", "Concat", "Split", "Expand", "Cast", "Pad", "Tile", "Where", "TensorScatter"}
 SOFTMAX_FLOPS = 5
 
@@ -105,7 +102,7 @@ def node_cost(
     if op in LOOKUPS:
         fixed = bool(present and present[0].fixed)
         return Cost("embedding" if fixed else "layout", 0.0, 2 * sum(t.bytes for t in outputs))
-    if op in ATTENTION:
+    if op in ATTENTIONS:
         return Cost("attention", attention_flops(present, outputs, attributes), moved)
     if op in ("MatMul", "FusedMatMul", "Gemm", "MatMulNBits", "DynamicQuantizeMatMul"):
         linear = op not in ("MatMul", "FusedMatMul") or any(t.fixed for t in present)

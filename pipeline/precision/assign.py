@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 import onnx_ir as ir
 
+from pipeline.graph.views.walks import bodies
 from pipeline.precision.mincut import INFINITE, FlowNetwork
 from pipeline.precision.policy import HEAVY, WIDE_INSIDE
 from pipeline.precision.values import Values
@@ -86,21 +87,8 @@ def owners(model: ir.Model) -> dict[ir.Node, ir.Node]:
     """Return, for every node inside a subgraph, the node of the main graph it runs in."""
     found: dict[ir.Node, ir.Node] = {}
     for outer in model.graph:
-        todo = _subgraphs(outer)
-        while todo:
-            for inner in todo.pop():
-                found[inner] = outer
-                todo.extend(_subgraphs(inner))
-    return found
-
-
-def _subgraphs(node: ir.Node) -> list[ir.Graph]:
-    found: list[ir.Graph] = []
-    for attribute in node.attributes.values():
-        if attribute.type == ir.AttributeType.GRAPH:
-            found.append(attribute.as_graph())
-        elif attribute.type == ir.AttributeType.GRAPHS:
-            found.extend(attribute.as_graphs())
+        for body in bodies(outer):
+            found.update(dict.fromkeys(body.all_nodes(), outer))
     return found
 
 

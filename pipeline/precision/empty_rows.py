@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from pipeline.precision.masks import MASK_INPUT, Masks
+from pipeline.operators import MASK_INPUT
+from pipeline.precision.masks import Masks
 from pipeline.precision.policy import Limits
 from pipeline.precision.values import Values
 

@@ -15,15 +15,15 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
+from pipeline.operators import COMPARISONS, MASK_INPUT
+
 _SCORES = frozenset({"Softmax", "LogSoftmax"})
-MASK_INPUT = {"Attention": 3, "MultiHeadAttention": 5, "GroupQueryAttention": 10}
 _THROUGH = frozenset(
     {"Add", "Sub", "Mul", "Where", "Expand", "Reshape", "Unsqueeze", "Squeeze", "Transpose",
      "Slice", "Gather", "GatherND", "Concat", "Cast", "CastLike", "Identity", "Min", "Max",
      "Trilu", "Tile", "ScatterND", "ScatterElements", "Neg", "Pad", "Flatten", "Split"}
 )  # fmt: skip
 _EXTREMES = frozenset({"ReduceMax", "ReduceMin"})
-_COMPARISONS = frozenset({"Less", "LessOrEqual", "Greater", "GreaterOrEqual", "Equal"})
 _HUGE = 2.0**15
 _LARGEST_READ = 1 << 24
 
@@ -92,7 +92,7 @@ def _thresholds(masks: frozenset[ir.Value]) -> Iterator[ir.Value]:
     """Yield what masks are compared with: is this row empty, is this key dropped."""
     for value in masks:
         for node, index in value.uses():
-            if node.op_type in _COMPARISONS:
+            if node.op_type in COMPARISONS:
                 other = node.inputs[1 - index]
                 if other is not None:
                     yield other

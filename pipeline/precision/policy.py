@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from pipeline.errors import UsageError
+from pipeline.operators import ATTENTIONS, CONTROL_FLOW, NORMS, QUANTISERS, RANDOM
 
 FLEXIBLE = frozenset({ir.DataType.FLOAT, ir.DataType.FLOAT16, ir.DataType.BFLOAT16})
 """Element types that typing may exchange for one another."""
@@ -45,16 +46,13 @@ LIMITS = {
 MARGIN = 4.0
 """Ranges are seen on some inputs; others may go this much further."""
 
-HEAVY = frozenset(
-    {"MatMul", "Gemm", "Conv", "ConvTranspose", "Attention", "MultiHeadAttention", "Einsum",
-     "GroupQueryAttention", "FusedMatMul", "PackedAttention", "RotaryEmbedding"}
-)  # fmt: skip
+HEAVY = ATTENTIONS | {
+    "MatMul", "Gemm", "Conv", "ConvTranspose", "Einsum", "FusedMatMul", "PackedAttention",
+    "RotaryEmbedding",
+}  # fmt: skip
 """Worth the low type by themselves."""
 
-WIDE_INSIDE = frozenset(
-    {"LayerNormalization", "RMSNormalization", "GroupNormalization", "SimplifiedLayerNormalization",
-     "SkipLayerNormalization", "SkipSimplifiedLayerNormalization", "EmbedLayerNormalization"}
-)  # fmt: skip
+WIDE_INSIDE = NORMS | {"GroupNormalization"}
 """They compute in float32 whatever the type at their ends."""
 
 SENSITIVE = {
@@ -70,13 +68,11 @@ SENSITIVE = {
 }  # fmt: skip
 """They stay float32, and why."""
 
-OPAQUE = frozenset(
-    {"If", "Loop", "Scan", "SequenceMap", "QuantizeLinear", "DequantizeLinear", "Resize",
-     "Upsample", "NonMaxSuppression", "DynamicQuantizeLinear", "RandomNormal", "RandomUniform",
-     "RandomNormalLike", "RandomUniformLike", "Multinomial", "Bernoulli", "STFT", "DFT",
-     "MelWeightMatrix", "HannWindow", "HammingWindow", "BlackmanWindow", "RoiAlign", "EyeLike",
-     "MatMulNBits", "SequenceConstruct", "SequenceAt", "ConcatFromSequence", "SplitToSequence"}
-)  # fmt: skip
+OPAQUE = CONTROL_FLOW | QUANTISERS | RANDOM | {
+    "SequenceMap", "Resize", "Upsample", "NonMaxSuppression", "STFT", "DFT", "MelWeightMatrix",
+    "HannWindow", "HammingWindow", "BlackmanWindow", "RoiAlign", "EyeLike", "MatMulNBits",
+    "SequenceConstruct", "SequenceAt", "ConcatFromSequence", "SplitToSequence",
+}  # fmt: skip
 """Left as they are in the file, at float32: their inputs have types of their own."""
 
 

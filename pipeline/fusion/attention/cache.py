@@ -12,6 +12,8 @@ from pipeline.graph.inference.facts import Facts
 from pipeline.graph.sizes.dims import Dim
 from pipeline.graph.views.frame import AlignError, Frame
 from pipeline.graph.views.view import Axes, Axis, Factor, View, unit_view
+from pipeline.graph.views.walks import behind
+from pipeline.operators import CASTS
 
 
 @dataclass(frozen=True)
@@ -87,16 +89,7 @@ def _joined(view: View, layout: Axes, facts: Facts) -> _Joined | None:
     if past is None or new is None or node.attributes["axis"].as_int() not in (2, -2):
         return None
     shape = facts.shape(past)
-    if shape is None or not _comes_from_outside(past):
+    # a cache is handed in, and not something this step computed
+    if shape is None or not behind(past, CASTS).is_graph_input():
         return None
     return _Joined(past, new, shape[2])
-
-
-def _comes_from_outside(value: ir.Value) -> bool:
-    """Whether the value is a cache handed in, not something this step computed."""
-    while (node := value.producer()) is not None and node.op_type in ("Identity", "Cast"):
-        source = node.inputs[0]
-        if source is None:
-            return False
-        value = source
-    return value.is_graph_input()

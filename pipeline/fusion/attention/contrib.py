@@ -11,10 +11,12 @@ from pipeline.fusion.construct import anchors
 from pipeline.fusion.refusal import Refusal
 from pipeline.fusion.site import Site
 from pipeline.graph.inference.facts import Facts
+from pipeline.operators import ATTENTIONS
 
 _OPERATORS = frozenset(
-    {"Attention", "MultiHeadAttention", "GroupQueryAttention", "PackedAttention",
-     "PackedMultiHeadAttention", "DecoderMaskedMultiHeadAttention", "QAttention"}
+    ATTENTIONS
+    | {"PackedAttention", "PackedMultiHeadAttention", "DecoderMaskedMultiHeadAttention"}
+    | {"QAttention"}
 )  # fmt: skip
 
 

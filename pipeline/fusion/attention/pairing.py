@@ -22,6 +22,7 @@ from pipeline.graph.inference.facts import Facts
 from pipeline.graph.views.contraction import Contraction
 from pipeline.graph.views.frame import AlignError, Frame, assumed
 from pipeline.graph.views.view import View, is_layout, unit_view
+from pipeline.graph.views.walks import behind
 
 MASK_FILL = -1e3
 GATED = -1e30  # scores times zero, which a bias then pushes below all others
@@ -154,11 +155,7 @@ def _masked_again(scores: Scores, node: ir.Node, facts: Facts, *, inverted: bool
 def _condition(node: ir.Node) -> ir.Value | None:
     """Return what decides a Where, before it is repeated to its size."""
     value = node.inputs[0]
-    while value is not None and (producer := value.producer()) is not None:
-        if producer.op_type not in ("Expand", "Identity"):
-            break
-        value = producer.inputs[0]
-    return value
+    return None if value is None else behind(value, ("Expand", "Identity"))
 
 
 def _broadcast(frame: Frame, scores: Scores, step: Step, facts: Facts) -> tuple[View, bool]:

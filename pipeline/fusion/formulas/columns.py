@@ -15,6 +15,7 @@ import onnx_ir as ir
 
 from pipeline.graph.inference.facts import Facts
 from pipeline.graph.sizes.dims import Dim, product
+from pipeline.operators import CASTS
 
 Array: TypeAlias = "np.ndarray[Any, np.dtype[np.object_]]"
 Dims: TypeAlias = "tuple[Dim, ...]"
@@ -34,7 +35,6 @@ INDEXING = frozenset(
         "Transpose",
     }
 )
-THROUGH = frozenset({"Cast", "Identity"})
 
 
 class ColumnReader:
@@ -83,7 +83,7 @@ class ColumnReader:
         return filled(entries, tuple(s or 0 for s in sizes))
 
     def _computed(self, node: ir.Node, value: ir.Value, depth: int) -> Array | None:
-        if node.op_type in THROUGH and node.inputs[0] is not None:
+        if node.op_type in CASTS and node.inputs[0] is not None:
             return self.read(node.inputs[0], depth + 1)
         if node.op_type == "Concat":
             blocks = [self.read(v, depth + 1) for v in node.inputs if v is not None]

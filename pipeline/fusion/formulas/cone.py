@@ -12,6 +12,7 @@ import onnx_ir as ir
 from pipeline.fusion.formulas import algebra as al
 from pipeline.graph.inference.facts import Facts
 from pipeline.graph.sizes.dims import ONE, Dim, product
+from pipeline.operators import RESHAPES
 
 MAX_DEPTH = 20
 MAX_NODES = 120
@@ -21,7 +22,6 @@ _FLOATS = frozenset(
 _REDUCTIONS = frozenset(
     {"ReduceMean", "ReduceSum", "ReduceSumSquare", "ReduceL2", "ReduceMax", "ReduceLogSumExp"}
 )
-_LAYOUT = frozenset({"Reshape", "Squeeze", "Unsqueeze", "Flatten"})
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ class Cone:
         first = self._form(node.inputs[0])
         if first is None:
             return None
-        if node.op_type in _LAYOUT:
+        if node.op_type in RESHAPES:
             return self._relaid(node, first)
         if node.op_type == "Expand":
             return None if first.lost else first
@@ -235,7 +235,7 @@ def _reach(x: ir.Value) -> dict[ir.Node, None]:
 def _understood(node: ir.Node) -> bool:
     if node.domain not in ("", "ai.onnx") or len(node.outputs) != 1:
         return False
-    return node.op_type in _REDUCTIONS | _LAYOUT | _UNARY.keys() | _BINARY or (
+    return node.op_type in _REDUCTIONS | RESHAPES | _UNARY.keys() | _BINARY or (
         node.op_type in {"Expand", "Cast", "Clip", "Relu", "Sum"}
     )
 

@@ -13,9 +13,9 @@ from collections.abc import Callable
 import onnx_ir as ir
 
 from pipeline.graph.inference.facts import Facts
+from pipeline.operators import QUANTISERS
 
 _DOMAINS = frozenset({"", "ai.onnx", "com.microsoft"})
-_QUANTISERS = frozenset({"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear"})
 _INTEGER = frozenset(
     {"MatMulInteger", "QLinearMatMul", "QLinearAdd", "QLinearMul", "QLinearSoftmax",
      "QLinearReduceMean"}
@@ -30,7 +30,7 @@ _NEAR = 40
 
 def rounds(node: ir.Node) -> bool:
     """Return whether the node rounds to integers, reads rounded ones or computes on them."""
-    return node.domain in _DOMAINS and node.op_type in _QUANTISERS | _INTEGER
+    return node.domain in _DOMAINS and node.op_type in QUANTISERS | _INTEGER
 
 
 def rounded_type(node: ir.Node, facts: Facts) -> str:

@@ -23,6 +23,8 @@ from pipeline.fusion.norm.steps import AXES
 from pipeline.fusion.refusal import WRITTEN, Refusal
 from pipeline.graph.inference.facts import Facts
 from pipeline.graph.sizes.dims import ONE, Dim
+from pipeline.graph.views.walks import behind
+from pipeline.operators import CASTS
 
 _SQUARES = frozenset({"ReduceL2", "ReduceSumSquare"})
 _MEANS = frozenset({"ReduceMean", "ReduceSum"})
@@ -78,11 +80,7 @@ def _candidates(node: ir.Node, facts: Facts) -> list[ir.Value]:
 
 
 def _uncast(value: ir.Value | None) -> ir.Value | None:
-    node = value.producer() if value is not None else None
-    while node is not None and node.op_type in {"Cast", "Identity"} and not node.domain:
-        value = node.inputs[0]
-        node = value.producer() if value is not None else None
-    return value
+    return None if value is None else behind(value, CASTS)
 
 
 def _squared(value: ir.Value | None, facts: Facts) -> ir.Value | None:

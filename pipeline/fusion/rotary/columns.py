@@ -12,12 +12,12 @@ from pipeline.fusion.formulas import algebra as al
 from pipeline.fusion.formulas.columns import (
     INDEXING,
     MAX_DEPTH,
-    THROUGH,
     Array,
     ColumnReader,
     filled,
 )
 from pipeline.graph.inference.facts import Facts
+from pipeline.operators import CASTS
 
 
 class LinearColumns(ColumnReader):
@@ -64,7 +64,7 @@ class LinearColumns(ColumnReader):
             self._reach[value] = (
                 understood
                 and node is not None
-                and node.op_type in INDEXING | THROUGH | _LINEAR.keys()
+                and node.op_type in INDEXING | CASTS | _LINEAR.keys()
                 and any(self._reaches(v, depth + 1) for v in node.inputs if v is not None)
             )
         return self._reach[value]

@@ -17,18 +17,20 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from pipeline.fusion.construct import anchors
-from pipeline.fusion.formulas.columns import INDEXING, THROUGH
+from pipeline.fusion.formulas.columns import INDEXING
 from pipeline.fusion.refusal import Refusal, Step
 from pipeline.fusion.rotary.match import Rotation, match_rotation
 from pipeline.fusion.site import Site
 from pipeline.graph.inference.facts import Facts
 from pipeline.graph.sizes.dims import ONE
 from pipeline.graph.views.view import View, view_of
+from pipeline.graph.views.walks import behind
+from pipeline.operators import CASTS
 
 EQUAL = Step(2, 4)  # whether the columns that turn a pair hold equal numbers
 PER_ROW = Step(3, 4)  # whether there is one row of cos and sin per position
 _MAX_CANDIDATES = 12
-_BETWEEN = INDEXING | THROUGH | {"Add", "Sub", "Mul", "Neg"}
+_BETWEEN = INDEXING | CASTS | {"Add", "Sub", "Mul", "Neg"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,18 +90,10 @@ def _products(node: ir.Node) -> list[ir.Node]:
     if node.domain:
         return []
     if node.op_type in ("Add", "Sub"):
-        terms = [_behind(v) for v in node.inputs]
+        terms = [behind(v, CASTS).producer() for v in node.inputs if v is not None]
         found = [n for n in terms if n is not None and n.op_type == "Mul" and not n.domain]
         return found if len(found) == len(terms) == 2 else []
     return []
-
-
-def _behind(value: ir.Value | None) -> ir.Node | None:
-    """Return the node that computes a value, seen through Casts."""
-    node = value.producer() if value is not None else None
-    while node is not None and node.op_type in THROUGH and node.inputs[0] is not None:
-        node = node.inputs[0].producer()
-    return node
 
 
 def _outward(value: ir.Value) -> list[ir.Value]:
@@ -147,7 +141,7 @@ def _candidates(products: list[ir.Node]) -> list[ir.Value]:
             continue
         found.append(value)
         node = value.producer()
-        if node is not None and node.op_type in INDEXING | THROUGH | {"Neg"} and not node.domain:
+        if node is not None and node.op_type in INDEXING | CASTS | {"Neg"} and not node.domain:
             todo += node.inputs if node.op_type == "Concat" else node.inputs[:1]
     return found
 

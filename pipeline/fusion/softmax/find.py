@@ -20,6 +20,8 @@ from pipeline.fusion.formulas.cone import Cone, reduced_axes
 from pipeline.fusion.refusal import Refusal, Step
 from pipeline.fusion.site import Site
 from pipeline.graph.inference.facts import Facts
+from pipeline.graph.views.walks import behind
+from pipeline.operators import CASTS
 
 DIVISOR = Step(2, 3)  # whether it is the sum of the exponentials and nothing else
 _NEAR = 12
@@ -139,9 +141,7 @@ def _written_out(node: ir.Node, facts: Facts) -> Iterator[SoftmaxSite | Refusal]
 
 def _exponential(value: ir.Value) -> ir.Node | None:
     """Return the Exp node behind a value, through Casts."""
-    node = value.producer()
-    while node is not None and node.op_type == "Cast" and node.inputs[0] is not None:
-        node = node.inputs[0].producer()
+    node = behind(value, CASTS).producer()
     return node if node is not None and node.op_type == "Exp" and not node.domain else None
 
 

@@ -8,7 +8,8 @@ import onnx_ir as ir
 
 from pipeline.graph.inference.call import INTS_LIMIT, Call, Infer, Info
 from pipeline.graph.inference.consts import info_of_array
-from pipeline.graph.sizes.dims import Dim, is_nonnegative, product
+from pipeline.graph.sizes.dims import Dim, product
+from pipeline.graph.sizes.signs import is_nonnegative
 
 INT64, FLOAT = ir.DataType.INT64, ir.DataType.FLOAT
 

@@ -10,7 +10,8 @@ import onnx_ir as ir
 
 from pipeline.graph.inference.call import INTS_LIMIT, Call, Dims, Infer, Info, grid
 from pipeline.graph.inference.floor_division import floor_quotient
-from pipeline.graph.sizes.dims import ONE, ZERO, Dim, is_nonnegative
+from pipeline.graph.sizes.dims import ONE, ZERO, Dim
+from pipeline.graph.sizes.signs import is_nonnegative
 
 Entry = Callable[..., "Dim | None"]
 BOOL = ir.DataType.BOOL

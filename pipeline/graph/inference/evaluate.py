@@ -7,11 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import onnx_ir as ir
 
+from pipeline.operators import CONTROL_FLOW, RANDOM
+
 # Their result differs from run to run, or they hold graphs of their own.
-_NOT_DETERMINISTIC = frozenset({
-    "Bernoulli", "Dropout", "If", "Loop", "Multinomial", "Optional", "RandomNormal",
-    "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Scan", "SequenceMap",
-})  # fmt: skip
+_NOT_DETERMINISTIC = RANDOM | CONTROL_FLOW | {"Dropout", "Optional", "SequenceMap"}
 
 
 def is_deterministic(node: ir.Node) -> bool:

@@ -20,7 +20,8 @@ from pipeline.graph.inference.declared import declared_info
 from pipeline.graph.inference.info import UNKNOWN, Dims, Info
 from pipeline.graph.inference.table import TABLE
 from pipeline.graph.inference.unify import ContradictionError, Unifier
-from pipeline.graph.sizes.dims import Atom, Dim
+from pipeline.graph.sizes.dims import Dim
+from pipeline.graph.sizes.polynomials import Atom
 
 
 class Facts(Outer):

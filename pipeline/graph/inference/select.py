@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import operator
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import onnx_ir as ir
@@ -17,7 +18,8 @@ from pipeline.graph.inference.call import (
     flat,
     grid,
 )
-from pipeline.graph.sizes.dims import ONE, Dim, is_nonnegative, product
+from pipeline.graph.sizes.dims import ONE, Dim, product
+from pipeline.graph.sizes.signs import is_nonnegative
 
 INT64 = ir.DataType.INT64
 Bounds = dict[int, tuple[Dim, Dim, "int | None"]]
@@ -257,9 +259,9 @@ def _reduce(call: Call) -> Sequence[Info]:
 def _reduced(op_type: str, ints: Dims | None) -> Dims | None:
     if not ints:
         return None
-    steps = {
-        "ReduceProd": Dim.__mul__,
-        "ReduceSum": Dim.__add__,
+    steps: dict[str, Callable[[Dim, Dim], Dim]] = {
+        "ReduceProd": operator.mul,
+        "ReduceSum": operator.add,
         "ReduceMax": Dim.maximum,
         "ReduceMin": Dim.minimum,
     }

@@ -8,7 +8,8 @@ import numpy as np
 import onnx_ir as ir
 
 from pipeline.graph.inference.call import UNKNOWN, Call, Dims, Infer, Info, axis_of
-from pipeline.graph.sizes.dims import ONE, Dim, is_nonnegative
+from pipeline.graph.sizes.dims import ONE, Dim
+from pipeline.graph.sizes.signs import is_nonnegative
 
 
 def _window(

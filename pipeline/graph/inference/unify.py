@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pipeline.graph.inference.info import Dims, Info
-from pipeline.graph.sizes.dims import ONE, Atom, Dim, is_nonnegative, product
+from pipeline.graph.sizes.dims import ONE, Dim, product
+from pipeline.graph.sizes.polynomials import Atom
+from pipeline.graph.sizes.signs import is_nonnegative
 
 MOST_WEIGHT = 80  # sizes of real models stay below 30; hostile ones double at every node
 

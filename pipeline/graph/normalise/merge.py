@@ -6,6 +6,7 @@ import onnx_ir as ir
 
 from pipeline.graph.inference.evaluate import is_deterministic
 from pipeline.graph.normalise.draft import Draft
+from pipeline.graph.views.walks import bodies
 
 Key = tuple[object, ...]
 _OPTIONAL_OUTPUTS = frozenset(
@@ -21,11 +22,8 @@ def merge_equal(draft: Draft) -> int:
 def _merge(draft: Draft, graph: ir.Graph, outer: dict[Key, ir.Node]) -> int:
     seen, count = dict(outer), 0
     for node in list(graph):
-        inner = [a for a in node.attributes.values() if a.type in _GRAPHS]
-        for attribute in inner:
-            many = attribute.type == ir.AttributeType.GRAPHS
-            for body in attribute.as_graphs() if many else [attribute.as_graph()]:
-                count += _merge(draft, body, seen)
+        inner = bodies(node)
+        count += sum(_merge(draft, body, seen) for body in inner)
         if inner or not is_deterministic(node) or any(v.is_graph_output() for v in node.outputs):
             continue
         key = _key(node)
@@ -37,9 +35,6 @@ def _merge(draft: Draft, graph: ir.Graph, outer: dict[Key, ir.Node]) -> int:
         graph.remove(node, safe=True)
         count += 1
     return count
-
-
-_GRAPHS = (ir.AttributeType.GRAPH, ir.AttributeType.GRAPHS)
 
 
 def _key(node: ir.Node) -> Key:

@@ -10,17 +10,16 @@ import onnx_ir as ir
 
 from pipeline.graph.inference.facts import Facts
 from pipeline.graph.sizes.dims import Dim
+from pipeline.operators import ATTENTIONS, CONTROL_FLOW, PLAIN_NORMS, RESIDUAL_NORMS
 
 MAX_NODES = 400
 BIG_BYTES = 1024
 HEAVY_OPS = frozenset(
     {
-        "MatMul", "Gemm", "Conv", "ConvTranspose", "LayerNormalization", "RMSNormalization",
-        "SimplifiedLayerNormalization", "Attention", "MultiHeadAttention", "GroupQueryAttention",
-        "SkipLayerNormalization", "SkipSimplifiedLayerNormalization", "MatMulNBits", "FusedMatMul",
-        "LSTM", "GRU", "If", "Loop", "Scan",
+        *("MatMul", "Gemm", "Conv", "ConvTranspose", "MatMulNBits", "FusedMatMul", "LSTM", "GRU"),
+        *(ATTENTIONS | PLAIN_NORMS | RESIDUAL_NORMS | CONTROL_FLOW),
     }
-)  # fmt: skip
+)
 
 
 class RegionError(Exception):
@@ -156,7 +155,7 @@ class _Cutter:
             return False
         kind = self.facts.dtype(value)
         if kind is None or not kind.is_floating_point() or self.facts.shape(value) is None:
-            if node.op_type in ("If", "Loop", "Scan"):
+            if node.op_type in CONTROL_FLOW:
                 raise RegionError(f"{node.op_type} decides what the region computes")
             return False
         if node.op_type == "DequantizeLinear":  # above it numbers are rounded: a cliff, not noise

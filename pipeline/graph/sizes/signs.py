@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pipeline.graph.sizes.dims import Atom, Dim
+from pipeline.graph.sizes.polynomials import Atom, Polynomial
 
 EFFORT = 64  # sums looked at before giving up, so that no dim takes long
 
 
-def is_nonnegative(dim: Dim) -> bool:
+def is_nonnegative(dim: Polynomial) -> bool:
     """Return whether the dim is proven to be at least zero; False also means "not known"."""
     return _proven(dim, [EFFORT])
 
 
-def _proven(dim: Dim, left_over: list[int]) -> bool:
+def _proven(dim: Polynomial, left_over: list[int]) -> bool:
     left_over[0] -= 1
     if left_over[0] < 0:
         return False

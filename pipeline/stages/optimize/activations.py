@@ -20,7 +20,7 @@ import onnx_ir as ir
 from pipeline.errors import PipelineError, UsageError
 from pipeline.graph.inference.facts import Facts
 from pipeline.graph.rewriting.regions import Region
-from pipeline.graph.rewriting.upstream import border_above
+from pipeline.graph.views.walks import bodies, border_above
 from pipeline.types import SILENT, Progress
 
 if TYPE_CHECKING:
@@ -193,8 +193,6 @@ def _fed_values(graph: ir.Graph) -> Collection[ir.Value]:
     """
     found = {value: None for value in graph.inputs if value.name not in graph.initializers}
     for node in graph:
-        inner = (a.as_graph() for a in node.attributes.values()
-                 if a.type == ir.AttributeType.GRAPH)  # fmt: skip
-        if any(x in found for x in node.inputs) or any(True for _ in inner):
+        if any(x in found for x in node.inputs) or bodies(node):
             found.update(dict.fromkeys(node.outputs))
     return found.keys()

@@ -10,6 +10,7 @@ import onnx_ir as ir
 
 from pipeline.graph.rewriting.regions import Region
 from pipeline.graph.sizes.dims import Dim
+from pipeline.operators import GATHERS
 from pipeline.stages.optimize.proof_caches import room_in_cache
 
 PATTERNS = ((2, 5, 3, 7, 4, 6), (3, 1, 4, 2, 5, 8), (1, 1, 1, 1, 1, 1), (4, 8, 12, 16, 8, 4),
@@ -17,7 +18,6 @@ PATTERNS = ((2, 5, 3, 7, 4, 6), (3, 1, 4, 2, 5, 8), (1, 1, 1, 1, 1, 1), (4, 8, 1
             (3, 400, 560, 480, 640, 320))  # fmt: skip
 ENOUGH = 4
 MAX_ELEMENTS = 1 << 21
-INDEX_OPS = {"Gather": 1, "GatherElements": 1, "GatherND": 1}
 
 
 def assignments(
@@ -169,7 +169,7 @@ def _index_bound(region: Region, index: int) -> int | None:
             following: list[ir.Value] = []
             for one in level:
                 for node, place in one.uses():
-                    if INDEX_OPS.get(node.op_type) == place:
+                    if node.op_type in GATHERS and place == 1:
                         return _rows(node)
                     if place == 0 and node.op_type in ("Cast", "Unsqueeze", "Reshape", "Slice",
                                                        "Squeeze", "Identity"):  # fmt: skip
