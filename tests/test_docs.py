@@ -8,6 +8,7 @@ import re
 import click
 import pytest
 
+from models.presets import PRESETS
 from pipeline.cli.app import group
 from pipeline.fusion.plan import lowerings_for
 from pipeline.types import TARGETS
@@ -62,6 +63,14 @@ def test_the_table_of_lowerings_is_that_of_the_plan():
         for construct, lowerings in lowerings_for(target).items()
         for lowering in lowerings
     }
+
+
+def test_the_table_of_presets_is_that_of_the_models():
+    told = [
+        (name.strip("`"), family, task)
+        for name, family, task in table("models/index.md", "| preset |")
+    ]
+    assert told == [(p.name, p.family, p.task) for p in PRESETS.values()]
 
 
 def table(page, head):
