@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.tested_elsewhere import ELSEWHERE
+
 ROOT = Path(__file__).resolve().parents[1]
 
 # Each unit may import units of the rows above its own, never of its own row or below: so stages
@@ -141,54 +143,26 @@ def test_what_a_bundle_ships_needs_numpy_and_onnxruntime_alone():
         assert units <= {"ort", "errors", "onnx_bytes"}, name_of(path)
 
 
-def dotted(path: Path) -> str:
-    parts = path.relative_to(ROOT).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-def named_in(tree: ast.AST) -> set[str]:
-    """Return the dotted names a file imports; `from a import b` gives both a and a.b."""
-    found = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return found
-
-
-def modules_with_tests() -> set[str]:
-    """Return the modules with a test: their own, one that imports them, or that of their user.
-
-    Their user is a module of the same folder which has a test and imports them: a part is
-    tested through what it is a part of.
-    """
-    known = {dotted(path): path for path in modules()}
-    imported = [named_in(ast.parse(t.read_text())) for t in (ROOT / "tests").rglob("test_*.py")]
-    found = set(known) & set().union(*imported)
-    found |= {name for name, path in known.items() if own_test(path)}
-    waiting = list(found)
-    while waiting:
-        user = known[waiting.pop()]
-        for name in named_in(PARSED[name_of(user)]) & known.keys() - found:
-            if known[name].parent == user.parent:
-                found.add(name)
-                waiting.append(name)
-    return found
-
-
-def own_test(path: Path) -> bool:
-    folder = ROOT / "tests" / path.relative_to(ROOT).parent
-    return any(folder.glob(f"test_{path.stem}.py"))
-
-
-TESTED = modules_with_tests()
+def own_test(path: Path) -> Path:
+    return ROOT / "tests" / path.relative_to(ROOT).parent / f"test_{path.stem}.py"
 
 
 @pytest.mark.parametrize("path", BY_NAME)
 def test_every_module_has_its_test(path):
-    wanted = ROOT / "tests" / path.relative_to(ROOT).parent / f"test_{path.stem}.py"
-    assert path.name == "__init__.py" or dotted(path) in TESTED, f"no {name_of(wanted)}"
+    """In a file of its own, or where tests/tested_elsewhere.py says, with the reason."""
+    named, own = name_of(path), own_test(path).exists()
+    if path.name == "__init__.py":
+        return
+    assert own or named in ELSEWHERE, f"no {name_of(own_test(path))}"
+    assert not own or named not in ELSEWHERE, f"take {named} out of tests/tested_elsewhere.py"
+
+
+def test_tests_that_are_elsewhere_are_there():
+    known = set(map(name_of, modules()))
+    for named, (tests, reason) in ELSEWHERE.items():
+        assert named in known, f"there is no {named}"
+        assert (ROOT / tests).exists(), f"{named}: no {tests}"
+        assert reason
 
 
 @pytest.mark.parametrize("path", BY_NAME)
