@@ -75,12 +75,6 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
     "pipeline/graph/rewriting/regions.py": (
         "tests/pipeline/stages/optimize/test_proof.py", "a region is cut to be proven"
     ),
-    "pipeline/graph/sizes/monomials.py": (
-        "tests/pipeline/graph/sizes/test_dims.py", "terms of a size"
-    ),
-    "pipeline/graph/sizes/signs.py": (
-        "tests/pipeline/graph/sizes/test_dims.py", "what is known of a size's sign"
-    ),
     "pipeline/judge/op.py": (
         "tests/pipeline/judge/test_interpreter.py", "the interface that all operators have"
     ),
