@@ -76,9 +76,8 @@ def _sizes_elsewhere(
             dims = emit.facts.shape(value)
             if node.op_type != "Shape" or dims is None or node.outputs[0].is_graph_output():
                 continue
-            start, end = (node.attributes.get(key) for key in ("start", "end"))
-            first = start.as_int() if start is not None else 0
-            last = end.as_int() if end is not None else len(dims)
+            first = node.attributes.get_int("start", 0)
+            last = node.attributes.get_int("end", len(dims))
             try:
                 new = shape_operand(emit, dims[first:last], *_upstream(value, site, replaced))
             except LayoutError:

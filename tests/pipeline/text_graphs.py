@@ -13,7 +13,6 @@ from pipeline.fusion.lowering import Lowering
 from pipeline.fusion.refusal import Refusal
 from pipeline.fusion.site import Site
 from pipeline.graph.inference.facts import Facts
-from pipeline.graph.rewriting.edit import sort
 from pipeline.stages.optimize.rewrite import Rewriter
 
 Finder = Callable[[ir.Graph, Facts], Iterator[Site | Refusal]]
@@ -51,7 +50,7 @@ def rewritten(text: str, find: Finder, *lowerings: Lowering[Any], opset: int = 2
     rewriter = Rewriter(model, Facts(model), None)
     outcomes = rewriter.run([Pass("test", find, lowerings)])
     assert any(outcome.state == "fused" for outcome in outcomes), [o.refusal for o in outcomes]
-    sort(model.graph)
+    model.graph.sort()
     return model
 
 

@@ -198,9 +198,8 @@ def _against_scores(frame: Frame, roles: _Roles, view: View, *, loose: bool) -> 
 
 
 def _scale(node: ir.Node, q: View) -> float:
-    attribute = node.attributes.get("scale")
-    if attribute is not None:
-        return attribute.as_float()
+    if "scale" in node.attributes:
+        return node.attributes["scale"].as_float()
     size = q.shape[3].const
     if not size:
         raise Unmatched(f"the head size is {'0' if size == 0 else 'not a constant'}", node)

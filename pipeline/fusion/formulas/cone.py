@@ -208,8 +208,7 @@ class Cone:
 def reduced_axes(node: ir.Node, facts: Facts) -> tuple[int, ...]:
     """Return the axes a reduction runs over, counted from the end; empty when unknown."""
     shape = facts.shape(node.inputs[0])
-    attribute = node.attributes.get("axes")
-    axes: Sequence[int] = attribute.as_ints() if attribute is not None else ()
+    axes: Sequence[int] = node.attributes.get_ints("axes", ())
     if not axes and len(node.inputs) > 1 and node.inputs[1] is not None:
         array = facts.const(node.inputs[1])
         axes = [] if array is None else [int(a) for a in array.reshape(-1)]

@@ -162,8 +162,7 @@ def _dft(draft: Draft, node: ir.Node) -> None:
 
 
 def _grid_sample(draft: Draft, node: ir.Node) -> None:
-    attribute = node.attributes.get("mode")
-    mode = "bilinear" if attribute is None else attribute.as_string()
+    mode = node.attributes.get_string("mode", "bilinear")
     new = {"bilinear": "linear", "bicubic": "cubic"}.get(mode, mode)
     node.attributes["mode"] = ir.AttrString("mode", new)
 

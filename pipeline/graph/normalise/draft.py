@@ -8,6 +8,7 @@ import numpy as np
 import onnx_ir as ir
 
 from pipeline.graph.inference.facts import Facts
+from pipeline.graph.rewriting.emit import value_names
 
 
 class Draft:
@@ -55,12 +56,7 @@ class Draft:
     def new_name(self) -> str:
         """Return a name no value of the model has."""
         if not self._names:
-            self._names = {
-                v.name
-                for g in self.graphs()
-                for v in (*g.inputs, *g.initializers.values(), *(o for n in g for o in n.outputs))
-                if v.name
-            }
+            self._names = value_names(self.model)
         name = f"normal.{len(self._names)}"
         while name in self._names:
             name += "_"

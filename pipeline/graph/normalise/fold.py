@@ -72,8 +72,7 @@ def simplify_targets(draft: Draft) -> int:
     count = 0
     for graph in draft.graphs():
         for node in list(graph):
-            zero = node.attributes.get("allowzero")
-            if node.op_type != "Reshape" or node.domain or (zero is not None and zero.as_int()):
+            if node.op_type != "Reshape" or node.domain or node.attributes.get_int("allowzero"):
                 continue
             target = node.inputs[1]
             if target is None or draft.facts.is_const(target):

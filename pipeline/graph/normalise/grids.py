@@ -32,10 +32,9 @@ def read_grids(draft: Draft) -> int:
 
 def _new_axes(facts: Facts, node: ir.Node) -> list[int] | None:
     """Return the axes of size 1 that make the data the node's output, None where they do not."""
-    batch_dims = node.attributes.get("batch_dims")
     data, out = facts.shape(node.inputs[0]), facts.shape(node.outputs[0])
     grids = _stacked(facts, node.inputs[1])
-    if grids is None or data is None or out is None or (batch_dims and batch_dims.as_int()):
+    if grids is None or data is None or out is None or node.attributes.get_int("batch_dims"):
         return None
     rank = len(out) - (len(data) - len(grids))  # of the grid, in front of axes taken whole
     places = []

@@ -49,8 +49,8 @@ def _is_identity(facts: Facts, node: ir.Node) -> bool:
     if kind in ("Cast", "CastLike"):
         return facts.dtype(first) is not None and facts.dtype(first) == facts.dtype(out)
     if kind == "Transpose":
-        order = node.attributes.get("perm")
-        return order is not None and list(order.as_ints()) == sorted(order.as_ints())
+        order = node.attributes.get_ints("perm")
+        return order is not None and list(order) == sorted(order)
     if kind in _SINGLE:
         return len(node.inputs) == 1
     if kind in _RESHAPES or (kind == "Slice" and _forward(facts, node)):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import onnx_ir as ir
+from onnx_ir.passes.common import RemoveInitializersFromInputsPass
 
 from pipeline.graph.normalise.draft import Draft
 from pipeline.graph.normalise.inline import inline
+from pipeline.graph.rewriting.equal import content
 
 
 def inline_functions(draft: Draft) -> int:
@@ -18,16 +20,14 @@ def inline_functions(draft: Draft) -> int:
 
 def drop_default_inputs(draft: Draft) -> int:
     """Make inputs that have a stored value plain weights: nobody needs to feed them."""
-    graph = draft.model.graph
-    kept = [v for v in graph.inputs if v.name not in graph.initializers]
-    dropped = len(graph.inputs) - len(kept)
-    if dropped:
-        graph.inputs[:] = kept
-    return dropped
+    return int(RemoveInitializersFromInputsPass()(draft.model).modified)
 
 
 def lift_constants(draft: Draft) -> int:
-    """Turn Constant nodes into initializers, equal small ones into one."""
+    """Turn Constant nodes into initializers, equal small ones into one.
+
+    onnx-ir has a pass for each half: the second would read and merge weights as well.
+    """
     count = 0
     for graph in draft.graphs():
         seen: dict[tuple[object, ...], ir.Value] = {}
@@ -38,7 +38,7 @@ def lift_constants(draft: Draft) -> int:
             old = node.outputs[0]
             if tensor is None or old.is_graph_output():
                 continue
-            key = _key(tensor)
+            key = content(tensor)
             value = seen.get(key)
             if value is None:
                 name, old.name = old.name or "", None
@@ -47,12 +47,6 @@ def lift_constants(draft: Draft) -> int:
             graph.remove(node, safe=True)
             count += 1
     return count
-
-
-def _key(tensor: ir.TensorProtocol) -> tuple[object, ...]:
-    if tensor.nbytes > 256 or tensor.dtype == ir.DataType.STRING:
-        return (id(tensor),)
-    return (tensor.dtype, tuple(int(d) for d in tensor.shape.numpy()), tensor.tobytes())
 
 
 def _constant_tensor(node: ir.Node) -> ir.TensorProtocol | None:

@@ -16,6 +16,15 @@ Operand = ir.Value | np.ndarray | int | float | None
 APART = "pipeline.apart"  # marks nodes that are never merged with equal ones
 
 
+def value_names(model: ir.Model) -> set[str]:
+    """Return the names of all values of a model, those in bodies included."""
+    found: set[str | None] = set()
+    for graph in (model.graph, *model.graph.subgraphs()):
+        found |= {value.name for value in (*graph.inputs, *graph.initializers.values())}
+        found |= {value.name for node in graph for value in node.outputs}
+    return {name for name in found if name}
+
+
 class Shared:
     """What the replacements of one model share: names not yet taken, and equal constants.
 

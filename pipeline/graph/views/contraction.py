@@ -87,19 +87,20 @@ def _matmul(
 def _fused_matmul(
     node: ir.Node, pair: tuple[ir.Value, ir.Value], ranks: tuple[int, int]
 ) -> Contraction | None:
-    if _int(node, "transBatchA") or _int(node, "transBatchB"):
+    if any(node.attributes.get_int(name, 0) for name in ("transBatchA", "transBatchB")):
         return None
-    alpha = node.attributes.get("alpha")
-    flipped = (bool(_int(node, "transA")), bool(_int(node, "transB")))
-    return _matmul(node, pair, ranks, flipped, alpha.as_float() if alpha is not None else 1.0)
+    return _matmul(node, pair, ranks, _flipped(node), node.attributes.get_float("alpha", 1.0))
 
 
 def _gemm(node: ir.Node, pair: tuple[ir.Value, ir.Value]) -> Contraction | None:
     if len(node.inputs) > 2 and node.inputs[2] is not None:
         return None
-    alpha = node.attributes.get("alpha")
-    flipped = (bool(_int(node, "transA")), bool(_int(node, "transB")))
-    return _matmul(node, pair, (2, 2), flipped, alpha.as_float() if alpha is not None else 1.0)
+    return _matmul(node, pair, (2, 2), _flipped(node), node.attributes.get_float("alpha", 1.0))
+
+
+def _flipped(node: ir.Node) -> tuple[bool, bool]:
+    a, b = (bool(node.attributes.get_int(name, 0)) for name in ("transA", "transB"))
+    return a, b
 
 
 def _einsum(
@@ -134,8 +135,3 @@ def _labels(text: str, rank: int) -> tuple[str, ...] | None:
 def _leading(count: int) -> tuple[str, ...]:
     """Return labels of axes that are aligned from the right and broadcast."""
     return tuple(f"{BROADCAST}{i}" for i in range(count, 0, -1))
-
-
-def _int(node: ir.Node, name: str) -> int:
-    attribute = node.attributes.get(name)
-    return attribute.as_int() if attribute is not None else 0

@@ -171,8 +171,7 @@ def apply_layout(view: View, node: ir.Node, facts: Facts) -> View | None:
         case "Identity":
             return view
         case "Transpose":
-            perm = node.attributes.get("perm")
-            order = perm.as_ints() if perm is not None else range(len(view.axes) - 1, -1, -1)
+            order = node.attributes.get_ints("perm", range(len(view.axes) - 1, -1, -1))
             fits = sorted(order) == list(range(len(view.axes)))
             return view.transpose(list(order)) if fits else None
         case "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze":

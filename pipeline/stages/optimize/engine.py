@@ -16,18 +16,13 @@ from pipeline.graph.inference.facts import Facts
 from pipeline.graph.inference.in_place import in_place_pairs
 from pipeline.graph.normalise import normalise
 from pipeline.graph.rewriting.dequantize_last import dequantize_last
-from pipeline.graph.rewriting.edit import (
-    drop_unused_weights,
-    merge_equal,
-    name_apart,
-    remove_dead,
-    sort,
-)
+from pipeline.graph.rewriting.edit import drop_unused, name_apart
+from pipeline.graph.rewriting.equal import made_by_lowering, merge_equal
 from pipeline.ort.settings import SessionSettings
 from pipeline.precision.report import TypingReport
 from pipeline.records.optimize import SiteCounts
 from pipeline.stages.optimize.proof import Prover
-from pipeline.stages.optimize.rewrite import Outcome, Rewriter, graphs_of
+from pipeline.stages.optimize.rewrite import Outcome, Rewriter
 from pipeline.types import SILENT, Progress
 
 
@@ -93,18 +88,17 @@ def optimize_graph(
         prover.begin(model, facts, progress)
     rewriter = Rewriter(model, facts, prover, progress)
     outcomes = rewriter.run(plan.passes)
-    for graph in graphs_of(model.graph):
-        sort(graph)
+    graphs = (model.graph, *model.graph.subgraphs())
+    for graph in graphs:
+        graph.sort()
         dequantize_last(graph, facts, rewriter.sources, rewriter.shared)
-        merge_equal(graph)
-        remove_dead(graph, list(graph))
-        drop_unused_weights(graph)
+    merge_equal(model.graph, made_by_lowering)
+    drop_unused(model)
+    for graph in graphs:
         name_apart(graph)
     if any(node.domain == "com.microsoft" for node in model.graph.all_nodes()):
         model.graph.opset_imports.setdefault("com.microsoft", 1)
-    layers = tuple(
-        (found.path, found.form) for g in graphs_of(model.graph) for found in find_layers(g, facts)
-    )
+    layers = tuple((found.path, found.form) for g in graphs for found in find_layers(g, facts))
     session = replace(plan.session, in_place=in_place_pairs(model.graph))
     return Fused(facts, tuple(outcomes), before, _count(model), layers, session)
 

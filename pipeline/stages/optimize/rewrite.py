@@ -14,9 +14,10 @@ from pipeline.fusion.lowering import Lowering
 from pipeline.fusion.refusal import RIGHT, WRITTEN, Kind, Refusal
 from pipeline.fusion.site import Site
 from pipeline.graph.inference.facts import Facts
-from pipeline.graph.rewriting.emit import Emitter, Shared
+from pipeline.graph.rewriting.emit import Emitter, Shared, value_names
 from pipeline.graph.rewriting.regions import RegionError, cut
 from pipeline.graph.rewriting.relayout import LayoutError
+from pipeline.graph.views.walks import bodies
 from pipeline.records.optimize import SiteState
 from pipeline.stages.optimize.proof import Certificate, Prover
 from pipeline.types import SILENT, Progress
@@ -65,7 +66,7 @@ class Rewriter:
 
     def __post_init__(self) -> None:
         """Read which names are taken and which inputs sizes can be read from."""
-        self.shared = Shared(names_of(self.model.graph), self.model.graph)
+        self.shared = Shared(value_names(self.model), self.model.graph)
         inputs = self.model.graph.inputs
         self.sources = [v for v in inputs if v.name not in self.model.graph.initializers]
 
@@ -75,9 +76,8 @@ class Rewriter:
         What a finder yields is dealt with before it goes on, as `Pass` promises it; graphs inside
         nodes that a commit removed are not looked into.
         """
-        main = self.model.graph
         for one in passes:
-            for graph in graphs_of(main):
+            for graph in _graphs_now(self.model.graph):
                 with self.facts.inside(graph):
                     for found in one.find(graph, self.facts):
                         assert found.anchor.graph is graph, f"{one.name}: an anchor that has left"
@@ -167,22 +167,9 @@ def anchor_of(found: Site | Refusal) -> str:
     return f"{found.anchor.op_type} {found.anchor.name or found.anchor.outputs[0].name}"
 
 
-def graphs_of(graph: ir.Graph) -> Iterator[ir.Graph]:
-    """Yield a graph and the graphs in its nodes' attributes, outer ones first."""
+def _graphs_now(graph: ir.Graph) -> Iterator[ir.Graph]:
+    """Yield a graph, then those inside the nodes it has by then; `subgraphs` lists all before."""
     yield graph
     for node in graph:
-        for attribute in node.attributes.values():
-            if attribute.type == ir.AttributeType.GRAPH:
-                yield from graphs_of(attribute.as_graph())
-            elif attribute.type == ir.AttributeType.GRAPHS:
-                for inner in attribute.as_graphs():
-                    yield from graphs_of(inner)
-
-
-def names_of(graph: ir.Graph) -> Iterator[str]:
-    """Yield the names of all values of a graph and the graphs in it."""
-    for one in graphs_of(graph):
-        yield from (value.name or "" for value in one.inputs)
-        yield from one.initializers
-        for node in one:
-            yield from (value.name or "" for value in node.outputs)
+        for body in bodies(node):
+            yield from _graphs_now(body)

@@ -16,7 +16,7 @@ from pipeline.fusion.construct import anchors
 from pipeline.fusion.site import Site
 from pipeline.graph.inference.facts import Facts
 from pipeline.graph.inference.in_place import writes_in_place
-from pipeline.graph.rewriting.edit import made_alike
+from pipeline.graph.rewriting.equal import made_alike
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,9 +8,8 @@ import pytest
 from pipeline.fusion.plan import plan_for
 from pipeline.graph.inference.facts import Facts
 from pipeline.graph.rewriting.dequantize_last import dequantize_last
-from pipeline.graph.rewriting.emit import Shared
+from pipeline.graph.rewriting.emit import Shared, value_names
 from pipeline.stages.optimize.engine import optimize_graph
-from pipeline.stages.optimize.rewrite import names_of
 from tests.pipeline import attention_graphs as graphs
 from tests.pipeline.text_graphs import formulas, model_of, numbers_of
 
@@ -23,7 +22,7 @@ HEAD = f"""(float[B,S,32] x, int8[B,S,32] xi) => (float[B,S,4,8] y) {{
 
 def moved(body: str):
     model = model_of(HEAD + body + " }")
-    shared = Shared(names_of(model.graph))
+    shared = Shared(value_names(model))
     return model, dequantize_last(model.graph, Facts(model), list(model.graph.inputs), shared)
 
 

@@ -1,22 +1,7 @@
-"""Equal nodes merge, dead ones go, names are told apart."""
+"""Dead nodes go, names are told apart."""
 
-from pipeline.graph.rewriting.edit import made_alike, merge_equal, name_apart, remove_dead
-from pipeline.graph.rewriting.emit import APART
+from pipeline.graph.rewriting.edit import drop_unused, name_apart, remove_dead
 from tests.pipeline.text_graphs import model_of
-
-
-def test_equal_nodes_made_by_lowerings_become_one():
-    model = model_of("(float[B] x) => (float[B] y) { a = Neg(x) b = Neg(x) y = Add(a, b) }")
-    for node in model.graph:
-        node.metadata_props["pipeline.rule"] = "test"
-    merge_equal(model.graph)
-    assert [node.op_type for node in model.graph] == ["Neg", "Add"]
-
-
-def test_nodes_of_others_are_not_merged():
-    model = model_of("(float[B] x) => (float[B] y) { a = Neg(x) b = Neg(x) y = Add(a, b) }")
-    merge_equal(model.graph)
-    assert model.graph.num_nodes() == 3
 
 
 def test_removing_dead_nodes_follows_what_only_they_used():
@@ -37,30 +22,15 @@ def test_nodes_of_one_name_are_named_apart():
     assert len(set(names)) == 4
 
 
-def test_what_will_be_merged_is_told_beforehand():
-    model = model_of("""(float[4] x) => (float[4] a, float[4] b, float[4] c, float[4] d) {
-        p = Neg(x) q = Neg(x) a = Elu<alpha=0.5>(p) b = Elu<alpha=0.5>(q) c = Elu<alpha=0.6>(q)
-        d = Neg(a) }""")
-    values = {v.name: v for v in model.graph.outputs}
-    assert not made_alike(values["a"], values["b"])  # not made by lowerings
-    for node in model.graph:
-        node.metadata_props["pipeline.rule"] = "test"
-    assert made_alike(values["a"], values["b"])
-    assert not made_alike(values["b"], values["c"])
-    assert not made_alike(values["a"], values["d"])
-    assert not made_alike(values["a"], model.graph.inputs[0])
-    assert made_alike(None, None)
-    assert not made_alike(values["a"], None)
-
-
-def test_nodes_that_must_stay_apart_are_not_merged():
-    text = "(float[B] x) => (float[B] y) { a = Neg(x) b = Neg(x) y = Add(a, b) }"
+def test_what_nobody_reads_goes_in_bodies_too():
+    text = """(bool c, float[2] x) => (float[2] y) <float[2] u = {1, 2}> {
+        a = Add(x, u) y = If <
+            then_branch = t () => (float[2] p) <float[2] w = {3, 4}> { d = Mul(x, w) p = Neg(x) },
+            else_branch = e () => (float[2] q) <float[2] v = {5, 6}> { q = Mul(x, v) }>(c) }"""
     model = model_of(text)
-    for node in model.graph:
-        node.metadata_props["pipeline.rule"] = "test"
-    first, second, _add = model.graph
-    assert made_alike(first.outputs[0], second.outputs[0])
-    second.metadata_props[APART] = "true"
-    assert not made_alike(first.outputs[0], second.outputs[0])
-    merge_equal(model.graph)
-    assert model.graph.num_nodes() == 3
+    assert drop_unused(model)
+    (node,) = model.graph
+    then, other = (node.attributes[name].as_graph() for name in ("then_branch", "else_branch"))
+    assert [n.op_type for n in then] == ["Neg"]
+    assert [list(g.initializers) for g in (model.graph, then, other)] == [[], [], ["v"]]
+    assert not drop_unused(model)

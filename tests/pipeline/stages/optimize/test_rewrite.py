@@ -17,7 +17,7 @@ from pipeline.graph.inference.facts import Facts
 from pipeline.graph.rewriting.emit import Emitter
 from pipeline.graph.rewriting.relayout import LayoutError
 from pipeline.stages.optimize.proof import Prover
-from pipeline.stages.optimize.rewrite import Rewriter, graphs_of
+from pipeline.stages.optimize.rewrite import Rewriter
 from tests.pipeline import attention_graphs
 from tests.pipeline.text_graphs import feeds_of, model_of, numbers_of
 
@@ -144,7 +144,7 @@ def test_attention_inside_a_branch_is_rewritten_too():
     rewriter = Rewriter(model, Facts(model), Prover())
     (outcome,) = rewriter.run([Pass("attention", find_attention, (FuseAttentionStandard(),))])
     assert outcome.state == "fused", outcome.refusal
-    graphs = list(graphs_of(model.graph))
+    graphs = [model.graph, *model.graph.subgraphs()]
     for graph in graphs:
         graph.sort()
     assert "Attention" in {node.op_type for graph in graphs for node in graph}
