@@ -80,7 +80,13 @@ class NoKernelsError(UsageError):
 
 
 class UnconfirmedCodeError(UsageError):
-    """A folder names code to run that its user neither exported here nor names now."""
+    """A folder names code to run that its user neither exported here nor names now.
+
+    Examples:
+        >>> from pipeline import UnconfirmedCodeError, UsageError
+        >>> issubclass(UnconfirmedCodeError, UsageError)
+        True
+    """
 
 
 class BadModelError(PipelineError):

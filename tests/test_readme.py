@@ -14,6 +14,7 @@ import onnx
 import pytest
 from onnx import helper
 
+from pipeline import ExportOptions, export_model
 from pipeline.cli.app import COMMANDS, group
 from tests.documents import ROOT, Reader, blocks_of
 
@@ -190,11 +191,18 @@ def test_a_long_command_does_what_is_said_of_it(reader, shown):
         follow(reader, name, lambda case, name=name: case.run or name)
 
 
-def test_every_other_block_is_code_that_runs_or_a_file_as_it_is(tmp_path):
-    others = [block for block in BLOCKS if block.language != "sh"]
-    drawings = [block for block in others if not block.language]
-    assert len(drawings) == DRAWINGS
-    Reader(tmp_path).follow([block for block in others if block.language], slow=False)
+OTHERS = [block for block in BLOCKS if block.language != "sh"]
+
+
+def test_every_other_block_is_code_that_runs_or_a_file_as_it_is(reader):
+    assert len([block for block in OTHERS if not block.language]) == DRAWINGS
+    reader.follow([block for block in OTHERS if block.language], slow=False)
+
+
+@pytest.mark.slow
+def test_every_other_block_runs_with_the_long_ones(reader):
+    export_model(ExportOptions("zh-en", reader.folder / "out"))  # as the first command does
+    reader.follow([block for block in OTHERS if block.language], slow=True)
 
 
 def test_commands_named_in_the_text_are_ones_we_have():

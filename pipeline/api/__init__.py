@@ -16,19 +16,23 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pipeline.api.loaded import Choosing, LoadedModel, load
     from pipeline.api.memory import Optimized, optimize
     from pipeline.artifacts import Artifact, Folder, open_folder
     from pipeline.doctor import Diagnosis, examine
     from pipeline.errors import (
         BadModelError,
         BuildError,
+        ChangedModelError,
         ClaimError,
         EnvironmentMissingError,
         ExportError,
         FolderError,
         NoKernelsError,
         PipelineError,
+        UnconfirmedCodeError,
         UsageError,
+        ValueBranchError,
     )
     from pipeline.pack.options import PackOptions
     from pipeline.pack.stage import Bundle, pack_folder
@@ -54,7 +58,15 @@ if TYPE_CHECKING:
     from pipeline.stages.optimize.explain import explain_model, list_lowerings
     from pipeline.stages.optimize.options import ExplainOptions, OptimizeOptions
     from pipeline.stages.optimize.stage import OptimizedFile, optimize_model
-    from pipeline.tasks.encode import Answers, classify_texts, embed_texts, fill_masks
+    from pipeline.tasks.encode import (
+        Answers,
+        Classified,
+        Embedded,
+        Filled,
+        classify_texts,
+        embed_texts,
+        fill_masks,
+    )
     from pipeline.tasks.options import GenerateOptions, TextOptions
     from pipeline.tasks.text import Generation, generate_texts
     from pipeline.tasks.translate import translate_texts
@@ -62,6 +74,7 @@ if TYPE_CHECKING:
 
 # module below `pipeline` -> the names taken from it, in the order of work
 _HOMES = {
+    "api.loaded": ("Choosing", "LoadedModel", "load"),
     "api.memory": ("Optimized", "optimize"),
     "doctor": ("Diagnosis", "examine"),
     "stages.export.options": ("ExportOptions",),
@@ -85,7 +98,10 @@ _HOMES = {
     "tasks.options": ("GenerateOptions", "TextOptions"),
     "tasks.text": ("Generation", "generate_texts"),
     "tasks.translate": ("translate_texts",),
-    "tasks.encode": ("Answers", "classify_texts", "embed_texts", "fill_masks"),
+    "tasks.encode": (
+        "Answers", "Classified", "Embedded", "Filled",
+        "classify_texts", "embed_texts", "fill_masks",
+    ),
     "artifacts": ("Artifact", "Folder", "open_folder"),
     "records.export": ("ExportRecord",),
     "records.optimize": ("OptimizeRecord", "OptimizedFileRecord"),
@@ -95,8 +111,9 @@ _HOMES = {
     "records.perf": ("PerfRecord", "PerfResult"),
     "types": ("Progress",),
     "errors": (
-        "BadModelError", "BuildError", "ClaimError", "EnvironmentMissingError", "ExportError",
-        "FolderError", "NoKernelsError", "PipelineError", "UsageError",
+        "BadModelError", "BuildError", "ChangedModelError", "ClaimError", "EnvironmentMissingError",
+        "ExportError", "FolderError", "NoKernelsError", "PipelineError", "UnconfirmedCodeError",
+        "UsageError", "ValueBranchError",
     ),
 }  # fmt: skip
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
@@ -108,8 +125,12 @@ __all__ = [  # written out, since that is what editors and type checkers read
     "BuildEngineOptions",
     "BuildError",
     "Bundle",
+    "ChangedModelError",
+    "Choosing",
     "ClaimError",
+    "Classified",
     "Diagnosis",
+    "Embedded",
     "EngineRecord",
     "EnvironmentMissingError",
     "ExplainOptions",
@@ -117,10 +138,12 @@ __all__ = [  # written out, since that is what editors and type checkers read
     "ExportError",
     "ExportOptions",
     "ExportRecord",
+    "Filled",
     "Folder",
     "FolderError",
     "GenerateOptions",
     "Generation",
+    "LoadedModel",
     "LoweringRecord",
     "NoKernelsError",
     "OptimizeOptions",
@@ -142,7 +165,9 @@ __all__ = [  # written out, since that is what editors and type checkers read
     "RunOptions",
     "RunResult",
     "TextOptions",
+    "UnconfirmedCodeError",
     "UsageError",
+    "ValueBranchError",
     "build_engines",
     "classify_texts",
     "compare_parity",
@@ -153,6 +178,7 @@ __all__ = [  # written out, since that is what editors and type checkers read
     "fill_masks",
     "generate_texts",
     "list_lowerings",
+    "load",
     "measure_perf",
     "open_folder",
     "optimize",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -47,6 +47,6 @@ def show_generation(console: Console, made: Any, *, shown: bool = False) -> None
     )
 
 
-def ranked(items: Sequence[Mapping[str, Any]], name: str) -> str:
+def ranked(items: Iterable[tuple[str, float]]) -> str:
     """Return labels or words with their probabilities, likeliest first."""
-    return ", ".join(f"{item[name].strip()} {100 * item['probability']:.1f} %" for item in items)
+    return ", ".join(f"{name.strip()} {100 * probability:.1f} %" for name, probability in items)

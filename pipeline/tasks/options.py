@@ -20,6 +20,11 @@ class TextOptions:
         runner: `ort` runs the optimized graphs (the exported ones where there are none), `torch`
             the PyTorch model, `tensorrt` the engines.
         threads: Threads inside one operator, 0 for the runtime's own choice.
+
+    Examples:
+        >>> from pipeline import TextOptions
+        >>> TextOptions("out", ("one text", "another"), runner="torch").texts
+        ('one text', 'another')
     """
 
     folder: Path
@@ -55,6 +60,11 @@ class GenerateOptions(TextOptions):
         chat: Wrap each prompt in the tokenizer's chat template.
         huge_pages: Ask for huge pages for the weights on the CPU: faster tokens, and on some
             virtual machines slower loading. For long answers.
+
+    Examples:
+        >>> from pipeline import GenerateOptions
+        >>> GenerateOptions("out", "Once upon a time", temperature=0.8, top_p=0.95, seed=1).top_p
+        0.95
     """
 
     max_new_tokens: int = 64

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from models.zh_en.tokenizer import SentenceTokenizer
 
 EXPORT_FIX = "pipeline export MODEL -o DIR"
+GRAPHS = ("optimize.", "export")
 PREFERRED = ("optimize.ort-cpu-fp32", "optimize.ort-cpu", "optimize.onnx", "export")
 
 
@@ -36,6 +37,8 @@ class TextSource:
         folder: The artifact folder.
         runner: `ort`, `torch` or `tensorrt`.
         tasks: Tasks the model has to be for; any will do where there are none.
+        variant: Which graphs or engines, such as `ort-cpu-fp32` or `exported`; empty takes those
+            that suit the runner best.
         threads: Threads inside one operator, 0 for the runtime's own choice.
         huge_pages: Whether weights on the CPU may lie in huge pages.
 
@@ -44,7 +47,7 @@ class TextSource:
         parts: One runner per part.
 
     Raises:
-        UsageError: The model is for another task.
+        UsageError: The model is for another task, or there is no such variant.
         FolderError: There is no artifact for the runner.
         EnvironmentMissingError: The runner's runtime or GPU is absent.
     """
@@ -55,6 +58,7 @@ class TextSource:
         runner: RunnerName = "ort",
         *,
         tasks: Sequence[str] = (),
+        variant: str = "",
         threads: int = 0,
         huge_pages: bool = False,
     ) -> None:
@@ -66,7 +70,7 @@ class TextSource:
             self.require(*tasks)
         self.variant, self.parts = "torch float32", dict[str, Runner]()
         try:
-            self._open(runner, threads, huge_pages)
+            self._open(runner, variant, threads, huge_pages)
         except BaseException:
             self.close()
             raise
@@ -93,11 +97,13 @@ class TextSource:
                 fix=f"use `pipeline {COMMAND.get(self.task, 'parity')}`",
             )
 
-    def _open(self, runner: RunnerName, threads: int, huge_pages: bool) -> None:
+    def _open(self, runner: RunnerName, variant: str, threads: int, huge_pages: bool) -> None:
         if runner == "torch":
+            if variant:
+                raise UsageError(f"torch runs the model itself, not {variant!r}")
             self.parts = self._torch()
             return
-        self.variant, files = _files(self.folder, self.exported, runner)
+        self.variant, files = _files(self.folder, self.exported, runner, variant)
         for part, file in files.items():
             opened = open_runner(file, threads=threads, huge_pages=huge_pages)
             self.parts[part] = self._stack.enter_context(opened)
@@ -194,14 +200,27 @@ COMMAND = {
 }
 
 
-def _files(folder: Folder, exported: ExportRecord, runner: str) -> tuple[str, dict[str, Path]]:
-    """Return the best variant for the runner and its files by part."""
+def _files(
+    folder: Folder, exported: ExportRecord, runner: str, variant: str
+) -> tuple[str, dict[str, Path]]:
+    """Return the variant asked for, or the best one for the runner, and its files by part."""
+    stages = folder.stages()
     if runner == "tensorrt":
-        names = [name for name in folder.stages() if name.startswith("build-engine")]
+        names = [name for name in stages if name.startswith("build-engine")]
         fix = "pipeline build-engine DIR -o DIR"
     else:
-        names = [n for prefix in PREFERRED for n in folder.stages() if n.startswith(prefix)]
+        names = [n for prefix in PREFERRED for n in stages if n.startswith(prefix)]
         fix = EXPORT_FIX
+    if variant:
+        runs = names if runner == "tensorrt" else [n for n in stages if n.startswith(GRAPHS)]
+        known = {name.partition(".")[2] or "exported": name for name in runs}
+        if variant not in known:
+            raise UsageError(
+                f"{runner} has no variant {variant!r} here",
+                where=str(folder.path),
+                fix=f"there are {', '.join(known) or 'none'}",
+            )
+        names = [known[variant]]
     for name in names:
         artifact: Artifact = folder.require(name, fix)
         record = exported if name == "export" else variant_record(artifact)

@@ -35,6 +35,13 @@ class Generation:
         first_token_s: Seconds to the first token of the batch.
         seconds: Seconds in all, after loading.
         notes: Warnings, such as truncation.
+
+    Examples:
+        >>> import pipeline
+        >>> with pipeline.load("translator") as model:
+        ...     made = model.translate("我今天很开心")
+        >>> made.texts, len(made.tokens), made.notes
+        (("I'm happy today",), 1, ())
     """
 
     texts: tuple[str, ...]
@@ -77,6 +84,12 @@ def generate_texts(
     Raises:
         UsageError: The model generates no text, has no tokenizer, or a prompt is too long.
         EnvironmentMissingError: The runner's runtime or GPU is absent.
+
+    Examples:
+        >>> from pipeline import GenerateOptions, generate_texts
+        >>> made = generate_texts(GenerateOptions("storyteller", "Once upon", max_new_tokens=8))
+        >>> len(made.tokens[0])
+        8
     """
     progress.step("loading")
     with TextSource.of(options, TASKS, huge_pages=options.huge_pages) as source:

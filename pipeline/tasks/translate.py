@@ -25,6 +25,11 @@ def translate_texts(options: GenerateOptions, progress: Progress = SILENT) -> Ge
     Raises:
         UsageError: The model does not translate, or a text is too long.
         EnvironmentMissingError: The runner's runtime or GPU is absent.
+
+    Examples:
+        >>> from pipeline import GenerateOptions, translate_texts
+        >>> translate_texts(GenerateOptions("translator", "我今天很开心")).texts
+        ("I'm happy today",)
     """
     progress.step("loading")
     with TextSource.of(options, TASKS) as source:

@@ -1,7 +1,7 @@
 """Every public name has an example in its docstring, and the examples run.
 
 All of them run in one folder that holds what they name: a graph (`model.onnx`), what it is fused to
-(`fused.onnx`) and an artifact (`out`).
+(`fused.onnx`), an artifact (`out`) and small artifacts for text.
 """
 
 from __future__ import annotations
@@ -17,12 +17,17 @@ import pytest
 
 import pipeline
 from pipeline import api
+from tests.pipeline.tasks.folders import folder_for
 
+# artifact -> what it is in tests/pipeline/tasks/folders.py
+TEXT = {
+    "storyteller": "generate",
+    "encoder": "embed",
+    "classifier": "classify",
+    "word-guesser": "fill-mask",
+}
 # name -> the library its example cannot run without
 NEEDS = dict.fromkeys(("build_engines", "EngineRecord"), "tensorrt_rtx")
-
-
-NAMES = [name for name in api.__all__ if not api._HOME[name].startswith("tasks.")]
 
 
 def examples_of(name):
@@ -41,10 +46,13 @@ def folder(tmp_path_factory):
     onnx.save(onnx.load(made.path("onnx/model.exported.onnx")), root / "model.onnx")
     pipeline.optimize_model(pipeline.OptimizeOptions(root / "out"))
     pipeline.optimize_model(pipeline.OptimizeOptions(root / "model.onnx", root / "fused.onnx"))
+    pipeline.export_model(pipeline.ExportOptions("zh-en", root / "translator"))
+    for name, kind in TEXT.items():
+        folder_for(kind, root).rename(root / name)
     return root
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", api.__all__)
 def test_every_name_has_an_example(name):
     assert any(test.name == f"pipeline.{name}" for test in examples_of(name)), name
 
@@ -53,7 +61,7 @@ def test_the_examples_run(folder):
     said = io.StringIO()
     options = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
     runner = doctest.DocTestRunner(optionflags=options)
-    for name in NAMES:
+    for name in api.__all__:
         if name in NEEDS and importlib.util.find_spec(NEEDS[name]) is None:
             continue
         for test in examples_of(name):

@@ -28,6 +28,8 @@ def command(
     with Console(as_json=as_json, verbose=verbose) as console:
         options = TextOptions(folder=folder, texts=texts_given(texts), **values)
         made = classify_texts(options, console)
-        rows: list[dict[str, Any]] = list(made.rows)
-        lines = [f"{row['text']}: {ranked(row['classes'], 'label')}" for row in rows]
+        lines = [
+            f"{row.text}: {ranked((c.label, c.probability) for c in row.classes)}"
+            for row in made.rows
+        ]
         console.result(lines, made.json())

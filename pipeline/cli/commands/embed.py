@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +12,9 @@ from pipeline.api import TextOptions
 from pipeline.cli.console import Console
 from pipeline.cli.options import common, options_of, with_options
 from pipeline.cli.text import folder_and_texts, texts_given
+
+if TYPE_CHECKING:
+    from pipeline.api import Embedded
 
 OPTIONS = options_of(TextOptions, skip=("folder", "texts"))
 
@@ -29,9 +32,8 @@ def command(
     with Console(as_json=as_json, verbose=verbose) as console:
         options = TextOptions(folder=folder, texts=texts_given(texts), **values)
         made = embed_texts(options, console)
-        rows: list[dict[str, Any]] = list(made.rows)
-        lines = [f"{row['text']}: {_short(row['vector'])}" for row in rows]
-        console.result([*lines, *_cosines(rows)], made.json())
+        lines = [f"{row.text}: {_short(row.vector)}" for row in made.rows]
+        console.result([*lines, *_cosines(made.rows)], made.json())
 
 
 def _short(vector: Sequence[float]) -> str:
@@ -40,11 +42,11 @@ def _short(vector: Sequence[float]) -> str:
     return f"[{first}, ...] ({len(vector)} numbers)"
 
 
-def _cosines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+def _cosines(rows: Sequence[Embedded]) -> list[str]:
     """Return how alike the texts are: the first beside each of the others."""
     first, *rest = rows
     return [
-        f"cosine {sum(a * b for a, b in zip(first['vector'], row['vector'], strict=True)):.3f}: "
-        f"{first['text']} | {row['text']}"
+        f"cosine {sum(a * b for a, b in zip(first.vector, row.vector, strict=True)):.3f}: "
+        f"{first.text} | {row.text}"
         for row in rest
     ]

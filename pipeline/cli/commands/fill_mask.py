@@ -28,8 +28,8 @@ def command(
     with Console(as_json=as_json, verbose=verbose) as console:
         options = TextOptions(folder=folder, texts=texts_given(texts), **values)
         made = fill_masks(options, console)
-        rows: list[dict[str, Any]] = list(made.rows)
         lines = []
-        for row in rows:
-            lines += [row["text"], *(f"  {ranked(words, 'word')}" for words in row["masks"])]
+        for row in made.rows:
+            places = (((w.word, w.probability) for w in words) for words in row.masks)
+            lines += [row.text, *(f"  {ranked(place)}" for place in places)]
         console.result(lines, made.json())

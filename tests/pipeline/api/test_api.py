@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 import pytest
 
-from pipeline import api
+from pipeline import api, errors
 from pipeline.cli.app import COMMANDS, group
 from pipeline.types import Progress
 
@@ -49,6 +49,12 @@ def test_no_command_is_forgotten():
     assert FUNCTIONS.keys() == COMMANDS.keys()
     named = {name for pair in FUNCTIONS.values() for name in pair if name}
     assert named <= set(api.__all__)
+
+
+def test_every_error_a_caller_may_catch_is_there():
+    ours = {e.__name__ for e in vars(errors).values()
+            if isinstance(e, type) and issubclass(e, errors.PipelineError)}  # fmt: skip
+    assert ours <= set(api.__all__)
 
 
 @pytest.mark.parametrize(("function", "options"), FUNCTIONS.values(), ids=FUNCTIONS)

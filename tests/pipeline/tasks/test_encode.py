@@ -45,7 +45,7 @@ def test_a_vector_is_the_mean_of_a_texts_own_tokens(tmp_path):
     assert len({len(row) for row in ids}) == 2
     for row, found in zip(ids, made.rows, strict=True):
         mean = ROWS[row].mean(axis=0)
-        np.testing.assert_allclose(found["vector"], mean / np.linalg.norm(mean), rtol=1e-6)
+        np.testing.assert_allclose(found.vector, mean / np.linalg.norm(mean), rtol=1e-6)
     assert made.json()["variant"] == "export"
 
 
@@ -57,16 +57,17 @@ def test_classes_come_likeliest_first(tmp_path):
     assert classify_texts(TextOptions(folder, TEXTS[:1])) == made
     chances = softmax(ROWS[ids].mean(axis=0))
     order = np.argsort(-chances)
-    found = made.rows[0]["classes"]
-    assert [each["label"] for each in found] == [f"class {i}" for i in order]
-    np.testing.assert_allclose([e["probability"] for e in found], chances[order], rtol=1e-5)
+    found = made.rows[0].classes
+    assert [each.label for each in found] == [f"class {i}" for i in order]
+    np.testing.assert_allclose([e.probability for e in found], chances[order], rtol=1e-5)
+    assert made.json()["answers"][0]["classes"][0] == vars(found[0])
 
 
 def test_classes_have_the_names_that_came_with_them(tmp_path):
     folder = write_folder(tmp_path / "out", "text-classification", classifier(), "wordpiece")
     (folder / "tokenizer" / "labels.json").write_text(json.dumps({"0": "good", "1": "bad"}))
-    found = classify_texts(TextOptions(folder, ("a",))).rows[0]["classes"]
-    assert {"good", "bad", "class 2"} < {each["label"] for each in found}
+    found = classify_texts(TextOptions(folder, ("a",))).rows[0].classes
+    assert {"good", "bad", "class 2"} < {each.label for each in found}
 
 
 def test_every_mask_is_filled_with_the_likeliest_words(tmp_path):
@@ -77,7 +78,7 @@ def test_every_mask_is_filled_with_the_likeliest_words(tmp_path):
         chances = softmax(ROWS[mask] @ OUT)
         wanted = [tokenizer.decode([i], special=True) for i in np.argsort(-chances)[:5].tolist()]
     assert fill_masks(TextOptions(folder, ("The [MASK] sat [MASK]",))) == made
-    assert [[word["word"] for word in words] for words in made.rows[0]["masks"]] == [wanted] * 2
+    assert [[word.word for word in words] for words in made.rows[0].masks] == [wanted] * 2
 
 
 def test_a_text_without_a_mask_is_named(tmp_path):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pytest
 
 from pipeline.cli.app import run
-from pipeline.tasks.encode import Answers
+from pipeline.tasks.encode import Answers, Classified, Embedded, Filled, Label, Word
 
 
 @dataclass(frozen=True)
@@ -88,24 +88,36 @@ def test_stop_strings_keep_their_commas(stage):
 CLASSES = [{"label": "good", "probability": 0.9}, {"label": "bad", "probability": 0.1}]
 WORDS = [[{"word": " cat", "probability": 0.5}]]
 ANSWERS = {
-    "classify": ("classify_texts", {"text": "t", "classes": CLASSES}, "t: good 90.0 %, bad 10.0 %"),
-    "fill-mask": ("fill_masks", {"text": "a [M]", "masks": WORDS}, "a [M]\n  cat 50.0 %"),
+    "classify": (
+        "classify_texts",
+        Classified("t", tuple(Label(**item) for item in CLASSES)),
+        "t: good 90.0 %, bad 10.0 %",
+        {"text": "t", "classes": CLASSES},
+    ),
+    "fill-mask": (
+        "fill_masks",
+        Filled("a [M]", ((Word(" cat", 0.5),),)),
+        "a [M]\n  cat 50.0 %",
+        {"text": "a [M]", "masks": WORDS},
+    ),
 }
 
 
 @pytest.mark.parametrize(
-    ("command", "function", "row", "shown"), [(k, *v) for k, v in ANSWERS.items()], ids=ANSWERS
+    ("command", "function", "row", "shown", "plain"),
+    [(k, *v) for k, v in ANSWERS.items()],
+    ids=ANSWERS,
 )
-def test_encoders_answer(stage, capsys, command, function, row, shown):
+def test_encoders_answer(stage, capsys, command, function, row, shown, plain):
     stage(f"pipeline.tasks.encode.{function}", Answers((row,), "v"))
     assert run([command, "out", "t"]) == 0
     assert capsys.readouterr().out == shown + "\n"
     assert run([command, "out", "t", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"variant": "v", "answers": [row]}
+    assert json.loads(capsys.readouterr().out) == {"variant": "v", "answers": [plain]}
 
 
 def test_embed_shows_how_alike_texts_are(stage, capsys):
-    rows = ({"text": "a", "vector": [1.0, 0.0]}, {"text": "b", "vector": [0.6, 0.8]})
+    rows = (Embedded("a", (1.0, 0.0)), Embedded("b", (0.6, 0.8)))
     stage("pipeline.tasks.encode.embed_texts", Answers(rows, "v"))
     assert run(["embed", "out", "a", "b"]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == "cosine 0.600: a | b"
