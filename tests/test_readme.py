@@ -55,6 +55,7 @@ class Case:
 
 IN_CI = "`.ci/run` does it, in an environment of its own; here the tests would run themselves"
 ON_DISK = ("onnx/*.onnx", "onnx/weights-*.data", "manifest/*.json", "report.html", "report.md")
+ANSWER = "I'm happy today\n"
 FIRST = ".venv/bin/pipeline run zh-en -o out"
 MINE = "pipeline run examples/my_model.py:build -o out-mine"
 
@@ -73,7 +74,7 @@ CASES = {
     ".venv/bin/pip install -q -e '.[test]'": Case(runs=False, why=IN_CI),
     ".venv/bin/pytest -q -n auto -m 'not slow and not network'": Case(runs=False, why=IN_CI),
     'pipeline translate out "我今天很开心"': Case(
-        says=("I'm happy today",), slow=True, before=FIRST
+        says=(ANSWER,), slow=True, before=FIRST
     ),
     "pipeline doctor": Case(says=("build TensorRT-RTX", "export models")),
     "pipeline run bert-base -o out": Case(
@@ -162,6 +163,10 @@ def follow(reader: Reader, shown: str, words: Callable[[Case], str]) -> None:
 
 def test_every_command_shown_has_its_case():
     assert commands_shown() == list(CASES)
+
+
+def test_the_answer_shown_is_the_one_that_is_looked_for():
+    assert f"# {ANSWER}" in README
 
 
 def test_what_is_not_run_as_shown_has_a_reason():
