@@ -7,7 +7,7 @@ import hashlib
 import os
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipeline.artifacts import Artifact, Folder, StageContext, open_folder, run_stage
 from pipeline.records.export import (
@@ -101,11 +101,13 @@ def digest_modules(loaded: LoadedParts) -> str:
 
     digest = hashlib.sha256()
     for part in loaded.parts:
-        tensors = {**part.module.state_dict(), **part.inputs}
+        module = part.module  # not its state_dict: that leaves buffers out, and may hold objects
+        state = {**dict(module.named_parameters()), **dict(module.named_buffers())}
+        tensors = {**state, **part.inputs}
         for name, tensor in tensors.items():
             digest.update(f"{name}:{tensor.dtype}:{tuple(tensor.shape)}".encode())
-            raw = tensor.detach().cpu().contiguous().flatten().view(torch.uint8)
-            digest.update(raw.numpy())
+            raw: Any = tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy()
+            digest.update(raw)
         digest.update(repr((part.axes, part.dims, part.outputs)).encode())
     return digest.hexdigest()
 

@@ -88,7 +88,7 @@ def restore_state(part: ExportPart, file: Path, data: Path | None, where: str) -
             raw = _mapped(data, about) if "offset" in about else stored.get_tensor(f"state.{key}")
             _put(now[name], _typed(raw, about))
         inputs = {
-            name: _typed(stored.get_tensor(f"input.{name}"), about)
+            name: _typed(stored.get_tensor(f"input.{name}"), about).to(part.inputs[name].device)
             for name, about in index["inputs"].items()
         }
         samples = {name: stored.get_tensor(f"output.{name}") for name in index["outputs"]}

@@ -6,11 +6,14 @@ import sys
 
 import onnxruntime as ort
 import pytest
+import torch
 
 from pipeline.errors import BadModelError, ExportError, FolderError, PipelineError
 from pipeline.stages.export import core
+from pipeline.stages.export.load import LoadedParts
 from pipeline.stages.export.options import ExportOptions
-from pipeline.stages.export.stage import export_model
+from pipeline.stages.export.stage import digest_modules, export_model
+from pipeline.stages.export.user_parts import user_part
 
 NET = """
 import torch
@@ -23,6 +26,15 @@ def bakes():
         def forward(self, x):
             return x * float(int(x.shape[1]))
     return Net(), {"x": torch.ones(2, 3, 4)}
+class Held(torch.nn.Module):
+    def __init__(self, value):
+        super().__init__()
+        self.register_buffer("held", torch.full((4,), value), persistent=False)
+    def forward(self, x):
+        return x + self.held
+def holds():
+    import os
+    return Held(float(os.environ["HELD"])), {"x": torch.ones(2, 3, 4)}
 def drops():
     class Net(torch.nn.Module):
         def forward(self, x):
@@ -101,6 +113,25 @@ def test_a_function_that_draws_its_weights_follows_the_seed(tmp_path):
     assert not other.reused
     assert other.key != first.key
     assert other.digest != first.digest
+
+
+def test_a_buffer_outside_the_state_dict_counts(tmp_path, monkeypatch):
+    (tmp_path / "net.py").write_text(NET)
+    keys = []
+    for held in ("1", "1", "2"):
+        monkeypatch.setenv("HELD", held)
+        keys.append(export(f"{tmp_path}/net.py:holds", tmp_path / "out").key)
+    assert keys[0] == keys[1] != keys[2]
+
+
+class Extra(torch.nn.Linear):
+    def get_extra_state(self):
+        return {"not": "a tensor"}
+
+
+def test_objects_in_a_state_dict_are_left_aside(tmp_path):
+    part = user_part((Extra(4, 4), {"input": torch.ones(2, 4)}), "here")
+    assert digest_modules(LoadedParts((part,), "custom"))
 
 
 def test_a_model_that_does_not_repeat_itself_is_told_so(tmp_path):
