@@ -87,7 +87,7 @@ def call_function(source: Source, seed: int = 0) -> UserResult:
         BadModelError: The user's code raised, or called sys.exit.
     """
     root = source.path.resolve().parent if source.path else Path.cwd()
-    with beside(root), seeded(seed), no_exit(f"{source.function}()", source.name):
+    with seeded(seed), no_exit(f"{source.function}()", source.name), beside(root):
         before = set(sys.modules)
         module = _import(source)
         function = _function(module, source)

@@ -1,5 +1,6 @@
 """A user's own files are imported as they would, beside ours, and never instead of ours."""
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -103,6 +104,18 @@ def test_what_a_function_draws_follows_the_seed(project):
     first = call_function(source, 5).value
     assert call_function(source, 5).value == first
     assert not set(call_function(source, 6).value) & set(first)
+
+
+def test_a_module_of_theirs_does_not_stand_in_for_one_that_seeding_imports(project):
+    """In a process of its own: numpy imports `secrets` once, when its random part is first used."""
+    (project / "secrets.py").write_text("raise RuntimeError('theirs')")
+    code = (
+        "from pipeline.stages.export.source import resolve\n"
+        "from pipeline.stages.export.user_code import call_function\n"
+        f"call_function(resolve({str(project / 'plain.py')!r} + ':make'))"
+    )
+    (project / "plain.py").write_text("def make(): return 1")
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_our_own_end_on_a_signal_passes():
