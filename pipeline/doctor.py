@@ -6,14 +6,14 @@ import importlib
 import importlib.util
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from pipeline.errors import PipelineError
 from pipeline.notebook import Grid, Shown
+from pipeline.records.machine import Machine
 from pipeline.stages.build_engine.targets import RTX_TARGETS
 from pipeline.tensorrt_api import Flavour, Gpu, find_gpu, load, wheel_version
 from pipeline.toolchain import Library, install_hint, libraries, machine, within
-from pipeline.types import SILENT, Progress
+from pipeline.types import SILENT, Json, Progress
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Diagnosis(Shown):
         [True]
     """
 
-    machine: dict[str, str | int]
+    machine: Machine
     gpu: Gpu | None
     libraries: tuple[Library, ...]
     abilities: tuple[Ability, ...]
@@ -57,13 +57,13 @@ class Diagnosis(Shown):
         gpu = self.gpu.name if self.gpu else "no GPU"
         return [
             Grid(
-                f"{self.machine['cpu']}, {gpu}",
+                f"{self.machine.cpu}, {gpu}",
                 ("works", "what", "with, or what is in the way", "to do"),
                 rows,
             )
         ]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Json]:
         """Return the diagnosis as plain data."""
         return asdict(self)
 

@@ -9,6 +9,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.records.machine import Machine
+
 DISTRIBUTION = "transformer-pipeline"
 
 
@@ -106,17 +108,17 @@ def within(version: str, wanted: str) -> bool:
     return True
 
 
-def machine() -> dict[str, str | int]:
-    """Return the facts of this machine that results depend on."""
+def machine() -> Machine:
+    """Return what this machine is, as far as results depend on it."""
     import psutil
 
-    return {
-        "python": platform.python_version(),
-        "system": f"{platform.system()} {platform.machine()}",
-        "cpu": _cpu(),
-        "cores": usable_cores(),
-        "memory_bytes": psutil.virtual_memory().total,
-    }
+    return Machine(
+        python=platform.python_version(),
+        system=f"{platform.system()} {platform.machine()}",
+        cpu=_cpu(),
+        cores=usable_cores(),
+        memory_bytes=psutil.virtual_memory().total,
+    )
 
 
 def usable_cores() -> int:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
 
 from pipeline.artifacts import Artifact, Folder
 from pipeline.claims.engines import engine_claims
 from pipeline.claims.graphs import graph_claims
-from pipeline.claims.ledger import Claim, judge
+from pipeline.claims.ledger import judge
+from pipeline.records.bundle import BundleResults
+from pipeline.records.claim import Claim
 from pipeline.records.export import ExportRecord
+
+RESULTS = "results"
+"""Folder, inside the artifact folder, that keeps what other machines measured."""
 
 
 def check_folder(folder: Folder) -> tuple[Claim, ...]:
@@ -26,7 +30,7 @@ def check_folder(folder: Folder) -> tuple[Claim, ...]:
 
 def _claims(folder: Folder, artifacts: dict[str, Artifact]) -> Iterator[Claim]:
     exported = ExportRecord.of(artifacts["export"]) if "export" in artifacts else None
-    elsewhere = _elsewhere(folder)
+    elsewhere = [results for _path, results in kept_results(folder)]
     for name, artifact in artifacts.items():
         problem = folder.damage(artifact)
         evidence = problem or f"{len(artifact.files)} files match their sha256"
@@ -41,7 +45,11 @@ def _claims(folder: Folder, artifacts: dict[str, Artifact]) -> Iterator[Claim]:
             yield from engine_claims(artifact, graph, exported, elsewhere)
 
 
-def _elsewhere(folder: Folder) -> list[dict[str, Any]]:
-    """Return what bundles measured, as `pipeline report --with` keeps it."""
-    paths = sorted((folder.path / "results").glob("*.json"))
-    return [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+def kept_results(folder: Folder) -> list[tuple[Path, BundleResults]]:
+    """Return what bundles measured, as `pipeline report --with` keeps it.
+
+    Raises:
+        FolderError: a file there is not one that a bundle wrote.
+    """
+    paths = sorted((folder.path / RESULTS).glob("*.json"))
+    return [(path, BundleResults.read_file(path)) for path in paths]

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 import onnx_ir as ir
 
 from pipeline.artifacts import Artifact
 from pipeline.claims.graphs import precision_claim
-from pipeline.claims.ledger import Claim, judge
+from pipeline.claims.ledger import judge
 from pipeline.graph.files.model_file import load_model
+from pipeline.records.bundle import BundleResults
+from pipeline.records.claim import Claim
 from pipeline.records.engine import EnginePart, EngineRecord
 from pipeline.records.export import ExportRecord
 from pipeline.records.optimize import OptimizeRecord
 from pipeline.records.tensors import SizeRange, TensorSpec
 
-Elsewhere = Sequence[Mapping[str, Any]]
 _PACK = "`pipeline pack` verifies it on a machine that has one"
 
 
@@ -24,7 +24,7 @@ def engine_claims(
     artifact: Artifact,
     graph: Artifact | None,
     exported: ExportRecord | None,
-    elsewhere: Elsewhere,
+    elsewhere: Sequence[BundleResults],
 ) -> Iterator[Claim]:
     """Yield the claims of one `build-engine.<variant>` artifact, part by part.
 
@@ -32,7 +32,7 @@ def engine_claims(
         artifact: The engines.
         graph: The `optimize.<variant>` artifact they were built from, if it is in the folder.
         exported: The export, which knows the sizes that were promised.
-        elsewhere: Results of bundles, as their JSON.
+        elsewhere: Results of bundles.
     """
     variant = artifact.stage.partition(".")[2]
     source = OptimizeRecord.of(graph) if graph is not None else None
@@ -110,16 +110,18 @@ def _attention(name: str, engine: EnginePart) -> Iterator[Claim]:
         yield Claim(f"{name}: every attention has a dedicated kernel", "kept", evidence, file)
 
 
-def _loads(artifact: Artifact, name: str, engine: EnginePart, elsewhere: Elsewhere) -> Claim:
+def _loads(
+    artifact: Artifact, name: str, engine: EnginePart, elsewhere: Sequence[BundleResults]
+) -> Claim:
     """An engine proves itself only where its GPU is: here, or in a bundle's results."""
     file, record_name = engine.file, name.replace(" engine", ".engine")
     claim = f"{name} runs on {', '.join(engine.targets)} and is right"
     for results in elsewhere:
-        if results.get("artifacts", {}).get(artifact.stage) != artifact.digest:
+        if results.artifacts.get(artifact.stage) != artifact.digest:
             continue
-        for record in results["results"]:
-            if record["name"] == record_name and record["ran"]:
-                evidence = f"{len(record['cases'])} sets of inputs on {record['device']}"
-                gpu = results["machine"].get("gpu", "")
-                return judge(claim, bool(record["right"]), f"{evidence}, {gpu}", file)
+        for row in results.results:
+            if row.name == record_name and row.ran:
+                evidence = f"{len(row.cases or ())} sets of inputs on {row.device}"
+                gpu = results.machine.get("gpu", "")
+                return judge(claim, bool(row.right), f"{evidence}, {gpu}", file)
     return Claim(claim, "unchecked", f"no NVIDIA GPU has loaded it yet; {_PACK}", file)

@@ -9,10 +9,11 @@ from pathlib import Path
 import onnx_ir as ir
 
 from pipeline.artifacts import Artifact
-from pipeline.claims.ledger import Claim, judge
+from pipeline.claims.ledger import judge
 from pipeline.graph.files.model_file import load_model
 from pipeline.graph.inference.facts import Facts
 from pipeline.operators import ATTENTIONS
+from pipeline.records.claim import Claim
 from pipeline.records.export import ExportedPart, ExportRecord
 from pipeline.records.optimize import OptimizedPart, OptimizeRecord
 

@@ -225,7 +225,7 @@ def write(path: Path, bundle: Mapping[str, Any], results: list[dict[str, Any]]) 
         "gpu": _gpu(),
     }
     content = {
-        "format": 1,
+        "format": 2,
         "bundle": bundle["digest"],
         "artifacts": bundle["artifacts"],
         "when": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),

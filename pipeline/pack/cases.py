@@ -14,7 +14,7 @@ from pipeline.errors import BadModelError
 from pipeline.inputs import InputMaker, Style
 from pipeline.judge.interpreter import Judge
 from pipeline.parity.budget import ULP, budget_for
-from pipeline.types import Json
+from pipeline.records.bundle import ErrorLimits, PackedCase
 
 _STYLES: tuple[Style, ...] = ("plain", "padded", "plain")
 _JUDGES = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
@@ -22,8 +22,8 @@ _JUDGES = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
 
 def write_cases(
     model: ir.Model, part: str, count: int, seed: int, precisions: Iterable[str], folder: Path
-) -> list[Json]:
-    """Write inputs and float64 outputs under `folder/cases`; return their records.
+) -> tuple[PackedCase, ...]:
+    """Write inputs and float64 outputs under `folder/cases`; return what they are.
 
     The limits are the budget of `pipeline parity`, with what rounding every step to the precision
     costs on the same inputs as the noise.
@@ -33,7 +33,7 @@ def write_cases(
     """
     maker = InputMaker(model)
     reference = Judge(model, "float64")
-    records: list[Json] = []
+    cases: list[PackedCase] = []
     (folder / "cases").mkdir(exist_ok=True)
     for index in range(count):
         style = _STYLES[index % len(_STYLES)]
@@ -42,15 +42,17 @@ def write_cases(
         if not any(np.isfinite(array).any() for array in wanted.values()):
             raise BadModelError(f"{part}: every output is NaN in float64", where=f"case {index}")
         name = f"{part}-{index}"
-        paths = {"inputs": f"cases/{name}.inputs.npz", "outputs": f"cases/{name}.outputs.npz"}
-        np.savez(folder / paths["inputs"], **feeds)  # type: ignore[arg-type]
-        np.savez(folder / paths["outputs"], **wanted)  # type: ignore[arg-type]
-        limits: dict[str, Json] = {}
+        inputs, outputs = f"cases/{name}.inputs.npz", f"cases/{name}.outputs.npz"
+        np.savez(folder / inputs, **feeds)  # type: ignore[arg-type]
+        np.savez(folder / outputs, **wanted)  # type: ignore[arg-type]
+        limits = {}
         for precision in sorted(set(precisions) & _JUDGES.keys()):
             found = _arrays(Judge(model, _JUDGES[precision]).run(feeds))
             limits[precision] = {n: _limits(found[n], wanted[n], precision) for n in wanted}
-        records.append({"name": name, "style": style, **paths, "limits": limits})
-    return records
+        cases.append(
+            PackedCase(name=name, style=style, inputs=inputs, outputs=outputs, limits=limits)
+        )
+    return tuple(cases)
 
 
 def _arrays(tensors: Mapping[str, torch.Tensor]) -> dict[str, np.ndarray]:
@@ -58,7 +60,7 @@ def _arrays(tensors: Mapping[str, torch.Tensor]) -> dict[str, np.ndarray]:
             for n, t in tensors.items()}  # fmt: skip
 
 
-def _limits(found: np.ndarray, wanted: np.ndarray, precision: str) -> dict[str, Json]:
+def _limits(found: np.ndarray, wanted: np.ndarray, precision: str) -> ErrorLimits:
     """Return the largest rms, quantile and maximum allowed on one output."""
     noise, size = compare(found, wanted), magnitude(wanted)
-    return budget_for(noise, Errors(), size, ULP[precision]).to_json()
+    return ErrorLimits(**vars(budget_for(noise, Errors(), size, ULP[precision])))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 
 import onnx_ir as ir
@@ -11,43 +11,17 @@ import onnx_ir as ir
 from pipeline.artifacts import Artifact, Folder
 from pipeline.errors import FolderError
 from pipeline.graph.files.model_file import load_model
+from pipeline.ort.settings import SessionSettings
+from pipeline.records.bundle import PackedVariant
 from pipeline.records.engine import EnginePart, EngineRecord
 from pipeline.records.export import ExportedPart, ExportRecord
 from pipeline.records.optimize import OptimizedPart, OptimizeRecord
-from pipeline.records.record import as_json
 from pipeline.records.variant import variant_record
-from pipeline.types import Json
 
 
-@dataclass(frozen=True)
-class Packed:
-    """One graph or engine of one part.
-
-    Attributes:
-        name: `decoder.tensorrt-fp16.engine` and the like.
-        part: Which part of the model it is.
-        kind: `graph` or `engine`.
-        file: Its place in the folder and in the bundle.
-        target: `onnx`, `ort-cpu`, `ort-cuda`, `tensorrt`, ...
-        precision: fp32, fp16 or bf16.
-        extra: Session settings of a graph; flavour and version of an engine.
-    """
-
-    name: str
-    part: str
-    kind: str
-    file: str
-    target: str
-    precision: str
-    extra: dict[str, Json] = field(default_factory=dict)
-
-    def to_json(self) -> dict[str, Json]:
-        """Return it as the bundle's runner reads it."""
-        plain = {k: v for k, v in vars(self).items() if k != "extra"}
-        return {**plain, **self.extra}
-
-
-def find_candidates(folder: Folder, variants: Sequence[str]) -> tuple[list[Packed], list[Artifact]]:
+def find_candidates(
+    folder: Folder, variants: Sequence[str]
+) -> tuple[list[PackedVariant], list[Artifact]]:
     """Return every graph and engine of the folder, and the artifacts they belong to.
 
     Raises:
@@ -61,7 +35,7 @@ def find_candidates(folder: Folder, variants: Sequence[str]) -> tuple[list[Packe
             f"no variant {', '.join(strange)} here", where=str(folder.path),
             fix=f"there are {', '.join(sorted(known))}",
         )  # fmt: skip
-    found: list[Packed] = []
+    found: list[PackedVariant] = []
     artifacts = []
     for stage in stages:
         variant = stage.partition(".")[2] or "exported"
@@ -73,8 +47,7 @@ def find_candidates(folder: Folder, variants: Sequence[str]) -> tuple[list[Packe
     return found, artifacts
 
 
-def _of_artifact(artifact: Artifact, variant: str) -> Iterator[Packed]:
-    kind = "engine" if artifact.stage.startswith("build-engine.") else "graph"
+def _of_artifact(artifact: Artifact, variant: str) -> Iterator[PackedVariant]:
     target, _, precision = variant.rpartition("-")
     if variant == "exported":
         target, precision = "onnx", "fp32"
@@ -82,30 +55,36 @@ def _of_artifact(artifact: Artifact, variant: str) -> Iterator[Packed]:
         ExportRecord.of(artifact) if variant == "exported" else variant_record(artifact)
     )
     for part, about in record.parts.items():
-        suffix = ".engine" if kind == "engine" else ""
-        yield Packed(
-            name=f"{part}.{variant}{suffix}",
+        found = PackedVariant(
+            name=f"{part}.{variant}",
             part=part,
-            kind=kind,
+            kind="graph",
             file=about.file,
             target=target,
             precision=precision,
-            extra=_extra(about),
         )
+        yield _with_needs(found, about)
 
 
-def _extra(about: ExportedPart | OptimizedPart | EnginePart) -> dict[str, Json]:
-    if isinstance(about, EnginePart):
-        return {
-            "flavour": about.flavour,
-            "version": about.version,
-            "targets": [*about.targets],
-            "profiles": as_json(about.profiles),
-        }
-    return {"session": as_json(about.session) if isinstance(about, OptimizedPart) else {}}
+def _with_needs(
+    found: PackedVariant, about: ExportedPart | OptimizedPart | EnginePart
+) -> PackedVariant:
+    """Return it with what running it needs."""
+    if not isinstance(about, EnginePart):
+        session = about.session if isinstance(about, OptimizedPart) else SessionSettings()
+        return replace(found, session=session)
+    return replace(
+        found,
+        name=f"{found.name}.engine",
+        kind="engine",
+        flavour=about.flavour,
+        version=about.version,
+        targets=about.targets,
+        profiles=about.profiles,
+    )
 
 
-def files_of(folder: Path, candidate: Packed) -> set[str]:
+def files_of(folder: Path, candidate: PackedVariant) -> set[str]:
     """Return the candidate's file and the weights it refers to, relative to the folder."""
     names = {candidate.file}
     if candidate.kind == "graph":

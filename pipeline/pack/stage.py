@@ -15,10 +15,11 @@ from pipeline.artifacts import Folder, digest_file, digest_json, open_folder
 from pipeline.errors import FolderError
 from pipeline.graph.files.model_file import load_model
 from pipeline.pack.cases import write_cases
-from pipeline.pack.contents import Packed, files_of, find_candidates
+from pipeline.pack.contents import files_of, find_candidates
 from pipeline.pack.options import PackOptions
+from pipeline.records.bundle import BundleIndex, PackedCase, PackedVariant
 from pipeline.records.export import ExportRecord
-from pipeline.types import SILENT, Json, Progress
+from pipeline.types import SILENT, Progress
 
 _HOME = Path(__file__).resolve().parents[1]
 # What run.py imports of this package: needs nothing but numpy, and the runtimes where they run.
@@ -80,21 +81,20 @@ def pack_folder(options: PackOptions, progress: Progress = SILENT) -> Bundle:
     options.output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="pipeline-pack-", dir=options.output.parent) as name:
         root = Path(name)
-        cases: dict[str, Json] = {
+        cases = {
             part: _cases(folder, part, candidates, options, root, progress)
             for part in dict.fromkeys(c.part for c in candidates)
         }
         _write_scripts(root)
         packed = sorted({f for c in candidates for f in files_of(folder.path, c)})
-        content: dict[str, Json] = {
-            "format": 1,
-            "artifacts": {a.stage: a.digest for a in artifacts},
-            "candidates": [c.to_json() for c in candidates],
-            "cases": cases,
-            "files": {f: digest_file(folder.path / f) for f in packed},
-        }
-        content["digest"] = digest_json(content)
-        (root / "bundle.json").write_text(json.dumps(content, indent=1) + "\n")
+        index = BundleIndex(
+            artifacts={a.stage: a.digest for a in artifacts},
+            candidates=tuple(candidates),
+            cases=cases,
+            files={f: digest_file(folder.path / f) for f in packed},
+        ).to_json()
+        index["digest"] = digest_json(index)
+        (root / "bundle.json").write_text(json.dumps(index, indent=1) + "\n")
         progress.step(f"writing {options.output.name}")
         _write(options.output, root, folder.path, packed)
     return Bundle(
@@ -120,11 +120,11 @@ def _write_scripts(root: Path) -> None:
 def _cases(
     folder: Folder,
     part: str,
-    candidates: Iterable[Packed],
+    candidates: Iterable[PackedVariant],
     options: PackOptions,
     root: Path,
     progress: Progress,
-) -> list[Json]:
+) -> tuple[PackedCase, ...]:
     """The reference is what the part's first graph means: the exported one where it is there."""
     mine = [c for c in candidates if c.part == part]
     graph = next((c.file for c in mine if c.target == "onnx"), None) or next(

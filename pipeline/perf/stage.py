@@ -105,5 +105,5 @@ def _recipe(options: PerfOptions) -> dict[str, Json]:
     """Return the options and the machine: a folder that moved is measured anew."""
     recipe = plain(options, without=ELSEWHERE)
     about, gpu = machine(), find_gpu()
-    recipe["machine"] = {"cpu": about["cpu"], "cores": about["cores"]}
+    recipe["machine"] = {"cpu": about.cpu, "cores": about.cores}
     return {**recipe, "gpu": f"{gpu.name} {gpu.driver}" if gpu else "none"}

@@ -8,9 +8,10 @@ the JSON while it has that value. Every other key must be there, and no further 
 from __future__ import annotations
 
 import importlib
+import json
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from pathlib import Path
 from types import ModuleType
@@ -115,6 +116,21 @@ class Record(Shown):
         return cls.from_json(made.facts, f"{made.folder}, {made.stage}")
 
     @classmethod
+    def read_file(cls, path: Path) -> Self:
+        """Return the record that a file holds.
+
+        Raises:
+            FolderError: as `from_json`, or the file is missing or holds no JSON.
+        """
+        try:
+            raw: object = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise FolderError(
+                f"the {cls.COMMAND} record is damaged: {error}", where=str(path), fix=cls._remedy()
+            ) from error
+        return cls.from_json(raw, str(path))
+
+    @classmethod
     def _remedy(cls) -> str:
         again = f"make it again with `pipeline {cls.COMMAND}`"
         return again if cls.COMMAND == "run" else f"{again}, or with `pipeline run`"
@@ -137,18 +153,17 @@ def read(cls: type[_T], raw: object, empty: frozenset[str] = frozenset()) -> _T:
     """
     told = _with_none(raw, empty) if empty else raw
     found = msgspec.convert(told, cls, strict=True)
-    if unknown := _unknown(told, as_json(found, whole=True)):
+    if unknown := _unknown(told, found):
         raise ValueError(f"Object has an unknown field - at `{unknown}`")
     return found
 
 
-def as_json(value: object, empty: frozenset[str] = frozenset(), *, whole: bool = False) -> Json:
+def as_json(value: object, empty: frozenset[str] = frozenset()) -> Json:
     """Return a dataclass, or what one may hold, as plain data.
 
     Args:
         value: Dataclasses, mappings, sequences and scalars, to any depth.
         empty: Fields whose None is written as an empty object.
-        whole: Also write fields that have their default.
 
     Raises:
         ValueError: a number is not finite, or a value has no JSON form.
@@ -162,14 +177,14 @@ def as_json(value: object, empty: frozenset[str] = frozenset(), *, whole: bool =
     if is_dataclass(value):
         found = {f.name: (f, getattr(value, f.name)) for f in fields(value)}
         return {
-            name: {} if item is None and name in empty else as_json(item, empty, whole=whole)
+            name: {} if item is None and name in empty else as_json(item, empty)
             for name, (field, item) in found.items()
-            if whole or not _is_default(field, item)
+            if not _is_default(field, item)
         }
     if isinstance(value, Mapping):
-        return {str(name): as_json(item, empty, whole=whole) for name, item in value.items()}
+        return {str(name): as_json(item, empty) for name, item in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray)):
-        return [as_json(item, empty, whole=whole) for item in value]
+        return [as_json(item, empty) for item in value]
     raise ValueError(f"a {type(value).__name__} has no JSON form")
 
 
@@ -189,16 +204,21 @@ def _with_none(raw: object, empty: frozenset[str]) -> object:
     return [_with_none(item, empty) for item in raw] if isinstance(raw, list) else raw
 
 
-def _unknown(raw: object, kept: Json, path: str = "$") -> str:
+def _unknown(raw: object, found: object, path: str = "$") -> str:
     """Return the path of the first key that reading skipped, empty if none was."""
-    if isinstance(raw, Mapping) and isinstance(kept, dict):
-        for name, item in raw.items():
-            inside = f"{path}.{name}"
-            found = inside if name not in kept else _unknown(item, kept[name], inside)
-            if found:
-                return found
-    elif isinstance(raw, (list, tuple)) and isinstance(kept, list):
-        for place, (item, other) in enumerate(zip(raw, kept, strict=True)):
-            if found := _unknown(item, other, f"{path}[{place}]"):
-                return found
-    return ""
+    pairs: Iterable[tuple[str, object, object]] = ()
+    if isinstance(raw, Mapping):
+        made = found if isinstance(found, Mapping) else vars(found)
+        for name in raw:
+            if name not in made:
+                return f"{path}.{name}"
+        pairs = ((f"{path}.{name}", item, made[name]) for name, item in raw.items())
+    elif isinstance(raw, (list, tuple)) and isinstance(found, (list, tuple)) and _nested(found):
+        several = enumerate(zip(raw, found, strict=True))
+        pairs = ((f"{path}[{place}]", item, other) for place, (item, other) in several)
+    return next(filter(None, (_unknown(item, other, at) for at, item, other in pairs)), "")
+
+
+def _nested(items: Sequence[object]) -> bool:
+    """Return whether a sequence holds more than plain values: many thousands, in samples."""
+    return bool(items) and not isinstance(items[0], (bool, int, float, str, type(None)))

@@ -1,58 +1,68 @@
-"""Everything a folder knows, read into one plain structure: the report's data.json."""
+"""Everything a folder knows, read into one record: the report's data.json."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from pipeline.artifacts import Artifact, Folder, digest_file
-from pipeline.claims.check import check_folder
-from pipeline.pack.results import read_results
+from pipeline.claims.check import RESULTS, check_folder, kept_results
+from pipeline.pack.results import changed_since, read_results
+from pipeline.records.bundle import BundleRow
+from pipeline.records.parity import ParityRecord, ParityResult
+from pipeline.records.perf import PerfRecord, PerfResult
+from pipeline.records.report import Elsewhere, MeasuredElsewhere, ReportData, StageData
+from pipeline.records.run import FileEntry
 from pipeline.toolchain import machine
-
-ELSEWHERE = "results"
-"""Folder, inside the artifact folder, that keeps what other machines measured."""
 
 ORDER = ("export", "optimize", "build-engine", "parity", "perf")
 
+_Result = TypeVar("_Result", ParityResult, PerfResult)
 
-def collect(folder: Folder) -> dict[str, Any]:
+
+def collect(folder: Folder, key: str) -> ReportData:
     """Return the data of every artifact in the folder, in the order of the stages.
 
+    Args:
+        folder: What is told of.
+        key: Hash of everything the report is made from.
+
     Raises:
-        FolderError: a manifest is damaged.
+        FolderError: a manifest is damaged, or its record is one of another version's.
     """
     artifacts = [folder.stage(name) for name in folder.stages()]
     known = sorted((a for a in artifacts if a is not None), key=_place)
-    return {
-        "name": folder.path.name,
-        "machine": machine(),
-        "stages": [stage_data(artifact) for artifact in known],
-        "parity": _result(folder, known, "parity"),
-        "perf": _result(folder, known, "perf"),
-        "claims": [claim.to_json() for claim in check_folder(folder)],
-        "elsewhere": _elsewhere(folder),
-    }
+    named = {artifact.stage: artifact for artifact in known}
+    parity = ParityRecord.of(named["parity"]).file if "parity" in named else None
+    perf = PerfRecord.of(named["perf"]).file if "perf" in named else None
+    return ReportData(
+        key=key,
+        name=folder.path.name,
+        machine=machine(),
+        stages=tuple(stage_data(artifact) for artifact in known),
+        parity=_whole(folder, parity, ParityResult),
+        perf=_whole(folder, perf, PerfResult),
+        claims=check_folder(folder),
+        elsewhere=_elsewhere(folder),
+    )
 
 
-def stage_data(artifact: Artifact) -> dict[str, Any]:
+def stage_data(artifact: Artifact) -> StageData:
     """Return what the report says of one artifact."""
-    return {
-        "stage": artifact.stage,
-        "key": artifact.key,
-        "digest": artifact.digest,
-        "made": artifact.made,
-        "seconds": artifact.seconds,
-        "peak_rss_bytes": artifact.peak_rss_bytes,
-        "files": [vars(record) for record in artifact.files],
-        "facts": dict(artifact.facts),
-        "versions": dict(artifact.versions),
-        "parents": dict(artifact.parents),
+    return StageData(
+        stage=artifact.stage,
+        key=artifact.key,
+        digest=artifact.digest,
+        made=artifact.made,
+        seconds=artifact.seconds,
+        peak_rss_bytes=artifact.peak_rss_bytes,
+        files=tuple(FileEntry(**vars(record)) for record in artifact.files),
+        facts=artifact.facts,
+        versions=artifact.versions,
+        parents=artifact.parents,
         # A library's own log may name the folder; where it lay is nobody's business elsewhere.
-        "log": [line.replace(f"{artifact.folder}/", "") for line in artifact.log],
-    }
+        log=tuple(line.replace(f"{artifact.folder}/", "") for line in artifact.log),
+    )
 
 
 def add_results(folder: Folder, path: Path) -> None:
@@ -61,18 +71,8 @@ def add_results(folder: Folder, path: Path) -> None:
     Raises:
         UsageError: the file is not one that a bundle wrote.
     """
-    read_results(path, folder)
-    folder.write(f"{ELSEWHERE}/{digest_file(path)[:12]}.json", path.read_bytes())
-
-
-def stage_of(data: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
-    """Return the named stage's data, None where the folder has none."""
-    return next((stage for stage in data["stages"] if stage["stage"] == name), None)
-
-
-def stages_of(data: Mapping[str, Any], verb: str) -> list[Mapping[str, Any]]:
-    """Return every artifact of a verb, such as all `optimize.*`."""
-    return [stage for stage in data["stages"] if stage["stage"].partition(".")[0] == verb]
+    read_results(path)
+    folder.write(f"{RESULTS}/{digest_file(path)[:12]}.json", path.read_bytes())
 
 
 def _place(artifact: Artifact) -> tuple[int, str]:
@@ -80,20 +80,34 @@ def _place(artifact: Artifact) -> tuple[int, str]:
     return (ORDER.index(verb) if verb in ORDER else len(ORDER), artifact.stage)
 
 
-def _result(folder: Folder, artifacts: list[Artifact], stage: str) -> Any:
-    """Return the JSON a judging stage wrote, None where there is none."""
-    artifact = next((a for a in artifacts if a.stage == stage), None)
-    if artifact is None or "file" not in artifact.facts:
-        return None
-    path = folder.path / str(artifact.facts["file"])
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+def _whole(folder: Folder, name: str | None, result: type[_Result]) -> _Result | None:
+    """Return the whole result that a judging stage wrote, None where there is none."""
+    path = folder.path / name if name is not None else None
+    return result.read_file(path) if path is not None and path.is_file() else None
 
 
-def _elsewhere(folder: Folder) -> list[dict[str, Any]]:
+def _elsewhere(folder: Folder) -> tuple[Elsewhere, ...]:
     """Return what bundles measured on other machines, and what was made again since."""
-    found = []
-    for path in sorted((folder.path / ELSEWHERE).glob("*.json")):
-        results = read_results(path, folder)
-        measured = [{**vars(one), "median_ms": one.median_ms()} for one in results.measured]
-        found.append({**vars(results), "file": path.name, "measured": measured})
-    return found
+    return tuple(
+        Elsewhere(
+            machine=results.machine,
+            when=results.when,
+            measured=tuple(_measured(row) for row in results.results),
+            changed=changed_since(results, folder),
+            file=path.name,
+        )
+        for path, results in kept_results(folder)
+    )
+
+
+def _measured(row: BundleRow) -> MeasuredElsewhere:
+    return MeasuredElsewhere(
+        name=row.name,
+        precision=row.precision,
+        ran=row.ran,
+        right=row.right,
+        device=(row.device if row.ran else row.reason) or "",
+        latency_ms=row.latency_ms or {},
+        cases=row.cases or (),
+        median_ms=row.median_ms(),
+    )

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
-from typing import Any
 
+from pipeline.records.report import ReportData
 from pipeline.report import numbers
-from pipeline.report.collect import stage_of
 from pipeline.report.document import Section
 from pipeline.report.render import Page
 from pipeline.report.sections.claims import claims_section
@@ -31,15 +29,14 @@ SECTIONS = (
 )
 
 
-def build_page(data: Mapping[str, Any], version: str) -> Page:
+def build_page(data: ReportData, version: str) -> Page:
     """Return the page for collected data."""
     made = [section(data) for section in SECTIONS]
     sections: list[Section] = [section for section in made if section is not None]
-    export = stage_of(data, "export")
     now = datetime.datetime.now(datetime.UTC)
     return Page(
-        title=_title(data, export),
-        facts=_facts(data, export),
+        title=_title(data),
+        facts=_facts(data),
         notes=[note_random_weights()] if random_weights(data) else [],
         cards=cards(data),
         sections=sections,
@@ -48,22 +45,18 @@ def build_page(data: Mapping[str, Any], version: str) -> Page:
     )
 
 
-def _title(data: Mapping[str, Any], export: Mapping[str, Any] | None) -> str:
-    if export is None:
-        return str(data["name"])
-    return str(export["facts"].get("model", {}).get("source") or data["name"])
+def _title(data: ReportData) -> str:
+    return (data.export.model.source if data.export is not None else "") or data.name
 
 
-def _facts(data: Mapping[str, Any], export: Mapping[str, Any] | None) -> list[str]:
-    machine = data["machine"]
+def _facts(data: ReportData) -> list[str]:
+    machine = data.machine
     found = []
-    if export is not None:
-        facts = export["facts"]
-        parts = ", ".join(facts["parts"])
-        weights = (facts.get("weights") or {}).get("bytes")
-        found.append(f"{facts['task']}, {parts}")
+    if (export := data.export) is not None:
+        weights = export.weights.bytes
+        found.append(f"{export.task}, {', '.join(export.parts)}")
         found += [f"{numbers.size(weights)} of weights"] if weights else []
-        found.append(f"opset {facts['opset']}, {facts.get('exporter', '')} exporter")
-    cpu = str(machine["cpu"]).replace("(R)", "").replace("(TM)", "").replace(" CPU", "")
-    found.append(f"{cpu}, {numbers.count(int(machine['cores']), 'core')}")
+        found.append(f"opset {export.opset}, {export.exporter} exporter")
+    cpu = machine.cpu.replace("(R)", "").replace("(TM)", "").replace(" CPU", "")
+    found.append(f"{cpu}, {numbers.count(machine.cores, 'core')}")
     return found

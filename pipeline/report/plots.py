@@ -1,14 +1,15 @@
-"""The report's plots; each takes plain data and returns inline SVG."""
+"""The report's plots; each takes what was measured and returns inline SVG."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
 
+from pipeline.records.perf import ConstructLimit, LatencyRecord, PeaksRecord, RatioRecord
 from pipeline.report.figure import GRID, INK, MUTED, SERIES, label, legend, new_figure, to_svg
 
-Rows = Sequence[Mapping[str, Any]]
+Ratios: TypeAlias = Sequence[tuple[str, RatioRecord]]
 
 VISIBLE = 5e-4
 """Share of elements below which a bar of a histogram would be thinner than a line."""
@@ -46,20 +47,19 @@ def error_histogram(
     return to_svg(figure, "Histogram of errors against the float64 reference")
 
 
-def latency_bars(rows: Rows) -> str:
+def latency_bars(rows: Mapping[str, LatencyRecord]) -> str:
     """Return median latencies with their 5-95 % range of calls, the fastest first.
 
     Args:
-        rows: {"name", "median", "min", "p95"} in milliseconds.
+        rows: By name.
     """
-    ordered = sorted(rows, key=lambda row: -float(row["median"]))
-    figure, axes = new_figure(0.7 + 0.3 * len(ordered))
-    names = [str(row["name"]) for row in ordered]
-    medians = [float(row["median"]) for row in ordered]
+    names = sorted(rows, key=lambda name: -rows[name].median)
+    figure, axes = new_figure(0.7 + 0.3 * len(names))
+    medians = [rows[name].median for name in names]
     right = 1.6 * max(medians)
     axes.barh(names, medians, height=0.55, color=[_color(name, rows) for name in names])
-    low = [median - float(row["min"]) for median, row in zip(medians, ordered, strict=True)]
-    ends = [min(right, float(row["p95"])) for row in ordered]
+    low = [rows[name].median - rows[name].min for name in names]
+    ends = [min(right, rows[name].p95) for name in names]
     high = [max(0.0, end - median) for end, median in zip(ends, medians, strict=True)]
     axes.errorbar(medians, names, xerr=[low, high], fmt="none", ecolor=INK, elinewidth=1, capsize=2)
     axes.grid(visible=False, axis="y")
@@ -69,22 +69,22 @@ def latency_bars(rows: Rows) -> str:
     return to_svg(figure, "Latency of each contender")
 
 
-def ratio_forest(rows: Rows) -> str:
+def ratio_forest(rows: Ratios) -> str:
     """Return each ratio with its interval beside the equivalence zone, one line per row.
 
     Args:
-        rows: {"name", "value", "low", "high", "zone"}.
+        rows: What to call it, and the ratio.
     """
     figure, axes = new_figure(0.8 + 0.3 * len(rows))
-    zone = float(rows[0]["zone"]) if rows else 0.01
+    zone = rows[0][1].zone if rows else 0.01
     axes.axvspan(1 / (1 + zone), 1 + zone, color=GRID, linewidth=0)
     axes.axvline(1.0, color=MUTED, linewidth=0.8)
-    names = [str(row["name"]) for row in rows]
-    for place, row in enumerate(rows):
-        value = float(row["value"])
-        low, high = (float(row[k]) if row[k] is not None else value for k in ("low", "high"))
-        color = SERIES[0] if row["verdict"] == "faster" else SERIES[1]
-        color = MUTED if row["verdict"] == "no difference" else color
+    names = [name for name, _row in rows]
+    for place, (_name, row) in enumerate(rows):
+        value = row.value
+        low, high = (value if end is None else end for end in (row.low, row.high))
+        color = SERIES[0] if row.verdict == "faster" else SERIES[1]
+        color = MUTED if row.verdict == "no difference" else color
         axes.plot([low, high], [place, place], color=color, linewidth=2, solid_capstyle="butt")
         axes.plot([value], [place], "o", color=color, markersize=5)
     axes.set_yticks(range(len(names)), names)
@@ -96,11 +96,11 @@ def ratio_forest(rows: Rows) -> str:
     return to_svg(figure, "Speed ratios with their confidence intervals")
 
 
-def _ratio_axis(axes: Any, rows: Rows) -> None:
+def _ratio_axis(axes: Any, rows: Ratios) -> None:
     """Make the axis logarithmic where ratios span a wide range, and keep 1 in sight."""
     from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
-    ends = [float(row[k]) for row in rows for k in ("value", "low", "high") if row[k]] + [1.0]
+    ends = [1.0, *(end for _name, row in rows for end in (row.value, row.low, row.high) if end)]
     left, right = min(ends), max(ends)
     if right / left > WIDE:
         axes.set_xscale("log")
@@ -136,17 +136,17 @@ def latency_curves(series: Mapping[str, Sequence[tuple[float, float]]], x: str) 
     return to_svg(figure, f"Latency over {x}")
 
 
-def roofline(points: Rows, flops_per_s: float, bytes_per_s: float) -> str:
+def roofline(constructs: Sequence[ConstructLimit], peaks: PeaksRecord) -> str:
     """Return each construct's reached rate under the measured roof.
 
     Args:
-        points: {"construct", "flops", "bytes", "ms"}; those without FLOPs are left out.
-        flops_per_s: Peak of the machine.
-        bytes_per_s: Its bandwidth.
+        constructs: Those without FLOPs or a measured time are left out.
+        peaks: Of the machine.
     """
     figure, axes = new_figure(2.7)
-    shown = [p for p in points if p["flops"] and p["bytes"] and p["ms"]]
-    intensities = [p["flops"] / p["bytes"] for p in shown]
+    flops_per_s, bytes_per_s = peaks.flops, peaks.bytes
+    shown = [(c, c.measured_ms) for c in constructs if c.flops and c.bytes and c.measured_ms]
+    intensities = [construct.flops / construct.bytes for construct, _ms in shown]
     ridge = flops_per_s / bytes_per_s
     left, right = min([*intensities, ridge]) / 3, max([*intensities, ridge]) * 3
     axes.plot(
@@ -154,9 +154,9 @@ def roofline(points: Rows, flops_per_s: float, bytes_per_s: float) -> str:
         [left * bytes_per_s / 1e9, flops_per_s / 1e9, flops_per_s / 1e9],
         color=MUTED, linewidth=1.4,
     )  # fmt: skip
-    for color, point, intensity in zip(SERIES * 3, shown, intensities, strict=False):
-        rate = point["flops"] / point["ms"] / 1e6
-        axes.plot([intensity], [rate], "o", ms=6, color=color, label=point["construct"])
+    for color, (point, ms), intensity in zip(SERIES * 3, shown, intensities, strict=False):
+        rate = point.flops / ms / 1e6
+        axes.plot([intensity], [rate], "o", ms=6, color=color, label=point.construct)
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.minorticks_off()
@@ -179,7 +179,6 @@ def _whole() -> Any:
     return MaxNLocator(integer=True, nbins=6)
 
 
-def _color(name: str, rows: Rows) -> str:
+def _color(name: str, rows: Iterable[str]) -> str:
     """Return a contender's colour: the same in every plot with the same contenders."""
-    names = [str(row["name"]) for row in rows]
-    return SERIES[names.index(name) % len(SERIES)]
+    return SERIES[list(rows).index(name) % len(SERIES)]

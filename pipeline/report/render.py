@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from pipeline.report.document import (
     Text,
     kind,
 )
+from pipeline.report.verdicts import Card
 
 TEMPLATES = Path(__file__).with_name("templates")
 BREAK_AFTER = ".:/_-"
@@ -41,7 +42,7 @@ class Page:
     title: str
     facts: Sequence[str]
     notes: Sequence[Text]
-    cards: Sequence[Mapping[str, str]]
+    cards: Sequence[Card]
     sections: Sequence[Section]
     written: str
     version: str
@@ -82,7 +83,7 @@ def to_markdown(page: Page) -> str:
     """Return the page as markdown; plots are left to the HTML."""
     lines = [f"# {page.title}", "", " · ".join(page.facts), ""]
     lines += [f"> {note.text}\n" for note in page.notes]
-    rows = [[card["title"], card["value"], card["detail"]] for card in page.cards]
+    rows = [[card.title, card.value, card.detail] for card in page.cards]
     lines += [table_markdown(("question", "verdict", "detail"), rows), ""]
     for section in page.sections:
         lines += [f"## {section.title}", "", section.lead, ""]

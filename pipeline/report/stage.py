@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pipeline import __version__
 from pipeline.artifacts import Folder, digest_file, digest_json, open_folder
+from pipeline.errors import FolderError
+from pipeline.records.report import ReportData
 from pipeline.report.options import ReportOptions
 from pipeline.types import SILENT, Json, Progress
 
@@ -63,7 +64,7 @@ def write_report(options: ReportOptions, progress: Progress = SILENT) -> Report:
     from pipeline.report.collect import collect  # a current report needs no framework
 
     progress.step("reading the artifacts")
-    data = {"key": key_of(folder), **collect(folder)}
+    data = collect(folder, key_of(folder))
     progress.step("drawing the report")
     return _write(place, data)
 
@@ -75,7 +76,8 @@ def key_of(folder: Folder) -> str:
         artifact = folder.stage(name)  # files changed since are what a claim is about
         stages[name] = "" if artifact is None else folder.damage(artifact) or artifact.digest
     code = sorted(path for path in Path(__file__).parent.rglob("*") if path.is_file())
-    code += sorted(Path(__file__).parents[1].glob("claims/*.py"))
+    for beside in ("claims", "records"):
+        code += sorted(Path(__file__).parents[1].glob(f"{beside}/*.py"))
     results = sorted((folder.path / "results").glob("*.json"))
     sources: dict[str, Json] = {
         f"{path.parent.name}/{path.name}": digest_file(path)
@@ -85,27 +87,18 @@ def key_of(folder: Folder) -> str:
     return digest_json({"stages": stages, "sources": sources, "version": __version__})
 
 
-def passed(data: dict[str, Any]) -> bool:
-    """Return whether nothing on the page failed."""
-    verdicts = [stage["facts"].get("passed") for stage in data["stages"]]
-    broken = [claim for claim in data.get("claims") or [] if claim["state"] == "broken"]
-    return False not in verdicts and not broken
-
-
 def _current(place: Path, key: str) -> Report | None:
     """Return the report that lies there if it was made from the same things."""
     if not all((place / name).is_file() for name in (HTML, MARKDOWN, DATA)):
         return None
     try:
-        data = json.loads((place / DATA).read_text(encoding="utf-8"))
-    except ValueError:
+        data = ReportData.read_file(place / DATA)
+    except FolderError:  # torn, or another version's: written again
         return None
-    if not isinstance(data, dict) or data.get("key") != key:
-        return None
-    return _report(place, data, reused=True)
+    return _report(place, data, reused=True) if data.key == key else None
 
 
-def _write(place: Path, data: dict[str, Any]) -> Report:
+def _write(place: Path, data: ReportData) -> Report:
     from pipeline.artifacts.digests import write_atomic
     from pipeline.artifacts.folder import folder_errors
     from pipeline.report.page import build_page
@@ -115,7 +108,7 @@ def _write(place: Path, data: dict[str, Any]) -> Report:
     texts = {
         HTML: to_html(page),
         MARKDOWN: to_markdown(page),
-        DATA: json.dumps(data, ensure_ascii=False, indent=1)
+        DATA: json.dumps(data.to_json(), ensure_ascii=False, indent=1)
         + "\n",  # last: its key vouches for the rest
     }
     with folder_errors(place):
@@ -125,5 +118,5 @@ def _write(place: Path, data: dict[str, Any]) -> Report:
     return _report(place, data, reused=False)
 
 
-def _report(place: Path, data: dict[str, Any], *, reused: bool) -> Report:
-    return Report(place / HTML, place / MARKDOWN, place / DATA, reused, passed(data))
+def _report(place: Path, data: ReportData, *, reused: bool) -> Report:
+    return Report(place / HTML, place / MARKDOWN, place / DATA, reused, data.passed)

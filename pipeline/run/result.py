@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
 
 from pipeline.artifacts import Artifact
 from pipeline.notebook import Grid, Shown, verdict
-
-Status = Literal["made", "reused", "not run", "would make", "waits"]
+from pipeline.records.run import FileEntry, RunRecord, RunStatus, StageEntry
 
 
 @dataclass(frozen=True)
-class Outcome:
+class StageOutcome:
     """What became of one stage.
 
     Attributes:
@@ -27,7 +25,7 @@ class Outcome:
     """
 
     name: str
-    status: Status
+    status: RunStatus
     detail: str = ""
     seconds: float = 0.0
     artifact: Artifact | None = None
@@ -51,7 +49,7 @@ class RunResult(Shown):
     """
 
     folder: Path
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[StageOutcome, ...]
     report: Path | None = None
 
     @property
@@ -69,23 +67,25 @@ class RunResult(Shown):
         title = f"{self.folder}: {verdict(self.passed)}"
         return [Grid(title, ("stage", "what became of it", "seconds", "verdict", "why"), rows)]
 
-    def to_json(self) -> dict[str, Any]:
-        """Return everything as plain data."""
-        return {
-            "folder": str(self.folder),
-            "passed": self.passed,
-            "report": str(self.report) if self.report else None,
-            "stages": [
-                {
-                    "stage": item.name,
-                    "status": item.status,
-                    "detail": item.detail,
-                    "seconds": round(item.seconds, 3),
-                    "passed": item.passed,
-                    "key": item.artifact.key if item.artifact else None,
-                    "digest": item.artifact.digest if item.artifact else None,
-                    "files": [vars(f) for f in item.artifact.files] if item.artifact else [],
-                }
-                for item in self.outcomes
-            ],
-        }
+    def record(self) -> RunRecord:
+        """Return everything as `pipeline run --json` tells it."""
+        return RunRecord(
+            folder=str(self.folder),
+            passed=self.passed,
+            report=str(self.report) if self.report else None,
+            stages=tuple(_entry(outcome) for outcome in self.outcomes),
+        )
+
+
+def _entry(outcome: StageOutcome) -> StageEntry:
+    made = outcome.artifact
+    return StageEntry(
+        stage=outcome.name,
+        status=outcome.status,
+        detail=outcome.detail,
+        seconds=round(outcome.seconds, 3),
+        passed=outcome.passed,
+        key=made.key if made else None,
+        digest=made.digest if made else None,
+        files=tuple(FileEntry(**vars(file)) for file in made.files) if made else (),
+    )

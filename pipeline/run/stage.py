@@ -13,13 +13,13 @@ from pipeline.artifacts.plan import WouldMake, is_planning, planning
 from pipeline.errors import EnvironmentMissingError, NoKernelsError
 from pipeline.records.verdict import verdict_of
 from pipeline.run.options import RunOptions
-from pipeline.run.result import Outcome, RunResult
+from pipeline.run.result import RunResult, StageOutcome
 from pipeline.run.stages import STAGES, function_of, options_class
 from pipeline.types import SILENT, Progress
 
 
 @dataclass(frozen=True)
-class Step:
+class StageCall:
     """One call of a stage's function: the stage, the name shown, its options."""
 
     stage: str
@@ -59,7 +59,7 @@ def run_pipeline(
     return RunResult(folder.path, outcomes, report if wrote else None)
 
 
-def steps_of(options: RunOptions) -> list[Step]:
+def steps_of(options: RunOptions) -> list[StageCall]:
     """Return the calls a run makes, in order, with their options checked.
 
     Raises:
@@ -81,16 +81,16 @@ def steps_of(options: RunOptions) -> list[Step]:
     return [step for step in steps if step.stage not in options.skip]
 
 
-def _step(stage: str, options: RunOptions, name: str = "", **given: Any) -> Step:
-    return Step(stage, name or stage, options_class(stage)(**{**options.of(stage), **given}))
+def _step(stage: str, options: RunOptions, name: str = "", **given: Any) -> StageCall:
+    return StageCall(stage, name or stage, options_class(stage)(**{**options.of(stage), **given}))
 
 
-def _work(steps: list[Step], folder: Folder, progress: Progress) -> Iterator[Outcome]:
+def _work(steps: list[StageCall], folder: Folder, progress: Progress) -> Iterator[StageOutcome]:
     """Call each step and yield what became of it; note it as it ends."""
     waiting_for = ""
     for step in steps:
         if waiting_for and step.stage != waiting_for:
-            outcome = Outcome(step.name, "waits", f"for {waiting_for}")
+            outcome = StageOutcome(step.name, "waits", f"for {waiting_for}")
         else:
             alone = sum(other.stage == step.stage for other in steps) == 1
             outcome = _call(step, progress, alone=alone)
@@ -100,26 +100,26 @@ def _work(steps: list[Step], folder: Folder, progress: Progress) -> Iterator[Out
         yield outcome
 
 
-def _call(step: Step, progress: Progress, *, alone: bool) -> Outcome:
+def _call(step: StageCall, progress: Progress, *, alone: bool) -> StageOutcome:
     """Run one stage and say how it ended; `alone` where no other call of the stage remains."""
     if step.stage == "report" and is_planning():
-        return Outcome(step.name, "would make", "from whatever the folder then holds")
+        return StageOutcome(step.name, "would make", "from whatever the folder then holds")
     progress.step(step.name)
     start = time.perf_counter()
     try:
         made = function_of(step.stage)(step.options, progress)
     except WouldMake as plan:
-        return Outcome(step.name, "would make", "; ".join(plan.reasons))
+        return StageOutcome(step.name, "would make", "; ".join(plan.reasons))
     except EnvironmentMissingError as error:
         if step.stage == STAGES[0]:
             raise  # nothing else has anything to work on
-        return Outcome(step.name, "not run", f"{error.what}; {error.fix}".rstrip("; "))
+        return StageOutcome(step.name, "not run", f"{error.what}; {error.fix}".rstrip("; "))
     except NoKernelsError as error:
         if alone:
             raise
-        return Outcome(step.name, "not run", f"{error.what}; {error.fix}".rstrip("; "))
+        return StageOutcome(step.name, "not run", f"{error.what}; {error.fix}".rstrip("; "))
     artifact = made if isinstance(made, Artifact) else None
-    return Outcome(
+    return StageOutcome(
         step.name,
         "reused" if made.reused else "made",
         seconds=time.perf_counter() - start,
@@ -128,7 +128,7 @@ def _call(step: Step, progress: Progress, *, alone: bool) -> Outcome:
     )
 
 
-def told(outcome: Outcome) -> str:
+def told(outcome: StageOutcome) -> str:
     """Return an outcome as one line."""
     verdict = {True: ", passed", False: ", FAILED", None: ""}[outcome.passed]
     timing = f" in {outcome.seconds:.1f} s" if outcome.status == "made" else ""

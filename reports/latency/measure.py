@@ -246,7 +246,7 @@ def main() -> None:
 
         told = ", ".join(f"{name} {version_of(name)}" for name in LIBRARIES)
         models = {name: measured(name, arguments) for name in arguments.models.split(",")}
-        data = {"machine": machine(), "threads": default_threads(), "versions": told,
+        data = {"machine": vars(machine()), "threads": default_threads(), "versions": told,
                 "models": models}  # fmt: skip
         common.keep_raw(HERE, data)
     else:

@@ -61,7 +61,7 @@ def test_usable_cores_are_those_the_process_is_bound_to():
 
 
 def test_machine():
-    facts = toolchain.machine()
-    assert facts["cores"] >= 1
-    assert facts["memory_bytes"] > 100_000_000
-    assert facts["cpu"]
+    found = toolchain.machine()
+    assert found.cores >= 1
+    assert found.memory_bytes > 100_000_000
+    assert found.cpu

@@ -19,7 +19,9 @@ def command(as_json: bool, verbose: int) -> None:
 
     with Console(as_json=as_json, verbose=verbose) as console:
         found = examine(console)
-        lines = [f"{name:>13}  {value}" for name, value in _machine(found.machine).items()]
+        told = {**vars(found.machine), "memory": f"{found.machine.memory_bytes / 2**30:.1f} GiB"}
+        del told["memory_bytes"]
+        lines = [f"{name:>13}  {value}" for name, value in told.items()]
         lines.append(f"{'gpu':>13}  {found.gpu.name if found.gpu else 'none'}")
         lines.append("")
         for ability in found.abilities:
@@ -30,11 +32,3 @@ def command(as_json: bool, verbose: int) -> None:
         for lib in found.libraries:
             lines.append(f"{lib.name:>18}  {lib.version or '-':<14} {lib.purpose}")
         console.result(lines, found.to_json())
-
-
-def _machine(facts: dict[str, str | int]) -> dict[str, str | int]:
-    memory = int(facts["memory_bytes"]) / 2**30
-    return {
-        **{k: v for k, v in facts.items() if k != "memory_bytes"},
-        "memory": f"{memory:.1f} GiB",
-    }

@@ -56,5 +56,5 @@ def command(
     with Console(as_json=as_json, verbose=verbose) as console:
         result = run_pipeline(settle(ctx, config, given), console, dry_run=dry_run)
         lines = [f"report: {result.report}"] if result.report else []
-        console.result(lines, result.to_json())
+        console.result(lines, result.record().to_json())
     return 0 if result.passed else 1

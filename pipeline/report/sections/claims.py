@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+from pipeline.records.claim import Claim, ClaimState
+from pipeline.records.report import ReportData
 from pipeline.report import numbers
 from pipeline.report.document import (
     Badge,
@@ -17,20 +18,19 @@ from pipeline.report.document import (
     Table,
 )
 
-WORDS: dict[str, State] = {"kept": "good", "broken": "bad", "unchecked": "open"}
+WORDS: dict[ClaimState, State] = {"kept": "good", "broken": "bad", "unchecked": "open"}
 SHOWN = 6
 
 
-def claims_section(data: Mapping[str, Any]) -> Section | None:
+def claims_section(data: ReportData) -> Section | None:
     """Return the section, None where nothing was claimed."""
-    claims = data.get("claims") or []
-    if not claims:
+    if not data.claims:
         return None
     lead = "What the command line promised, read back from the artifacts themselves."
-    order = {"broken": 0, "unchecked": 1, "kept": 2}
-    ordered = sorted(claims, key=lambda claim: order.get(str(claim["state"]), 3))
-    kept = [claim for claim in ordered if claim["state"] == "kept"]
-    rest = [claim for claim in ordered if claim["state"] != "kept"]
+    kept = [claim for claim in data.claims if claim.state == "kept"]
+    rest = [
+        claim for state in ("broken", "unchecked") for claim in data.claims if claim.state == state
+    ]
     blocks: list[Block] = []
     if rest:
         blocks.append(_table(rest))
@@ -41,13 +41,13 @@ def claims_section(data: Mapping[str, Any]) -> Section | None:
     return Section("claims", "Claims", lead, blocks)
 
 
-def _table(claims: Sequence[Mapping[str, Any]]) -> Table:
+def _table(claims: Sequence[Claim]) -> Table:
     rows: list[list[Cell]] = [
         [
-            str(claim["claim"]),
-            Badge(str(claim["state"]), WORDS.get(str(claim["state"]), "info")),
-            str(claim["evidence"]),
-            Code(str(claim.get("where", ""))) if claim.get("where") else "",
+            claim.claim,
+            Badge(claim.state, WORDS[claim.state]),
+            claim.evidence,
+            Code(claim.where) if claim.where else "",
         ]
         for claim in claims
     ]

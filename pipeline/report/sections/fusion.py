@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
+from pipeline.records.optimize import OptimizeRecord, ProofRecord, SiteRecord, SiteState
+from pipeline.records.report import ReportData
 from pipeline.report import numbers
-from pipeline.report.collect import stages_of
 from pipeline.report.document import (
     Badge,
     Block,
@@ -19,80 +19,73 @@ from pipeline.report.document import (
     Table,
 )
 
-STATES: dict[str, State] = {"fused": "good", "plain": "info", "refused": "bad"}
-Sites = Sequence[Mapping[str, Any]]
+STATES: dict[SiteState, State] = {"fused": "good", "plain": "info", "refused": "bad"}
 
 
-def fusion_section(data: Mapping[str, Any]) -> Section | None:
+def fusion_section(data: ReportData) -> Section | None:
     """Return the section, None where nothing was optimized."""
-    stages = stages_of(data, "optimize")
-    if not stages:
+    if not data.optimized:
         return None
     lead = (
         "Every candidate the recognisers found. A fused site was proven on inputs chosen to break "
         "it, against the region it replaces in float64; a refusal names the first condition that "
         "did not hold; plain means recognised, and left alone because plain is faster there."
     )
-    blocks: list[Block] = [_counts(stages)]
-    for stage in stages:
-        variant = stage["stage"].partition(".")[2]
-        sites = [
-            {**site, "part": name}
-            for name, part in stage["facts"]["parts"].items()
-            for site in part["sites"]
-        ]
+    blocks: list[Block] = [_counts(data.optimized)]
+    for variant, record in data.optimized.items():
+        placed = [(name, site) for name, part in record.parts.items() for site in part.sites]
+        sites = [site for _part, site in placed]
         blocks.append(Heading(variant))
         blocks.append(_groups(sites))
-        refused = [site for site in sites if site["state"] == "refused"]
-        if refused:
-            blocks.append(_refused(refused))
+        if any(site.state == "refused" for site in sites):
+            blocks.append(_refused(sites))
         title = f"{variant}: all {numbers.count(len(sites), 'site')}"
-        blocks.append(Details(title, [_sites(sites)]))
+        blocks.append(Details(title, [_sites(placed)]))
     return Section("fusion", "Fusion", lead, blocks)
 
 
-def _counts(stages: Sequence[Mapping[str, Any]]) -> Table:
-    rows: list[list[Cell]] = []
-    for stage in stages:
-        for name, part in stage["facts"]["parts"].items():
-            nodes = part.get("nodes") or {}
-            for construct, counts in part["counts"].items():
-                rows.append(
-                    [
-                        Code(stage["stage"].partition(".")[2]),
-                        name,
-                        construct,
-                        *(_count(counts.get(state, 0), state) for state in STATES),
-                        f"{nodes.get('before', '?')} → {nodes.get('after', '?')}",
-                    ]
-                )
+def _counts(optimized: Mapping[str, OptimizeRecord]) -> Table:
+    rows: list[list[Cell]] = [
+        [
+            Code(variant),
+            name,
+            construct,
+            _count(counts.fused, "fused"),
+            _count(counts.plain, "plain"),
+            _count(counts.refused, "refused"),
+            f"{part.nodes.before} → {part.nodes.after}",
+        ]
+        for variant, record in optimized.items()
+        for name, part in record.parts.items()
+        for construct, counts in part.counts.items()
+    ]
     columns = ("target", "part", "construct", "fused", "plain", "refused", ">nodes of the graph")
     return Table(columns, rows, stack=True)
 
 
-def _count(value: int, state: str) -> Cell:
+def _count(value: int, state: SiteState) -> Cell:
     return Badge(f"{value} {state}", STATES[state]) if value else ""
 
 
-def _groups(sites: Sites) -> Table:
+def _groups(sites: Sequence[SiteRecord]) -> Table:
     """Return sites of one construct, form and fate as one row."""
-    groups: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
+    groups: dict[tuple[str, str, str, SiteState], list[SiteRecord]] = {}
     for site in sites:
-        key = tuple(str(site.get(k, "")) for k in ("construct", "form", "lowering", "state"))
+        key = (site.construct, site.form, site.lowering, site.state)
         groups.setdefault(key, []).append(site)
     rows: list[list[Cell]] = []
     for (construct, form, lowering, state), members in groups.items():
-        proofs = [site["proof"] for site in members if site.get("proof")]
+        proofs = [site.proof for site in members if site.proof is not None]
         worst = max(proofs, key=_share, default=None)
         rows.append(
             [
                 construct,
                 form,
-                Badge(f"{len(members)} {state}", STATES.get(state, "info")),
+                Badge(f"{len(members)} {state}", STATES[state]),
                 Code(lowering) if lowering else "",
-                numbers.number(worst["error"]) if worst else "",
-                numbers.number(worst["allowed"]) if worst else "",
-                str(sum(proof["runs"] for proof in _distinct(proofs))) if proofs else "",
+                numbers.number(worst.error) if worst else "",
+                numbers.number(worst.allowed) if worst else "",
+                str(sum(proof.runs for proof in _distinct(proofs))) if proofs else "",
             ]
         )
     columns = (
@@ -102,49 +95,47 @@ def _groups(sites: Sites) -> Table:
     return Table(columns, rows, stack=True)
 
 
-def _share(proof: Mapping[str, Any]) -> float:
-    allowed = float(proof["allowed"])
-    return float(proof["error"]) / allowed if allowed else 0.0
+def _share(proof: ProofRecord) -> float:
+    return proof.error / proof.allowed if proof.allowed else 0.0
 
 
-def _distinct(proofs: Sites) -> list[Mapping[str, Any]]:
+def _distinct(proofs: Sequence[ProofRecord]) -> list[ProofRecord]:
     """Return each proof once; sites of one structure share one."""
-    return list({(str(p["digest"]), p["runs"], p["error"]): p for p in proofs}.values())
+    return list({(p.digest, p.runs, p.error): p for p in proofs}.values())
 
 
-def _refused(sites: Sites) -> Table:
-    rows: list[list[Cell]] = []
-    for site in sites:
-        refusal = site.get("refusal") or {}
-        rows.append(
-            [
-                Code(site["path"] or site["anchor"]),
-                str(refusal.get("nearest", "")),
-                f"{refusal.get('step', '?')} of {refusal.get('steps', '?')}",
-                str(refusal.get("reason", "")),
-                str(refusal.get("remedy", "")),
-            ]
-        )
+def _refused(sites: Sequence[SiteRecord]) -> Table:
+    rows: list[list[Cell]] = [
+        [
+            Code(site.path or site.anchor),
+            site.refusal.nearest,
+            f"{site.refusal.step} of {site.refusal.steps}",
+            site.refusal.reason,
+            site.refusal.remedy,
+        ]
+        for site in sites
+        if site.refusal is not None and site.state == "refused"
+    ]
     columns = ("refused at", "nearest form", ">conditions held", "first that did not", "what to do")
     return Table(columns, rows, stack=True)
 
 
-def _sites(sites: Sites) -> Table:
+def _sites(placed: Sequence[tuple[str, SiteRecord]]) -> Table:
     rows: list[list[Cell]] = []
-    for site in sites:
-        proof, refusal = site.get("proof"), site.get("refusal") or {}
+    for part, site in placed:
+        proof, why_not = site.proof, site.refusal.reason if site.refusal is not None else ""
         rows.append(
             [
-                site["part"],
-                Code(site["path"] or site["anchor"]),
-                site["construct"],
-                Badge(site["state"], STATES.get(site["state"], "info")),
-                Code(site["lowering"]) if site["lowering"] else str(refusal.get("reason", "")),
-                numbers.number(proof["error"]) if proof else "",
-                numbers.number(proof["allowed"]) if proof else "",
-                str(proof["runs"]) if proof else "",
-                str(proof["engine"]) if proof else "",
-                "; ".join(proof.get("inputs", ())) if proof else "",
+                part,
+                Code(site.path or site.anchor),
+                site.construct,
+                Badge(site.state, STATES[site.state]),
+                Code(site.lowering) if site.lowering else why_not,
+                numbers.number(proof.error) if proof else "",
+                numbers.number(proof.allowed) if proof else "",
+                str(proof.runs) if proof else "",
+                proof.engine if proof else "",
+                "; ".join(proof.inputs) if proof else "",
             ]
         )
     columns = (

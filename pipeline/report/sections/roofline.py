@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
 
+from pipeline.records.perf import RooflineRow
+from pipeline.records.report import ReportData
 from pipeline.report import numbers, plots
 from pipeline.report.document import (
     Bar,
@@ -20,20 +21,20 @@ from pipeline.report.document import (
 )
 
 
-def roofline_section(data: Mapping[str, Any]) -> Section | None:
+def roofline_section(data: ReportData) -> Section | None:
     """Return the section, None where nothing was counted."""
-    rows = (data["perf"] or {}).get("roofline") or []
+    rows = data.perf.roofline if data.perf is not None else ()
     if not rows:
         return None
-    peaks = rows[0]["peaks"]
+    peaks = rows[0].peaks
     lead = (
         "FLOPs and bytes counted from each graph, against peaks measured in the same run: "
-        f"{numbers.rate(peaks['flops'], 'FLOP/s')} in a {peaks['precision']} matrix product, "
-        f"{numbers.rate(peaks['bytes'], 'B/s')} in a copy over "
-        f"{numbers.size(peaks['working_set_bytes'])}."
+        f"{numbers.rate(peaks.flops, 'FLOP/s')} in a {peaks.precision} matrix product, "
+        f"{numbers.rate(peaks.bytes, 'B/s')} in a copy over "
+        f"{numbers.size(peaks.working_set_bytes)}."
     )
     blocks: list[Block] = [_totals(rows)]
-    if any(row["share"] > 1 for row in rows):
+    if any(row.share > 1 for row in rows):
         blocks.append(
             Text(
                 "Above 100 %: the probes ran slower than the model did, so something else used "
@@ -41,23 +42,23 @@ def roofline_section(data: Mapping[str, Any]) -> Section | None:
                 "open",
             )
         )
-    last = rows[-1]["contender"]
-    shown = [row for row in rows if row["contender"] == last]
+    last = rows[-1].contender
+    shown = [row for row in rows if row.contender == last]
     blocks.append(Figures([_figure(row) for row in shown[:4]]))
     blocks.append(Details("Per construct", [_constructs(rows)]))
     return Section("roofline", "Roofline", lead, blocks)
 
 
-def _totals(rows: Any) -> Table:
+def _totals(rows: Sequence[RooflineRow]) -> Table:
     cells: list[list[Cell]] = [
         [
-            Code(row["contender"]),
-            row["job"],
-            numbers.rate(row["flops"], "FLOP"),
-            numbers.size(row["bytes"]),
-            numbers.milliseconds(row["limit_ms"]),
-            numbers.milliseconds(row["measured_ms"]),
-            Bar(row["share"], numbers.percent(row["share"])),
+            Code(row.contender),
+            row.job,
+            numbers.rate(row.flops, "FLOP"),
+            numbers.size(row.bytes),
+            numbers.milliseconds(row.limit_ms),
+            numbers.milliseconds(row.measured_ms),
+            Bar(row.share, numbers.percent(row.share)),
         ]
         for row in rows
     ]
@@ -66,32 +67,29 @@ def _totals(rows: Any) -> Table:
     return Table(columns, cells, caption, stack=True)
 
 
-def _figure(row: Mapping[str, Any]) -> Figure:
-    points = [
-        {**c, "ms": c["measured_ms"]} for c in row["constructs"] if c.get("measured_ms") is not None
-    ]
-    svg = plots.roofline(points, row["peaks"]["flops"], row["peaks"]["bytes"])
-    return Figure(svg, f"{row['contender']}, {row['job']}.")
+def _figure(row: RooflineRow) -> Figure:
+    svg = plots.roofline(row.constructs, row.peaks)
+    return Figure(svg, f"{row.contender}, {row.job}.")
 
 
-def _constructs(rows: Any) -> Table:
+def _constructs(rows: Sequence[RooflineRow]) -> Table:
     cells: list[list[Cell]] = []
     for row in rows:
-        whole = sum(c["measured_ms"] or 0.0 for c in row["constructs"]) or 1.0
-        for entry in row["constructs"]:
-            taken = entry["measured_ms"]
+        whole = sum(c.measured_ms or 0.0 for c in row.constructs) or 1.0
+        for entry in row.constructs:
+            taken = entry.measured_ms
             cells.append(
                 [
-                    Code(row["contender"]),
-                    row["job"],
-                    entry["construct"],
-                    numbers.rate(entry["flops"], "FLOP"),
-                    numbers.size(entry["bytes"]),
-                    entry["bound"],
-                    numbers.milliseconds(entry["limit_ms"]),
+                    Code(row.contender),
+                    row.job,
+                    entry.construct,
+                    numbers.rate(entry.flops, "FLOP"),
+                    numbers.size(entry.bytes),
+                    entry.bound,
+                    numbers.milliseconds(entry.limit_ms),
                     numbers.milliseconds(taken),
                     numbers.percent(taken / whole if taken is not None else None),
-                    numbers.percent(entry["limit_ms"] / taken if taken else None),
+                    numbers.percent(entry.limit_ms / taken if taken else None),
                 ]
             )
     columns = (

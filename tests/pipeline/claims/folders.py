@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from pipeline.artifacts import open_folder, run_stage
 from pipeline.claims.check import check_folder
 from pipeline.graph.files.model_file import save_model
 from pipeline.precision import type_graph
+from pipeline.records.bundle import BundleResults, BundleRow, CaseOutcome
 from pipeline.records.engine import EngineRecord, ShapeRange
 from pipeline.records.export import ExportRecord
 from pipeline.records.optimize import OptimizeRecord, SiteCounts, TypingRecord
@@ -95,13 +97,21 @@ def states(place) -> dict[str, str]:
     return {c.claim: c.state for c in check_folder(place)}
 
 
-def results(place, right: bool, digest: str | None = None) -> dict:
+def results(place, right: bool, digest: str | None = None, **changes) -> bytes:
+    """Return results.json of a bundle that ran the engine on two sets of inputs."""
     artifact = place.stage("build-engine.tensorrt-fp16")
-    return {
-        "artifacts": {artifact.stage: digest or artifact.digest},
-        "machine": {"gpu": "A GPU"},
-        "results": [
-            {"name": "model.tensorrt-fp16.engine", "ran": True, "right": right,
-             "device": "tensorrt-rtx 1.7", "cases": [{}, {}]},
-        ],
-    }  # fmt: skip
+    told = {
+        "ran": True,
+        "right": right,
+        "device": "tensorrt-rtx 1.7",
+        "cases": (CaseOutcome(case="a", right=True), CaseOutcome(case="b", right=right)),
+    }
+    row = BundleRow(name="model.tensorrt-fp16.engine", precision="fp16", **{**told, **changes})
+    made = BundleResults(
+        bundle="ab",
+        artifacts={artifact.stage: digest or artifact.digest},
+        when="now",
+        machine={"gpu": "A GPU"},
+        results=(row,),
+    )
+    return json.dumps(made.to_json()).encode()

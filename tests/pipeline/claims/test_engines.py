@@ -1,6 +1,5 @@
 """Claims on engines: types, interface, shapes, kernels, and what only a GPU can confirm."""
 
-import json
 from dataclasses import replace
 
 import pytest
@@ -76,15 +75,13 @@ def test_dedicated_kernels_are_claimed_where_they_were_promised_or_found(
 )
 def test_results_from_elsewhere_settle_what_could_not_be_checked(right, digest, state, tmp_path):
     place = made(tmp_path / "d")
-    place.write("results/r.json", json.dumps(results(place, right, digest)).encode())
+    place.write("results/r.json", results(place, right, digest))
     assert states(place)["model.tensorrt-fp16 engine runs on 8.0 and is right"] == state
 
 
 def test_results_that_did_not_run_settle_nothing(tmp_path):
     place = made(tmp_path / "d")
-    told = results(place, True)
-    told["results"][0]["ran"] = False
-    place.write("results/r.json", json.dumps(told).encode())
+    place.write("results/r.json", results(place, True, ran=False, reason="no GPU"))
     assert states(place)[f"{ENGINE} runs on 8.0 and is right"] == "unchecked"
 
 

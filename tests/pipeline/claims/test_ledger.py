@@ -1,11 +1,13 @@
 """One promise and its state."""
 
-from pipeline.claims.ledger import Claim, judge
+from pipeline.claims.ledger import judge
+from pipeline.records.claim import Claim
+from pipeline.records.record import as_json
 
 
 def test_the_ledger():
-    assert judge("a", True, "b") == Claim("a", "kept", "b")
-    assert judge("a", False, "b").to_json() == {
+    assert judge("a", True, "b") == Claim("a", "kept", "b", "")
+    assert as_json(judge("a", False, "b")) == {
         "claim": "a",
         "state": "broken",
         "evidence": "b",

@@ -31,7 +31,7 @@ def test_the_other_machine_has_nothing_of_ours(bare, tmp_path, name):
 
 
 def test_right_and_wrong_are_told_apart(results):
-    found = {m.name: m for m in results[0].measured}
+    found = {m.name: m for m in results[0].results}
     assert found["model.exported"].right
     assert found["model.ort-cpu-fp32"].right
     assert found["model.tensorrt-fp16"].right
@@ -41,23 +41,23 @@ def test_right_and_wrong_are_told_apart(results):
 
 
 def test_what_cannot_run_says_why(results):
-    found = {m.name: m for m in results[0].measured}
+    found = {m.name: m for m in results[0].results}
     cuda, engine = found["model.ort-cuda-fp16"], found["model.tensorrt-fp16.engine"]
     import onnxruntime as ort
 
     if "CUDAExecutionProvider" not in ort.get_available_providers():
         assert not cuda.ran
-        assert "no CUDAExecutionProvider" in cuda.device
+        assert "no CUDAExecutionProvider" in cuda.reason
     assert not engine.ran
-    assert "NVIDIA" in engine.device or "does not load" in engine.device
+    assert "NVIDIA" in engine.reason or "does not load" in engine.reason
 
 
 def test_raw_samples_come_back_per_case_and_round(results):
-    found = {m.name: m for m in results[0].measured}
+    found = {m.name: m for m in results[0].results}
     rounds = found["model.ort-cpu-fp32"].latency_ms
     assert {case: len(r) for case, r in rounds.items()} == {"model-0": 2, "model-1": 2}
     assert all(ms > 0 for ms in found["model.ort-cpu-fp32"].median_ms().values())
-    assert found["model.onnx-fp32"].latency_ms == {}, "what is wrong is not timed"
+    assert found["model.onnx-fp32"].latency_ms is None, "what is wrong is not timed"
 
 
 def test_a_damaged_file_stops_the_run(unpacked, bare, tmp_path):

@@ -18,25 +18,25 @@ from tests.pipeline.pack.bundles import graph
 def test_limits_catch_half_an_error_and_let_rounding_pass(tmp_path):
     graph(tmp_path / "m.onnx")
     model = load_model(tmp_path / "m.onnx")
-    (record,) = write_cases(model, "model", 1, 0, ["fp32", "fp16"], tmp_path)
-    assert record["limits"]["fp16"]["y"]["rms"] > 100 * record["limits"]["fp32"]["y"]["rms"]
+    (case,) = write_cases(model, "model", 1, 0, ["fp32", "fp16"], tmp_path)
+    assert case.limits["fp16"]["y"].rms > 100 * case.limits["fp32"]["y"].rms
 
 
 def test_cases_differ_and_hold_what_float64_gives(tmp_path):
     graph(tmp_path / "m.onnx")
     model = load_model(tmp_path / "m.onnx")
-    records = write_cases(model, "decoder", 3, 7, ["fp32", "int8"], tmp_path)
-    assert [r["name"] for r in records] == ["decoder-0", "decoder-1", "decoder-2"]
-    assert [set(r["limits"]) for r in records] == [{"fp32"}] * 3, "only what the judge rounds to"
+    cases = write_cases(model, "decoder", 3, 7, ["fp32", "int8"], tmp_path)
+    assert [case.name for case in cases] == ["decoder-0", "decoder-1", "decoder-2"]
+    assert [set(case.limits) for case in cases] == [{"fp32"}] * 3, "only what the judge rounds to"
     seen = set()
-    for record in records:
-        feeds, wanted = (np.load(tmp_path / record[key]) for key in ("inputs", "outputs"))
+    for case in cases:
+        feeds, wanted = (np.load(tmp_path / place) for place in (case.inputs, case.outputs))
         assert wanted["y"].dtype == np.float64
         seen.add(feeds["x"].tobytes())
         with OrtRunner(tmp_path / "m.onnx", OrtOptions()) as runner:
             found = runner.run(dict(feeds))["y"]
         errors = compare(found, wanted["y"])
-        assert errors.max <= record["limits"]["fp32"]["y"]["max"]
+        assert errors.max <= case.limits["fp32"]["y"].max
     assert len(seen) == 3
 
 

@@ -7,10 +7,13 @@ import pytest
 
 from pipeline.artifacts import open_folder
 from pipeline.errors import FolderError
-from pipeline.pack.contents import Packed, files_of, find_candidates
+from pipeline.ort.settings import SessionSettings
+from pipeline.pack.contents import files_of, find_candidates
 from pipeline.pack.options import PackOptions
 from pipeline.pack.stage import pack_folder
+from pipeline.records.bundle import PackedVariant
 from tests.pipeline.pack.bundles import graph
+from tests.pipeline.records.made import engine_part
 
 
 def test_variants_can_be_chosen(unpacked, tmp_path):
@@ -26,18 +29,15 @@ def test_variants_can_be_chosen(unpacked, tmp_path):
 def test_candidates_are_named_by_part_and_variant_with_what_running_them_needs(unpacked):
     found, artifacts = find_candidates(open_folder(unpacked[0]), ())
     assert [a.stage for a in artifacts] == list(open_folder(unpacked[0]).stages())
-    told = {packed.name: packed.to_json() for packed in found}
+    told = {packed.name: packed for packed in found}
     exported, ours = told["model.exported"], told["model.ort-cpu-fp32"]
-    assert (exported["target"], exported["precision"], exported["kind"]) == (
-        "onnx",
-        "fp32",
-        "graph",
-    )
-    assert (ours["target"], ours["precision"], ours["part"]) == ("ort-cpu", "fp32", "model")
-    assert ours["session"]["denormals"] == "flush"
-    engine = told["model.tensorrt-fp16.engine"]
-    assert (engine["kind"], engine["target"]) == ("engine", "tensorrt")
-    assert {"flavour", "version", "targets", "profiles"} <= engine.keys()
+    assert (exported.target, exported.precision, exported.kind) == ("onnx", "fp32", "graph")
+    assert (exported.session, ours.session.denormals) == (SessionSettings(), "flush")
+    assert (ours.target, ours.precision, ours.part) == ("ort-cpu", "fp32", "model")
+    engine, known = told["model.tensorrt-fp16.engine"], engine_part()
+    assert (engine.kind, engine.target, engine.session) == ("engine", "tensorrt", None)
+    assert (engine.flavour, engine.version) == (known.flavour, known.version)
+    assert (engine.targets, engine.profiles) == (known.targets, known.profiles)
 
 
 def test_weights_beside_a_graph_belong_to_it(tmp_path):
@@ -47,7 +47,8 @@ def test_weights_beside_a_graph_belong_to_it(tmp_path):
     onnx.save(
         onnx.load(path), path, save_as_external_data=True, location="w.data", size_threshold=0
     )
-    packed = Packed("m", "model", "graph", "onnx/m.onnx", "onnx", "fp32")
+    told = {"name": "m", "part": "model", "target": "onnx", "precision": "fp32"}
+    packed = PackedVariant(kind="graph", file="onnx/m.onnx", **told)
     assert files_of(tmp_path, packed) == {"onnx/m.onnx", "onnx/w.data"}
-    plan = Packed("m", "model", "engine", "engine/m.plan", "tensorrt", "fp16")
+    plan = PackedVariant(kind="engine", file="engine/m.plan", **told)
     assert files_of(tmp_path, plan) == {"engine/m.plan"}

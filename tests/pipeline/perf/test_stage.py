@@ -1,6 +1,7 @@
 """The stage: what it takes, what it keeps, and when a measurement is made again."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -52,7 +53,7 @@ def test_a_folder_is_measured_again_when_an_option_or_the_machine_changes(
     assert not measure_perf(PerfOptions((exported,), sessions=4)).reused
     assert measure_perf(PerfOptions((exported,), sessions=4)).reused
     known = stage.machine()
-    monkeypatch.setattr(stage, "machine", lambda: {**known, "cpu": "another"})
+    monkeypatch.setattr(stage, "machine", lambda: replace(known, cpu="another"))
     assert not measure_perf(PerfOptions((exported,), sessions=4)).reused
 
 

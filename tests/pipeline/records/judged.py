@@ -327,7 +327,8 @@ def perf_result(**changes):
 
 
 def perf_record(**changes):
-    return PerfRecord(file="perf/perf.json", **vars(perf_result(**changes)))
+    record = PerfRecord(file="perf/perf.json", **vars(perf_result()))
+    return replace(record, **changes)
 
 
 FULL_PARITY = parity_result(

@@ -1,6 +1,12 @@
 """Reading a section's tables: what a person would read, by column."""
 
+from pipeline.records.report import ReportData
 from pipeline.report.document import Badge, Bar, Code, Details, Figures, Table
+
+
+def told(data):
+    """Return the record of plain data that a test changed."""
+    return ReportData.from_json(data)
 
 
 def plain(cell):

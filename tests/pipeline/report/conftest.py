@@ -4,7 +4,23 @@ import copy
 
 import pytest
 
-ERRORS = {"count": 1000, "rms": 1e-7, "quantile": 4e-7, "max": 9e-7, "bad": 0}
+from pipeline.records.engine import ShapeRange
+from pipeline.records.export import SharedWeights
+from pipeline.records.optimize import NodeCounts, SiteCounts
+from pipeline.records.record import as_json
+from pipeline.records.report import ReportData
+from tests.pipeline.records.judged import parity_record, perf_record, perf_result
+from tests.pipeline.records.made import (
+    attention_row,
+    engine_part,
+    engine_record,
+    export_record,
+    model_source,
+    optimize_record,
+    optimized_part,
+)
+
+ERRORS = {"count": 1000, "rms": 1e-7, "quantile": 4e-7, "max": 9e-7, "bad": 0, "rows": 250.0}
 COUNTS = [0] * 20 + [5, 50, 5] + [0] * 33
 
 
@@ -31,6 +47,9 @@ def candidate(name, passed=True, skipped="", **fields):
     return {**made, **fields}
 
 
+FORCED = {
+    "positions": 8, "kl_mean": 1e-9, "kl_max": 1e-9, "agreement": 1.0, "logit_error_max": 1e-6,
+}  # fmt: skip
 PARITY = {
     "passed": True,
     "reference": "the PyTorch model in float64",
@@ -38,7 +57,9 @@ PARITY = {
     "edges": [-12 + i / 4 for i in range(57)],
     "parts": {
         "model": {
-            "cases": [{"name": "c", "style": "plain", "seed": 0, "sizes": {"batch": 3}}],
+            "cases": [
+                {"name": "c", "style": "plain", "seed": 0, "sizes": {"batch": 3}, "traced": False}
+            ],
             "candidates": [
                 candidate("exported"),
                 candidate("ort-cpu-fp32"),
@@ -51,14 +72,15 @@ PARITY = {
         "samples": [{"text": "我今天很开心。", "output": "I'm happy today."}],
         "candidates": [
             {
-                "name": "torch fp32", "passed": True, "texts": 2, "equal": 1, "near_ties": 1,
-                "failed": 0, "forced": {"kl_max": 1e-9, "agreement": 1.0},
+                "name": "torch fp32", "passed": True, "skipped": "", "texts": 2, "equal": 1,
+                "near_ties": 1, "failed": 0, "forced": FORCED,
                 "divergences": [
                     {"text": "x", "row": 0, "step": 2, "expected": 1, "got": 2, "margin": 1e-7,
                      "noise": 1e-6, "near_tie": True}
                 ],
             },
-            {"name": "engine tensorrt-fp16", "passed": None, "skipped": "No GPU.", "texts": 0},
+            {"name": "engine tensorrt-fp16", "passed": None, "skipped": "No GPU.", "texts": 0,
+             "equal": 0, "near_ties": 0},
         ],
     },
     "bisect": [],
@@ -90,7 +112,8 @@ def ratio(contender, job, value, verdict="faster", resolved=True):
 NAMES = {"eager": 4.0, "exported": 2.0, "ort-cpu-fp32": 1.0}
 STEP, TEXT = "model step batch=1 seq=1 past=32", "generation"
 PERF = {
-    "passed": True, "gate": [], "plan": {"sessions": 6, "rounds": 5}, "threads": 2,
+    "passed": True, "gate": [], "threads": 2,
+    "plan": as_json(perf_result().plan),
     "jobs": [
         {"name": STEP, "part": "model", "tokens": None,
          "sizes": {"batch": 1, "seq": 1, "past": 32}},
@@ -134,13 +157,15 @@ PROOF = {
     "engine": "ort",
     "ok": True,
     "reason": "",
+    "inputs": ["made-up ranges"],
+    "lacking": "",
 }
 SITES = [
     {"construct": "attention", "path": "layers.0.attention", "anchor": "Softmax s0",
      "state": "fused", "form": "4 heads", "lowering": "fuse_attention", "proof": PROOF},
     {"construct": "attention", "path": "layers.1.attention", "anchor": "Softmax s1",
      "state": "refused", "form": "", "lowering": "",
-     "refusal": {"nearest": "plain", "step": 3, "steps": 9,
+     "refusal": {"nearest": "plain", "step": 3, "steps": 9, "asked": "is it a number?",
      "reason": "the scale is 0.1 | not a constant", "node": "Mul m", "remedy": "fold it"}},
     {"construct": "norm", "path": "", "anchor": "ReduceMean r", "state": "plain",
      "form": "LayerNorm", "lowering": ""},
@@ -157,32 +182,34 @@ def stage(name, facts, **fields):
     return {**made, **fields}
 
 
-EXPORT = {
-    "task": "text-generation", "opset": 20, "exporter": "dynamo", "parts": {"model": {}},
-    "model": {"source": "gpt2-tiny", "kind": "preset", "random_weights": True},
-    "weights": {"bytes": 5000000},
-}  # fmt: skip
-OPTIMIZE = {
-    "parts": {
-        "model": {
-            "counts": {"attention": {"fused": 1, "refused": 1, "plain": 0},
-                       "norm": {"fused": 0, "refused": 0, "plain": 1}},
-            "nodes": {"before": 90, "after": 60},
-            "sites": SITES,
-        }
+EXPORT = export_record(
+    task="text-generation",
+    model=model_source(source="gpt2-tiny"),
+    weights=SharedWeights(file="onnx/w.data", bytes=5000000, tensors=9, shared=0),
+).to_json()
+COUNTED = {
+    "attention": SiteCounts(fused=1, plain=0, refused=1),
+    "norm": SiteCounts(fused=0, plain=1, refused=0),
+}
+OPTIMIZE = optimize_record(
+    {"model": optimized_part(counts=COUNTED, nodes=NodeCounts(before=90, after=60))}
+).to_json()
+OPTIMIZE["parts"]["model"]["sites"] = SITES
+ENGINE = engine_record(
+    {
+        "model": engine_part(
+            targets=("8.0", "8.9"),
+            plan_bytes=7000000,
+            build_seconds=12.0,
+            layers=40,
+            attention=(attention_row(), attention_row(dedicated=False)),
+            profiles=({"input_ids": ShapeRange((1, 1), (1, 32), (8, 64))},),
+        )
     }
-}  # fmt: skip
-ENGINE = {
-    "parts": {
-        "model": {
-            "flavour": "tensorrt-rtx", "version": "1.7", "targets": ["8.0", "8.9"],
-            "plan_bytes": 7000000, "build_seconds": 12.0, "layers": 40,
-            "attention": [{"dedicated": True}, {"dedicated": False}],
-            "profiles": [{"input_ids": [[1, 1], [1, 32], [8, 64]]}],
-        }
-    }
-}  # fmt: skip
+).to_json()
 DATA = {
+    "format": ReportData.FORMAT,
+    "key": "k",
     "name": "out",
     "machine": {
         "python": "3.12",
@@ -195,15 +222,15 @@ DATA = {
         stage("export", EXPORT),
         stage("optimize.ort-cpu-fp32", OPTIMIZE),
         stage("build-engine.tensorrt-fp16", ENGINE),
-        stage("parity", {"passed": True}),
-        stage("perf", {"passed": True}),
+        stage("parity", parity_record().to_json()),
+        stage("perf", perf_record().to_json()),
     ],
     "parity": PARITY,
     "perf": PERF,
     "claims": [
-        {"claim": "2 attentions fused", "state": "broken", "evidence": "1 of 2"},
-        {"claim": "fp32", "state": "kept", "evidence": "read from the graph"},
-        {"claim": "runs on 8.9", "state": "unchecked", "evidence": "no GPU"},
+        {"claim": "2 attentions fused", "state": "broken", "evidence": "1 of 2", "where": ""},
+        {"claim": "fp32", "state": "kept", "evidence": "read from the graph", "where": ""},
+        {"claim": "runs on 8.9", "state": "unchecked", "evidence": "no GPU", "where": ""},
     ],
     "elsewhere": [],
 }

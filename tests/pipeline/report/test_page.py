@@ -13,6 +13,7 @@ from pipeline.report.sections.parity import parity_section
 from pipeline.report.sections.perf import perf_section
 from pipeline.report.sections.roofline import roofline_section
 from pipeline.report.sections.run import run_section
+from tests.pipeline.report.cells import told
 
 VOID = {"meta", "br", "wbr", "img", "input", "link", "hr"}
 SHAPES = {"path", "use", "rect", "circle", "line", "polyline"}
@@ -44,7 +45,7 @@ class Balance(HTMLParser):
 
 @pytest.fixture
 def page(data):
-    return build_page(data, "0.1")
+    return build_page(told(data), "0.1")
 
 
 def test_the_page_is_well_formed_and_loads_nothing(page):
@@ -70,7 +71,7 @@ def test_verdicts_come_before_everything_else(page):
 def test_text_from_outside_is_escaped(data):
     data["parity"]["generation"]["samples"][0]["output"] = "<script>alert(1)</script>"
     data["name"] = "<b>"
-    html = to_html(build_page(data, "0.1"))
+    html = to_html(build_page(told(data), "0.1"))
     assert "<script>" not in html
     assert "&lt;script&gt;" in html
 
@@ -109,26 +110,33 @@ def test_no_number_without_its_kind(page):
 )
 def test_a_section_without_data_is_left_out(data, build, drop):
     data[drop] = [] if isinstance(data[drop], list) else None
-    assert build(data) is None
+    assert build(told(data)) is None
 
 
 def test_refusals_say_why_and_what_to_do(data):
-    text = str(fusion_section(data))
+    text = str(fusion_section(told(data)))
     assert "3 of 9" in text
     assert "fold it" in text
 
 
 def test_an_unresolved_ratio_does_not_claim_equality(data):
-    assert "not resolved" in str(perf_section(data))
+    assert "not resolved" in str(perf_section(told(data)))
 
 
 def test_a_failed_gate_and_a_departure_are_shown(data):
     data["perf"]["gate"] = ["ort-cpu-fp32 on generation: 0.98 times eager at worst"]
     data["parity"]["bisect"] = [
-        {"part": "model", "candidate": "ort-cpu-fp32", "stage": "graph", "tensor": "t7"}
+        {
+            "part": "model",
+            "candidate": "ort-cpu-fp32",
+            "stage": "graph",
+            "compared": 3,
+            "usage": None,
+            "tensor": "t7",
+        }
     ]
     data["parity"]["rule"] = {"absolute": 0.1, "relative": 0.0}
-    page = build_page(data, "0.1")
+    page = build_page(told(data), "0.1")
     html = to_html(page)
     assert "0.98 times eager at worst" in html
     assert "t7" in html
@@ -139,19 +147,20 @@ def test_what_other_machines_measured(data):
     data["elsewhere"] = [
         {
             "when": "2026-01-01", "machine": {"gpu": "H200"}, "changed": ["export"],
+            "file": "r.json",
             "measured": [
                 {"name": "m.engine", "precision": "fp16", "ran": True, "right": True,
-                 "device": "H200", "cases": [1, 2], "median_ms": {"model-0": 0.5}},
+                 "device": "H200", "cases": [], "median_ms": {"model-0": 0.5}, "latency_ms": {}},
                 {"name": "n.engine", "precision": "fp16", "ran": False, "right": None,
-                 "device": "no such target", "cases": [], "median_ms": {}},
+                 "device": "no such target", "cases": [], "median_ms": {}, "latency_ms": {}},
             ],
         }
     ]  # fmt: skip
-    text = str(elsewhere_section(data))
+    text = str(elsewhere_section(told(data)))
     assert "500 µs" in text
     assert "pack anew" in text
 
 
 def test_the_run_section_lists_stages(data):
-    table = run_section(data).blocks[0]
+    table = run_section(told(data)).blocks[0]
     assert [row[0].text for row in table.rows] == [stage["stage"] for stage in data["stages"]]

@@ -3,30 +3,32 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
+from pipeline.records.perf import ConstructLimit, PeaksRecord
 from pipeline.report import plots
 from pipeline.report.figure import INK, MUTED, SERIES
+from tests.pipeline.records.judged import latency, ratio
 
 EDGES = [-8, -7, -6, -5]
 RATIOS = [
-    {"name": "a", "value": 1.4, "low": 1.3, "high": 1.5, "zone": 0.01, "verdict": "faster"},
-    {"name": "b", "value": 1.0, "low": 0.9, "high": None, "zone": 0.01, "verdict": "no difference"},
+    ("a", ratio(value=1.4, low=1.3, high=1.5)),
+    ("b", ratio(value=1.0, low=0.9, high=None, verdict="no difference")),
 ]
-BARS = [
-    {"name": "x", "median": 2.0, "min": 1.9, "p95": 900.0},
-    {"name": "y", "median": 1.0, "min": 0.9, "p95": 1.1},
-]
-POINTS = [
-    {"construct": "linear", "flops": 1e8, "bytes": 1e7, "ms": 2.0},
-    {"construct": "layout", "flops": 0.0, "bytes": 1e7, "ms": 2.0},
+BARS = {"x": latency(2.0, min=1.9, p95=900.0), "y": latency(1.0, min=0.9, p95=1.1)}
+PEAKS = PeaksRecord(flops=5e10, bytes=2e10, precision="fp32", working_set_bytes=4096)
+CONSTRUCTS = [
+    ConstructLimit(
+        construct=name, flops=flops, bytes=1e7, limit_ms=1.0, bound="memory", measured_ms=2.0
+    )
+    for name, flops in (("linear", 1e8), ("layout", 0.0))
 ]
 DRAWN = {
     "histogram": plots.error_histogram(EDGES, [1, 5, 1], {"exported": [2, 4, 1]}),
     "histogram-empty": plots.error_histogram(EDGES, [], {"exported": [0, 0, 0]}),
     "latency": plots.latency_bars(BARS),
     "forest": plots.ratio_forest(RATIOS),
-    "forest-wide": plots.ratio_forest([{**RATIOS[0], "high": 900.0}]),
+    "forest-wide": plots.ratio_forest([("a", ratio(high=900.0))]),
     "curves": plots.latency_curves({"x": [(1, 1.0), (8, 4.0)]}, "batch"),
-    "roofline": plots.roofline(POINTS, 5e10, 2e10),
+    "roofline": plots.roofline(CONSTRUCTS, PEAKS),
 }
 
 

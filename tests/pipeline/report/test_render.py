@@ -19,9 +19,10 @@ from pipeline.report.document import (
 )
 from pipeline.report.page import build_page
 from pipeline.report.render import Page, to_html, to_markdown
+from pipeline.report.verdicts import Card
+from tests.pipeline.report.cells import told
 
-CARD = {"title": "Parity", "value": "within budget", "detail": "2 candidates", "state": "good",
-        "anchor": "s"}  # fmt: skip
+CARD = Card("Parity", "good", "within budget", "2 candidates")
 
 
 def page(*blocks, **fields):
@@ -35,7 +36,7 @@ def page(*blocks, **fields):
 
 @pytest.fixture
 def whole(data):
-    return build_page(data, "0.1")
+    return build_page(told(data), "0.1")
 
 
 def test_markdown_says_the_same(whole):

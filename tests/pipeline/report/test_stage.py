@@ -5,11 +5,15 @@ import pytest
 
 from pipeline.artifacts import open_folder, run_stage
 from pipeline.errors import FolderError, UsageError
+from pipeline.records.parity import ParityRecord, ParityResult
+from pipeline.records.perf import PerfRecord
 from pipeline.report.collect import collect
 from pipeline.report.options import ReportOptions
-from pipeline.report.stage import passed, write_report
+from pipeline.report.stage import write_report
 from pipeline.stages.optimize.options import OptimizeOptions
 from pipeline.stages.optimize.stage import optimize_model
+from tests.pipeline.records.judged import parity_record, perf_record
+from tests.pipeline.report.cells import told
 
 
 @pytest.fixture
@@ -17,10 +21,11 @@ def folder(tmp_path, data):
     made = open_folder(tmp_path / "out", create=True)
 
     def parity(context):
-        context.path("parity/parity.json").write_text(json.dumps(data["parity"]))
-        return {"passed": True, "file": "parity/parity.json"}
+        told = {"format": ParityResult.FORMAT, **data["parity"]}
+        context.path("parity/parity.json").write_text(json.dumps(told))
+        return parity_record()
 
-    run_stage(made, "parity", {"seeds": 1}, {}, parity)
+    run_stage(made, "parity", {"seeds": 1}, {}, parity, ParityRecord)
     return made
 
 
@@ -33,7 +38,7 @@ def test_three_files_that_are_reused_until_something_changes(folder):
     assert "within budget" in first.html.read_text()
     assert "within budget" in first.markdown.read_text()
     assert write_report(ReportOptions(folder.path)).reused
-    run_stage(folder, "perf", {}, {}, lambda context: {"passed": False})
+    run_stage(folder, "perf", {}, {}, lambda _: perf_record(file=None, passed=False), PerfRecord)
     again = write_report(ReportOptions(folder.path))
     assert not again.reused
     assert not again.passed
@@ -77,7 +82,8 @@ def test_results_of_a_bundle_are_checked_and_kept(folder, tmp_path):
     good.write_text(
         json.dumps(
             {
-                "format": 1,
+                "format": 2,
+                "bundle": "b",
                 "results": [record],
                 "artifacts": {},
                 "machine": {"gpu": "none"},
@@ -86,8 +92,8 @@ def test_results_of_a_bundle_are_checked_and_kept(folder, tmp_path):
         )
     )
     write_report(ReportOptions(folder.path, with_results=(good,)))
-    (found,) = collect(folder)["elsewhere"]
-    assert found["measured"][0]["device"] == "no GPU"
+    (found,) = collect(folder, "k").elsewhere
+    assert found.measured[0].device == "no GPU"
     assert write_report(ReportOptions(folder.path)).reused
 
 
@@ -98,6 +104,6 @@ def test_a_folder_of_somebody_else_is_refused(tmp_path):
 
 
 def test_a_broken_claim_fails_the_report(data):
-    assert not passed(data)
+    assert not told(data).passed
     data["claims"] = [claim for claim in data["claims"] if claim["state"] != "broken"]
-    assert passed(data)
+    assert told(data).passed

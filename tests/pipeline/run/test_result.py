@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.artifacts import open_folder, run_stage
-from pipeline.run.result import Outcome, RunResult
+from pipeline.run.result import RunResult, StageOutcome
 
 
 @pytest.fixture
@@ -24,17 +24,17 @@ def artifact(tmp_path):
     ids=str,
 )
 def test_one_no_is_a_no(verdicts, passed):
-    outcomes = tuple(Outcome("x", "made", passed=verdict) for verdict in verdicts)
+    outcomes = tuple(StageOutcome("x", "made", passed=verdict) for verdict in verdicts)
     assert RunResult(Path("out"), outcomes).passed is passed
 
 
 def test_everything_as_plain_data(artifact):
     outcomes = (
-        Outcome("export", "made", "", 1.23456, artifact),
-        Outcome("perf", "not run", "no GPU"),
-        Outcome("parity", "reused", passed=False),
+        StageOutcome("export", "made", "", 1.23456, artifact),
+        StageOutcome("perf", "not run", "no GPU"),
+        StageOutcome("parity", "reused", passed=False),
     )
-    told = RunResult(Path("out"), outcomes, Path("out/report.html")).to_json()
+    told = RunResult(Path("out"), outcomes, Path("out/report.html")).record().to_json()
     assert json.loads(json.dumps(told)) == told
     assert (told["folder"], told["passed"], told["report"]) == ("out", False, "out/report.html")
     export, perf, parity = told["stages"]
@@ -45,11 +45,17 @@ def test_everything_as_plain_data(artifact):
     assert (perf["status"], perf["detail"], perf["key"], perf["files"]) == (
         "not run", "no GPU", None, [],
     )  # fmt: skip
-    assert (parity["passed"], RunResult(Path("out"), ()).to_json()["report"]) == (False, None)
+    assert (parity["passed"], RunResult(Path("out"), ()).record().to_json()["report"]) == (
+        False,
+        None,
+    )
 
 
 def test_a_notebooks_table_has_times_of_what_was_made():
-    outcomes = (Outcome("export", "made", seconds=1.26), Outcome("perf", "reused", seconds=3.0))
+    outcomes = (
+        StageOutcome("export", "made", seconds=1.26),
+        StageOutcome("perf", "reused", seconds=3.0),
+    )
     (grid,) = RunResult(Path("out"), outcomes).grids()
     assert grid.columns[0] == "stage"
     assert [row[2] for row in grid.rows] == ["1.3", ""]

@@ -221,7 +221,7 @@ def test_an_outcome_reads_as_a_line(stages):
     line = told(next(item for item in result.outcomes if item.name == "parity"))
     assert line.startswith("parity               made in ")
     assert line.endswith(", FAILED")
-    content = result.to_json()
+    content = result.record().to_json()
     assert content["passed"] is False
     assert [item["stage"] for item in content["stages"]] == EVERYTHING
 

@@ -3,15 +3,16 @@
 import pytest
 
 from pipeline.report.sections.claims import SHOWN, claims_section
-from tests.pipeline.report.cells import details, rows, tables
+from tests.pipeline.report.cells import details, rows, tables, told
 
 
 def claim(state, number=0, **fields):
-    return {"claim": f"claim {number}", "state": state, "evidence": "seen", **fields}
+    told = {"claim": f"claim {number}", "state": state, "evidence": "seen", "where": ""}
+    return {**told, **fields}
 
 
 def test_broken_before_unchecked_before_kept(data):
-    section = claims_section(data)
+    section = claims_section(told(data))
     first, kept = tables(section)
     assert [row["state"] for row in rows(first)] == ["broken [bad]", "unchecked [open]"]
     assert [row["state"] for row in rows(kept)] == ["kept [good]"]
@@ -19,26 +20,29 @@ def test_broken_before_unchecked_before_kept(data):
 
 
 @pytest.mark.parametrize(("count", "hidden"), [(SHOWN, False), (SHOWN + 1, True)])
-def test_a_few_kept_claims_are_shown_at_once(count, hidden):
-    section = claims_section({"claims": [claim("kept", i) for i in range(count)]})
+def test_a_few_kept_claims_are_shown_at_once(count, hidden, data):
+    data["claims"] = [claim("kept", i) for i in range(count)]
+    section = claims_section(told(data))
     assert details(section) == ([f"{count} claims kept"] if hidden else [])
     (table,) = tables(section)
     assert [row["claim"] for row in rows(table)] == [f"claim {i}" for i in range(count)]
 
 
-def test_without_a_kept_claim_there_is_one_table():
-    assert len(tables(claims_section({"claims": [claim("broken")]}))) == 1
+def test_without_a_kept_claim_there_is_one_table(data):
+    data["claims"] = [claim("broken")]
+    assert len(tables(claims_section(told(data)))) == 1
 
 
 def test_where_a_claim_was_read_is_named(data):
-    section = claims_section({"claims": [claim("kept", where="onnx/m.onnx"), claim("strange")]})
+    data["claims"] = [claim("kept", where="onnx/m.onnx"), claim("unchecked")]
+    section = claims_section(told(data))
     shown = [row for table in tables(section) for row in rows(table)]
     assert [(row["state"], row["read from"]) for row in shown] == [
-        ("strange [info]", ""),
+        ("unchecked [open]", ""),
         ("kept [good]", "onnx/m.onnx"),
     ]
 
 
-def test_nothing_claimed_is_no_section():
-    assert claims_section({}) is None
-    assert claims_section({"claims": []}) is None
+def test_nothing_claimed_is_no_section(data):
+    data["claims"] = []
+    assert claims_section(told(data)) is None

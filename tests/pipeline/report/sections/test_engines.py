@@ -1,13 +1,19 @@
 """Engines, and what bundles measured elsewhere."""
 
+from dataclasses import replace
+
 import pytest
 
+from pipeline.records.bundle import CaseOutcome
+from pipeline.records.record import as_json
+from pipeline.records.report import Elsewhere, MeasuredElsewhere
 from pipeline.report.sections.engines import elsewhere_section, engines_section
-from tests.pipeline.report.cells import details, rows, table_with, tables, texts
+from tests.pipeline.records.made import attention_row
+from tests.pipeline.report.cells import details, rows, table_with, tables, texts, told
 
 
 def test_a_plan_with_what_built_it_and_for_what(data):
-    section = engines_section(data)
+    section = engines_section(told(data))
     (row,) = table_with(section, "built with")
     assert row == {
         "variant": "tensorrt-fp16", "part": "model", "built with": "tensorrt-rtx 1.7",
@@ -22,31 +28,41 @@ def test_a_plan_with_what_built_it_and_for_what(data):
 
 @pytest.mark.parametrize(
     ("attention", "words"),
-    [([], ""), ([{"dedicated": True}], "1 of 1 dedicated kernels [good]"),
-     ([{"dedicated": None}], "0 of 1 dedicated kernels [open]")],
+    [([], ""), ([True], "1 of 1 dedicated kernels [good]"),
+     ([None], "0 of 1 dedicated kernels [open]")],
     ids=["none", "all", "not asked"],
 )  # fmt: skip
 def test_kernels_of_attentions(attention, words, data):
     engine = next(s for s in data["stages"] if s["stage"].startswith("build-engine"))
-    engine["facts"]["parts"]["model"]["attention"] = attention
-    assert table_with(engines_section(data), "attention")[0]["attention"] == words
+    rows = [as_json(attention_row(dedicated=found)) for found in attention]
+    engine["facts"]["parts"]["model"]["attention"] = rows
+    assert table_with(engines_section(told(data)), "attention")[0]["attention"] == words
 
 
 def measured(**fields):
-    return {
-        "name": "m.engine", "precision": "fp16", "ran": True, "right": True, "device": "H200",
-        "cases": [1, 2], "median_ms": {"model-0": 0.5, "model-1": 20.0}, **fields,
-    }  # fmt: skip
+    found = MeasuredElsewhere(
+        name="m.engine",
+        precision="fp16",
+        ran=True,
+        right=True,
+        device="H200",
+        latency_ms={},
+        cases=(CaseOutcome(case="model-0", right=True), CaseOutcome(case="model-1", right=True)),
+        median_ms={"model-0": 0.5, "model-1": 20.0},
+    )
+    return replace(found, **fields)
 
 
-def elsewhere(*rows, changed=()):
-    found = {"when": "2026-01-01", "machine": {"gpu": "H200"}, "changed": list(changed)}
-    return elsewhere_section({"elsewhere": [{**found, "measured": list(rows)}]})
+def elsewhere(data, *rows, changed=()):
+    found = Elsewhere(
+        machine={"gpu": "H200"}, when="2026-01-01", measured=rows, changed=changed, file="r.json"
+    )
+    return elsewhere_section(replace(told(data), elsewhere=(found,)))
 
 
-def test_what_ran_elsewhere_by_candidate():
+def test_what_ran_elsewhere_by_candidate(data):
     section = elsewhere(
-        measured(), measured(right=False), measured(ran=False, right=None, device="no GPU")
+        data, measured(), measured(right=False), measured(ran=False, right=None, device="no GPU")
     )
     assert texts(section) == [("2026-01-01: gpu H200", None)]
     right, wrong, absent = rows(tables(section)[0])
@@ -60,7 +76,7 @@ def test_what_ran_elsewhere_by_candidate():
     )
 
 
-def test_results_of_what_was_made_again_since_say_so():
+def test_results_of_what_was_made_again_since_say_so(data):
     assert ("Packed before export, perf was made again: pack anew.", "open") in texts(
-        elsewhere(measured(), changed=("export", "perf"))
+        elsewhere(data, measured(), changed=("export", "perf"))
     )

@@ -1,7 +1,7 @@
 """Fusion on the page: counts, forms, refusals with what to do, every site."""
 
 from pipeline.report.sections.fusion import fusion_section
-from tests.pipeline.report.cells import details, table_with, tables
+from tests.pipeline.report.cells import details, table_with, tables, told
 
 
 def sites(data):
@@ -10,7 +10,7 @@ def sites(data):
 
 
 def test_counts_by_construct_with_nothing_where_there_is_nothing(data):
-    attention, norm = table_with(fusion_section(data), "nodes of the graph")
+    attention, norm = table_with(fusion_section(told(data)), "nodes of the graph")
     assert attention == {
         "target": "ort-cpu-fp32", "part": "model", "construct": "attention",
         "fused": "1 fused [good]", "plain": "", "refused": "1 refused [bad]",
@@ -23,14 +23,14 @@ def test_sites_of_one_form_and_fate_are_one_row_with_their_worst_proof(data):
     first = sites(data)[0]
     worse = {**first["proof"], "error": 9e-6, "digest": "other"}
     sites(data).extend([{**first, "proof": worse}, first])
-    row = table_with(fusion_section(data), "largest proof error")[0]
+    row = table_with(fusion_section(told(data)), "largest proof error")[0]
     assert (row["sites"], row["fused by"]) == ("3 fused [good]", "fuse_attention")
     assert row["largest proof error"] == "9.00e-6"
     assert row["proof runs"] == "24", "a proof that two sites share ran once"
 
 
 def test_a_refusal_says_where_why_and_what_to_do(data):
-    (row,) = table_with(fusion_section(data), "what to do")
+    (row,) = table_with(fusion_section(told(data)), "what to do")
     assert row == {
         "refused at": "layers.1.attention", "nearest form": "plain", "conditions held": "3 of 9",
         "first that did not": "the scale is 0.1 | not a constant", "what to do": "fold it",
@@ -38,7 +38,7 @@ def test_a_refusal_says_where_why_and_what_to_do(data):
 
 
 def test_every_site_is_there_by_its_path_or_its_anchor(data):
-    section = fusion_section(data)
+    section = fusion_section(told(data))
     assert details(section) == ["ort-cpu-fp32: all 3 sites"]
     fused, refused, plain = table_with(section, "proven in")
     assert (fused["module"], fused["by, or why not"], fused["runs"]) == (
@@ -50,4 +50,4 @@ def test_every_site_is_there_by_its_path_or_its_anchor(data):
 
 def test_where_nothing_was_refused_there_is_no_such_table(data):
     del sites(data)[1]
-    assert all("what to do" not in table.columns for table in tables(fusion_section(data)))
+    assert all("what to do" not in table.columns for table in tables(fusion_section(told(data))))
