@@ -25,5 +25,4 @@ def test_texts(monkeypatch, words, stdin, expected):
 
 
 def test_ranked():
-    items = [{"word": " cat", "probability": 0.51}, {"word": "dog", "probability": 0.1}]
-    assert ranked(items, "word") == "cat 51.0 %, dog 10.0 %"
+    assert ranked([(" cat", 0.51), ("dog", 0.1)]) == "cat 51.0 %, dog 10.0 %"
