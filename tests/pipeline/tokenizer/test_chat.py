@@ -46,6 +46,7 @@ BAD = {
     "refuses": "{{ raise_exception('only system messages') }}",
     "does not end": "{% if %}",
     "changes what it is given": "{{ messages.append(1) }}",
+    "changes it through a type": "{{ dict.update(messages[0], {'content': 1}) }}",
     "reaches into Python": "{{ messages.__class__.__mro__ }}",
     "reaches a type through dict": "{{ dict.__init__.__globals__ }}",
     "hides names": "{% set ns = namespace(_x=1) %}",

@@ -57,7 +57,7 @@ def test_a_file_alone_says_how_it_pads(folder):
     from tokenizers import Tokenizer
 
     made = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    made.enable_padding(direction="left", pad_id=3, pad_token="[SEP]")
+    made.enable_padding(direction="left", pad_id=3, pad_token="[SEP]", pad_to_multiple_of=8)
     made.enable_truncation(4)
     for name in ("tokenizer_config.json", FILE):
         (folder / name).unlink()
@@ -68,3 +68,4 @@ def test_a_file_alone_says_how_it_pads(folder):
     assert batch.ids.tolist()[0][0] == 3
     assert batch.mask.shape[1] > 4
     assert batch.types is not None
+    assert len(opened.encode("x")) < 8
