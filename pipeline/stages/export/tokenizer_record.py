@@ -83,8 +83,8 @@ def _own_ways(tokenizer: Any) -> str:
     name = type(tokenizer).__name__
     if not isinstance(tokenizer, PreTrainedTokenizerFast):
         return f"{name} is no tokenizer of the tokenizers library"
-    plain = PreTrainedTokenizerFast
-    own = [m for m in FOLLOWED if getattr(type(tokenizer), m) is not getattr(plain, m)]
+    kind, plain = type(tokenizer), PreTrainedTokenizerFast
+    own = [m for m in FOLLOWED if getattr(kind, m, None) is not getattr(plain, m, None)]
     if own:
         return f"{name} has its own {', '.join(own)}"
     if isinstance(tokenizer.chat_template, dict) and "default" not in tokenizer.chat_template:
