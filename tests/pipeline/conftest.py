@@ -4,6 +4,8 @@ import shutil
 
 import pytest
 
+pytest.register_assert_rewrite("tests.pipeline.text_graphs")  # so that two listings are compared
+
 
 @pytest.fixture(scope="session")
 def made_export(tmp_path_factory):

@@ -31,9 +31,10 @@ BACK = """back = Constant<value_ints=[0, 0, 64]>() yt = Transpose<perm=[0, 2, 1,
     y = Reshape(yt, back)"""
 HEAVY = "com.microsoft.GroupQueryAttention"
 # what GroupQueryAttention is told beside its operands
-LENGTHS = """ends = Add(at, rows1) longest = ReduceMax<keepdims=1>(ends) batch = Shape(at)
+LENGTHS = """own = Shape<start=1, end=2>(q) ends = Add(at, own)
+    longest = ReduceMax<keepdims=1>(ends) batch = Shape(at)
     less = Constant<value_ints=[1]>() until = Sub(ends, less) until32 = Cast<to=6>(until)
-    longest32 = Cast<to=6>(longest) all = Expand(rows1, batch) new32 = Cast<to=6>(all)
+    longest32 = Cast<to=6>(longest) all = Expand(own, batch) new32 = Cast<to=6>(all)
     start = Constant<value_ints=[0]>() axis = Constant<value_ints=[3]>()
     cut = Slice(mask, start, longest, axis)
     shown = Constant<value = float {0.0}>() hidden = Constant<value = float {-inf}>()

@@ -10,11 +10,7 @@ from pipeline.stages.optimize.rewrite import Rewriter
 from tests.pipeline.text_graphs import (
     assert_becomes,
     assert_same_numbers,
-    feeds_of,
-    formulas,
     model_of,
-    numbers_of,
-    rewritten,
 )
 
 TOLERANCE = 2e-6  # the operator's polynomial against the plain nodes', float32
@@ -72,22 +68,3 @@ def test_swish_needs_opset_24():
     )
     assert outcome.state == "plain"
     assert "needs opset 24, the graph has 23" in outcome.refusal.reason
-
-
-def test_swish():
-    model = model_of(SILU, opset=24)
-    feeds = feeds_of(model)
-    (before,) = numbers_of(model, feeds)
-    Rewriter(model, Facts(model), None).run([Pass("activation", find_activations, (FuseSwish(),))])
-    assert formulas(model)["y"] == "Swish<alpha=1>(x)"
-    (after,) = numbers_of(model, feeds)
-    assert after == pytest.approx(before, abs=TOLERANCE)
-
-
-def test_the_inside_stays_for_a_second_consumer():
-    text = graph(ERF + "h = Mul(x, half) y = Mul(h, p) y2 = Neg(e)").replace(
-        "y) {", "y, float[B,S,8] y2) {"
-    )
-    formula = formulas(rewritten(text, find_activations, FuseGelu()))
-    assert formula["y"].startswith("Gelu")
-    assert "Erf" in formula["y2"]

@@ -11,7 +11,7 @@ from pipeline.graph.rewriting.dequantize_last import dequantize_last
 from pipeline.graph.rewriting.emit import Shared, value_names
 from pipeline.stages.optimize.engine import optimize_graph
 from tests.pipeline import attention_graphs as graphs
-from tests.pipeline.text_graphs import formulas, model_of, numbers_of
+from tests.pipeline.text_graphs import listing, model_of, numbers_of
 
 ONES, ZEROS = ("{" + ",".join(digit * 32) + "}" for digit in "10")
 HEAD = f"""(float[B,S,32] x, int8[B,S,32] xi) => (float[B,S,4,8] y) {{
@@ -35,7 +35,7 @@ def test_a_chain_of_layouts_moves_whole():
         u = Transpose<perm=[0,2,1,3]>(t) y = DequantizeLinear(u, st, zp)"""
     model, count = moved(body)
     assert count == 3
-    assert formulas(model) == formulas(model_of(HEAD + after + " }"))
+    assert listing(model) == listing(model_of(HEAD + after + " }"))
     x = np.random.default_rng(0).standard_normal((2, 5, 32), np.float32)
     feeds = {"x": x, "xi": x.astype(np.int8)}
     np.testing.assert_array_equal(
