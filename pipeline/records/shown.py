@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import singledispatch
 
-from pipeline.notebook import Grid
+from pipeline.notebook import Grid, verdict
 from pipeline.records.engine import EngineRecord
 from pipeline.records.explain import ExplainRecord
 from pipeline.records.export import ExportRecord
@@ -90,26 +90,56 @@ def _(record: ParityRecord) -> list[Grid]:
     ]  # fmt: skip
     columns = ("part", "candidate", "precision", "verdict", "of the budget", "why not")
     title = f"{_word(record.passed)}: compared with {record.reference}"
-    return [Grid(title, columns, rows)]
+    texts = [
+        (row.name, _word(row.passed), f"{row.equal} of {row.texts}", str(row.near_ties))
+        for row in record.generation
+    ]
+    places = [
+        (place.candidate, place.part, place.tensor or "", place.module or "", place.rewrite or "")
+        for place in record.bisect
+    ]
+    more = (
+        Grid("texts generated", ("candidate", "verdict", "equal", "at a near-tie"), texts),
+        Grid(
+            "where the budget is left",
+            ("candidate", "part", "first tensor beyond it", "module", "rewrite"),
+            places,
+        ),
+    )
+    notes = [Grid(note) for note in record.notes]
+    return [Grid(title, columns, rows), *(grid for grid in more if grid.rows), *notes]
 
 
 @grids_of.register
 def _(record: PerfRecord) -> list[Grid]:
-    rows = [
+    ratios = [
         (row.job, row.contender, row.baseline, f"{row.value:.2f}",
-         row.verdict if row.resolved else "not resolved")
+         f"{_end(row.low)} to {_end(row.high)}", row.verdict if row.resolved else "not resolved")
         for row in record.ratios
     ]  # fmt: skip
-    columns = ("job", "contender", "against", "times as fast", "verdict")
-    return [Grid(f"{record.plan.sessions} sessions", columns, rows)]
+    calls = [
+        (row.job, row.contender, f"{row.latency.median:.3f}", f"{row.latency.p99:.3f}")
+        for row in record.results
+        if not row.series
+    ]
+    columns = ("job", "contender", "against", "times as fast", "interval", "verdict")
+    return [
+        Grid(f"{_word(record.passed)}, {record.plan.sessions} sessions", columns, ratios),
+        Grid("milliseconds of a call", ("job", "contender", "median", "99 %"), calls),
+        *(Grid(text) for text in (*record.gate, *record.warnings)),
+    ]
 
 
 def _word(passed: bool | None) -> str:
-    return {True: "passed", False: "FAILED", None: "not run"}[passed]
+    return verdict(passed) or "not run"
 
 
 def _share(usage: float | None) -> str:
     return "beyond" if usage is None else f"{100 * usage:.3g} %"
+
+
+def _end(value: float | None) -> str:
+    return "?" if value is None else f"{value:.2f}"
 
 
 def _parts(parts: Mapping[str, GraphRecord]) -> list[Grid]:

@@ -29,12 +29,42 @@ RECORDS = {
     "explain": (ExplainRecord(target="onnx", parts={"model": GRAPH}), ("onnx", "block.0")),
     "file": (FILE, ("attention", "make it a number")),
     "parity": (
-        judged.parity_record(passed=False, candidates=(judged.summarized(usage=None),)),
-        ("FAILED", "PyTorch model in float64", "ort-cpu-fp32", "beyond"),
+        judged.parity_record(
+            passed=False,
+            candidates=(judged.summarized(usage=None),),
+            generation=(judged.generation_summary(),),
+            bisect=(judged.departure(),),
+            notes=("random weights",),
+        ),
+        (
+            "FAILED",
+            "PyTorch model in float64",
+            "ort-cpu-fp32",
+            "beyond",
+            "1 of 2",
+            "block.0",
+            "random weights",
+        ),
     ),
     "perf": (
-        judged.perf_record(ratios=(judged.ratio(resolved=False, verdict="no difference"),)),
-        ("6 sessions", "model batch=1", "2.00", "not resolved"),
+        judged.perf_record(
+            passed=False,
+            gate=("too slow",),
+            ratios=(judged.ratio(resolved=False, verdict="no difference", high=None),),
+            results=(judged.timing(), judged.timing(median=9.0, series="next")),
+            warnings=("busy",),
+        ),
+        (
+            "FAILED",
+            "6 sessions",
+            "model batch=1",
+            "2.00",
+            "1.90 to ?",
+            "not resolved",
+            "2.000",
+            "too slow",
+            "busy",
+        ),
     ),
     "engine": (made.engine_record(), ("model", "MB", "attentions with a kernel")),
 }
@@ -56,6 +86,11 @@ def test_each_record_is_a_table(record, told):
     assert all(word in text for word in told), text
     assert all(len(row) == len(grid.columns) for grid in grids for row in grid.rows)
     assert record._repr_html_().count("<table>") == sum(bool(grid.columns) for grid in grids)
+
+
+def test_tokens_are_no_calls():
+    record = judged.perf_record(results=(judged.timing(median=9.0, series="next"),))
+    assert [grid.rows for grid in record.grids() if "milliseconds" in grid.title] == [[]]
 
 
 def test_what_was_not_fused_says_why_and_what_to_do():
