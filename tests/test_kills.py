@@ -22,7 +22,9 @@ _SPEC.loader.exec_module(kills)
 _WORK = """
 import json, sys, time
 from pathlib import Path
+sys.path[:0] = [sys.argv[2], str(Path(sys.argv[2]).parent)]
 from pipeline.artifacts import open_folder, run_stage
+from tests.pipeline.artifacts.notes import Note
 
 GRAPH = b"\\x0a\\x08location\\x12\\x1dweights-0123456789abcdef.data"
 
@@ -39,20 +41,19 @@ def export(context):
     context.place(temp, "onnx/weights-0123456789abcdef.data")
     for part in ("encoder", "decoder"):
         slow(context.path(f"onnx/{part}.onnx"), GRAPH * 100)
-    return {}
+    return Note()
 
 def optimize(context):
     for part in ("encoder", "decoder"):
         slow(context.path(f"onnx/{part}.fast.onnx"), GRAPH * 90)
-    return {}
+    return Note()
 
 def work():
     folder = open_folder(sys.argv[1], create=True)
-    first = run_stage(folder, "export", {"a": 1}, {}, export)
-    run_stage(folder, "optimize", {}, {"export": first}, optimize)
+    first = run_stage(folder, "export", {"a": 1}, {}, export, Note)
+    run_stage(folder, "optimize", {}, {"export": first}, optimize, Note)
     return 0
 
-sys.path.insert(0, sys.argv[2])
 import kills
 from dataclasses import asdict
 print(json.dumps(asdict(kills.torture(work, Path(sys.argv[1]), int(sys.argv[3]), 0.15, seed=1))))
@@ -75,9 +76,9 @@ def made(tmp_path):
 
     def produce(context):
         context.path("onnx/model.txt").write_text("whole")
-        return {}
+        return Note()
 
-    return run_stage(open_folder(tmp_path / "out", create=True), "export", {}, {}, produce)
+    return run_stage(open_folder(tmp_path / "out", create=True), "export", {}, {}, produce, Note)
 
 
 def test_the_script_sees_what_is_half_made(made):

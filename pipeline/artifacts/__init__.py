@@ -7,7 +7,7 @@ if nothing that went in has changed, or a new one, committed by renames with the
 
 from __future__ import annotations
 
-from pipeline.artifacts.artifact import Artifact, FileRecord
+from pipeline.artifacts.artifact import Artifact
 from pipeline.artifacts.context import StageContext
 from pipeline.artifacts.digests import digest_file, digest_json
 from pipeline.artifacts.folder import Folder, open_folder
@@ -15,7 +15,6 @@ from pipeline.artifacts.stage import run_stage
 
 __all__ = [
     "Artifact",
-    "FileRecord",
     "Folder",
     "StageContext",
     "digest_file",

@@ -10,27 +10,27 @@ from typing import Any
 
 from pipeline.errors import FolderError
 from pipeline.notebook import Grid, Shown
-from pipeline.records.record import shown
+from pipeline.records.files import FileRecord
+from pipeline.records.record import Finite, read, shown
 from pipeline.types import Json
 
 FORMAT = 1
 
 
-@dataclass(frozen=True)
-class FileRecord:
-    """One file of an artifact.
-
-    Attributes:
-        path: Relative to the folder, with forward slashes.
-        sha256: Of the bytes, in hex.
-        bytes: Size in bytes.
-        shared: True for weights that another stage wrote and this one's graphs refer to.
-    """
-
-    path: str
-    sha256: str
-    bytes: int
-    shared: bool = False
+@dataclass(frozen=True, kw_only=True)
+class _Manifest:
+    stage: str
+    made: str
+    key: str
+    digest: str
+    ingredients: dict[str, Any]
+    parents: dict[str, str]
+    files: tuple[FileRecord, ...]
+    facts: dict[str, Any]
+    seconds: Finite
+    peak_rss_bytes: int
+    versions: dict[str, str]
+    log: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Artifact(Shown):
     ingredients: Mapping[str, Json] = field(default_factory=dict)
     parents: Mapping[str, str] = field(default_factory=dict)
     files: tuple[FileRecord, ...] = ()
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Json] = field(default_factory=dict)
     seconds: float = 0.0
     peak_rss_bytes: int = 0
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -120,28 +120,15 @@ def read_manifest(folder: Path, manifest: Path) -> Artifact:
     fix = f"delete {manifest.name} and run the stage again"
     try:
         content = json.loads(manifest.read_bytes())
-        if content["format"] != FORMAT:
+        number = content.pop("format")
+        if number != FORMAT:
             raise FolderError(
-                f"manifest format {content['format']}, this version reads {FORMAT}",
+                f"manifest format {number}, this version reads {FORMAT}",
                 where=str(manifest),
                 fix=fix,
             )
-        return Artifact(
-            folder=folder,
-            stage=str(content["stage"]),
-            key=str(content["key"]),
-            digest=str(content["digest"]),
-            ingredients=dict(content["ingredients"]),
-            parents=dict(content["parents"]),
-            files=tuple(_record(item) for item in content["files"]),
-            facts=dict(content["facts"]),
-            seconds=float(content["seconds"]),
-            peak_rss_bytes=int(content["peak_rss_bytes"]),
-            versions=dict(content["versions"]),
-            log=tuple(str(line) for line in content["log"]),
-            made=str(content["made"]),
-        )
-    except (ValueError, KeyError, TypeError) as error:
+        return Artifact(folder=folder, **vars(read(_Manifest, content)))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise FolderError(
             f"the manifest is damaged: {type(error).__name__}: {error}",
             where=str(manifest),
@@ -153,13 +140,3 @@ def read_manifest(folder: Path, manifest: Path) -> Artifact:
             where=str(manifest),
             fix="check its permissions",
         ) from error
-
-
-def _record(item: Mapping[str, Any]) -> FileRecord:
-    """Return one file's record; a path that leaves the folder is a damaged manifest."""
-    path = Path(str(item["path"]))
-    if path.is_absolute() or ".." in path.parts:
-        raise ValueError(f"file path {item['path']!r} leaves the folder")
-    return FileRecord(
-        path.as_posix(), str(item["sha256"]), int(item["bytes"]), bool(item.get("shared", False))
-    )

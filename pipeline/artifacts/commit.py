@@ -11,12 +11,13 @@ import json
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
-from pipeline.artifacts.artifact import Artifact, FileRecord, read_manifest
+from pipeline.artifacts.artifact import Artifact, read_manifest
 from pipeline.artifacts.context import TEMP_PREFIX, WEIGHTS, StageContext, remove
 from pipeline.artifacts.digests import digest_file, write_atomic
 from pipeline.artifacts.folder import Folder
 from pipeline.errors import FolderError
 from pipeline.onnx_bytes import data_files
+from pipeline.records.files import FileRecord
 
 _JOURNAL = ".journal-"
 # Our own temporary files, those that writers derive from their names, and unfinished weights.
@@ -98,7 +99,7 @@ def drop_damaged(folder: Folder, artifact: Artifact) -> None:
 
 
 def _record(name: str, temp: Path) -> FileRecord:
-    return FileRecord(name, digest_file(temp), temp.stat().st_size)
+    return FileRecord(name, digest_file(temp), temp.stat().st_size, shared=False)
 
 
 def _close_journal(folder: Folder, journal: Path) -> None:

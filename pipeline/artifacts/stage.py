@@ -5,9 +5,9 @@ from __future__ import annotations
 import datetime
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from pipeline.artifacts.artifact import Artifact, FileRecord
+from pipeline.artifacts.artifact import Artifact
 from pipeline.artifacts.code import code_ingredients
 from pipeline.artifacts.commit import collect, commit, drop_damaged, sweep
 from pipeline.artifacts.context import StageContext
@@ -17,6 +17,7 @@ from pipeline.artifacts.ingredients import changes, gather, key_of
 from pipeline.artifacts.memory import Meter
 from pipeline.artifacts.plan import WouldMake, is_planning
 from pipeline.errors import FolderError
+from pipeline.records.files import FileRecord
 from pipeline.records.record import Record
 from pipeline.types import Json
 
@@ -31,8 +32,8 @@ def run_stage(
     name: str,
     recipe: Mapping[str, Json],
     parents: Mapping[str, Artifact],
-    produce: Callable[[StageContext], Told | Mapping[str, Any]],
-    record: type[Told] | None = None,
+    produce: Callable[[StageContext], Told],
+    record: type[Told],
 ) -> Artifact:
     """Return the current artifact of a stage, made now unless it is on disk already.
 
@@ -69,7 +70,7 @@ def run_stage(
 def _make(
     context: StageContext,
     ingredients: Mapping[str, Json],
-    produce: Callable[[StageContext], Record | Mapping[str, Any]],
+    produce: Callable[[StageContext], Record],
 ) -> Artifact:
     """Run the stage's function and commit what it wrote, or leave nothing behind."""
     keeper = _LogKeeper(context)
@@ -77,8 +78,7 @@ def _make(
     logger.addHandler(keeper)
     try:
         with disk_errors(context.folder.path), Meter() as meter:
-            told = produce(context)
-            facts = told.to_json() if isinstance(told, Record) else dict(told)
+            facts = produce(context).to_json()
         with folder_errors(context.folder.path):
             artifact = _artifact(context, ingredients, facts, meter, _module(produce))
             commit(context, artifact)
@@ -128,7 +128,7 @@ def _contents(files: tuple[FileRecord, ...], facts: dict[str, Json]) -> str:
 
 
 def _current(
-    folder: Folder, name: str, ingredients: Mapping[str, Json], record: type[Record] | None
+    folder: Folder, name: str, ingredients: Mapping[str, Json], record: type[Record]
 ) -> Artifact | None:
     """Return the artifact on disk if it is what would be made now; say why not, if not."""
     artifact, reasons, damaged = _judge(folder, name, ingredients, record)
@@ -144,7 +144,7 @@ def _current(
 
 
 def _judge(
-    folder: Folder, name: str, ingredients: Mapping[str, Json], record: type[Record] | None
+    folder: Folder, name: str, ingredients: Mapping[str, Json], record: type[Record]
 ) -> tuple[Artifact | None, list[str], bool]:
     """Return the artifact on disk, why it cannot be reused, and whether damage is the reason."""
     try:
@@ -159,11 +159,10 @@ def _judge(
     return artifact, [problem] if problem else [], bool(problem)
 
 
-def _unreadable(artifact: Artifact, record: type[Record] | None) -> str:
+def _unreadable(artifact: Artifact, record: type[Record]) -> str:
     """Return what is wrong with an artifact's facts, in words; empty if nothing is."""
     try:
-        if record is not None:
-            record.of(artifact)
+        record.of(artifact)
     except FolderError as error:
         return error.what
     return ""

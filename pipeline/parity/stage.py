@@ -48,9 +48,9 @@ def compare_parity(options: ParityOptions, progress: Progress = SILENT) -> Artif
         EnvironmentMissingError: a candidate that was named cannot run here.
 
     Examples:
-        >>> from pipeline import ParityOptions, compare_parity
+        >>> from pipeline import ParityOptions, ParityRecord, compare_parity
         >>> options = ParityOptions("model.onnx", ("fused.onnx",), seeds=1, dims={"sequence": 8})
-        >>> compare_parity(options).facts["passed"]
+        >>> ParityRecord.of(compare_parity(options)).passed
         True
     """
     if options.reference.is_dir():

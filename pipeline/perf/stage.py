@@ -29,12 +29,12 @@ def measure_perf(options: PerfOptions, progress: Progress = SILENT) -> Artifact:
         EnvironmentMissingError: a file that was named cannot run here.
 
     Examples:
-        >>> from pipeline import PerfOptions, measure_perf
+        >>> from pipeline import PerfOptions, PerfRecord, measure_perf
         >>> options = PerfOptions(
         ...     ("model.onnx", "fused.onnx"),
         ...     batch=(1,), sessions=1, rounds=1, turn_ms=1, roofline=False,  # a quick look
         ... )
-        >>> [ratio["contender"] for ratio in measure_perf(options).facts["ratios"]]
+        >>> [ratio.contender for ratio in PerfRecord.of(measure_perf(options)).ratios]
         ['fused.onnx']
     """
     first = options.models[0]

@@ -11,12 +11,12 @@ from pipeline.records.bundle import CaseOutcome
 from pipeline.records.claim import Claim
 from pipeline.records.engine import EngineRecord
 from pipeline.records.export import ExportRecord
+from pipeline.records.files import FileRecord
 from pipeline.records.machine import Machine
 from pipeline.records.optimize import OptimizeRecord
 from pipeline.records.parity import ParityResult
 from pipeline.records.perf import PerfResult
 from pipeline.records.record import Finite, Record
-from pipeline.records.run import FileEntry
 from pipeline.records.verdict import passed_by
 
 
@@ -36,7 +36,7 @@ class StageData:
     made: str
     seconds: Finite
     peak_rss_bytes: int
-    files: tuple[FileEntry, ...]
+    files: tuple[FileRecord, ...]
     facts: Mapping[str, object]
     versions: Mapping[str, str]
     parents: Mapping[str, str]

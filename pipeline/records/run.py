@@ -5,19 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias
 
+from pipeline.records.files import FileRecord
 from pipeline.records.record import Finite, Record
 
 RunStatus: TypeAlias = Literal["made", "reused", "not run", "would make", "waits"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class FileEntry:
-    """One file of an artifact: where it lies, its bytes, whether another stage wrote it."""
-
-    path: str
-    sha256: str
-    bytes: int
-    shared: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +33,7 @@ class StageEntry:
     passed: bool | None
     key: str | None
     digest: str | None
-    files: tuple[FileEntry, ...]
+    files: tuple[FileRecord, ...]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,6 @@ from pipeline.records.bundle import BundleRow
 from pipeline.records.parity import ParityRecord, ParityResult
 from pipeline.records.perf import PerfRecord, PerfResult
 from pipeline.records.report import Elsewhere, MeasuredElsewhere, ReportData, StageData
-from pipeline.records.run import FileEntry
 from pipeline.toolchain import machine
 
 ORDER = ("export", "optimize", "build-engine", "parity", "perf")
@@ -56,7 +55,7 @@ def stage_data(artifact: Artifact) -> StageData:
         made=artifact.made,
         seconds=artifact.seconds,
         peak_rss_bytes=artifact.peak_rss_bytes,
-        files=tuple(FileEntry(**vars(record)) for record in artifact.files),
+        files=artifact.files,
         facts=artifact.facts,
         versions=artifact.versions,
         parents=artifact.parents,

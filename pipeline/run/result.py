@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipeline.artifacts import Artifact
 from pipeline.notebook import Grid, Shown, verdict
-from pipeline.records.run import FileEntry, RunRecord, RunStatus, StageEntry
+from pipeline.records.run import RunRecord, RunStatus, StageEntry
 
 
 @dataclass(frozen=True)
@@ -87,5 +87,5 @@ def _entry(outcome: StageOutcome) -> StageEntry:
         passed=outcome.passed,
         key=made.key if made else None,
         digest=made.digest if made else None,
-        files=tuple(FileEntry(**vars(file)) for file in made.files) if made else (),
+        files=made.files if made else (),
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline import tensorrt_api
-from pipeline.artifacts import Artifact, FileRecord, StageContext, open_folder, run_stage
+from pipeline.artifacts import Artifact, StageContext, open_folder, run_stage
 from pipeline.artifacts.digests import digest_file
 from pipeline.errors import (
     BadModelError,
@@ -22,6 +22,7 @@ from pipeline.errors import (
 from pipeline.onnx_bytes import data_files
 from pipeline.options import plain
 from pipeline.records.engine import EnginePart, EngineRecord
+from pipeline.records.files import FileRecord
 from pipeline.records.tensors import SizeRange
 from pipeline.stages.build_engine.lengths import ranges_from_lengths, read_lengths
 from pipeline.stages.build_engine.options import BuildEngineOptions
@@ -101,7 +102,7 @@ def _one_file(
     options.output.parent.mkdir(parents=True, exist_ok=True)
     part = source.parts[0]
     report = _build(options, part, options.output, flavour, targets, progress)
-    record = FileRecord(options.output.name, report.plan_sha256, report.plan_bytes)
+    record = FileRecord(options.output.name, report.plan_sha256, report.plan_bytes, shared=False)
     told = EngineRecord(targets=targets, parts={part.name: report.record(record.path)})
     return Artifact(
         folder=options.output.parent,

@@ -6,8 +6,9 @@ import json
 
 import pytest
 
-from pipeline.artifacts.artifact import Artifact, FileRecord, read_manifest
+from pipeline.artifacts.artifact import Artifact, read_manifest
 from pipeline.errors import FolderError
+from pipeline.records.files import FileRecord
 
 
 @pytest.fixture
@@ -19,7 +20,10 @@ def artifact(tmp_path):
         digest="d" * 64,
         ingredients={"option opset": 23},
         parents={"x": "y"},
-        files=(FileRecord("onnx/a.onnx", "s" * 64, 5), FileRecord("onnx/w.data", "t", 7, True)),
+        files=(
+            FileRecord("onnx/a.onnx", "s" * 64, 5, False),
+            FileRecord("onnx/w.data", "t", 7, True),
+        ),
         facts={"task": "translation", "数": [1, 2.5, None]},
         seconds=1.25,
         peak_rss_bytes=123,
@@ -64,5 +68,5 @@ def test_paths_stay_inside(artifact, tmp_path):
     content = json.loads(artifact.to_manifest())
     content["files"][0]["path"] = "/etc/passwd"
     (tmp_path / "export.json").write_text(json.dumps(content))
-    with pytest.raises(FolderError, match="leaves the folder"):
+    with pytest.raises(FolderError, match=r"damaged.*files\[0\]\.path"):
         read_manifest(tmp_path, tmp_path / "export.json")

@@ -9,6 +9,7 @@ import pytest
 
 from pipeline.artifacts import commit as commit_module
 from pipeline.artifacts import open_folder, run_stage
+from tests.pipeline.artifacts.notes import Note
 
 OLD, NEW = {"v": "old"}, {"v": "new"}
 
@@ -21,7 +22,7 @@ def produce(files):
     def stage(context):
         for name, text in files.items():
             context.path(name).write_text(text)
-        return {"files": sorted(files)}
+        return Note(text=" ".join(sorted(files)))
 
     return stage
 
@@ -35,7 +36,7 @@ def snapshot(root):
 
 
 def run(root, recipe, files):
-    return run_stage(open_folder(root, create=True), "export", recipe, {}, produce(files))
+    return run_stage(open_folder(root, create=True), "export", recipe, {}, produce(files), Note)
 
 
 OLD_FILES = {"onnx/a.onnx": "old a", "onnx/b.onnx": "old b"}

@@ -11,15 +11,16 @@ import pytest
 
 from pipeline.artifacts import open_folder, run_stage
 from pipeline.errors import FolderError
+from tests.pipeline.artifacts.notes import Note
 
 
 def write_one(context):
     context.path("onnx/model.onnx").write_text("graph")
-    return {}
+    return Note()
 
 
 def make(path):
-    return run_stage(open_folder(path, create=True), "export", {}, {}, write_one)
+    return run_stage(open_folder(path, create=True), "export", {}, {}, write_one, Note)
 
 
 def test_an_empty_folder_is_taken(tmp_path):
@@ -56,7 +57,7 @@ def test_foreign_content_that_appears_before_the_first_stage_is_refused(tmp_path
     (tmp_path / "out").mkdir()
     (tmp_path / "out/thesis.tex").write_text("mine")
     with pytest.raises(FolderError, match="something else"):
-        run_stage(folder, "export", {}, {}, write_one)
+        run_stage(folder, "export", {}, {}, write_one, Note)
 
 
 def test_a_manifest_folder_of_someone_else_is_not_taken_for_ours(tmp_path):
@@ -124,7 +125,7 @@ def test_a_file_too_big_for_the_disk_leaves_nothing(tmp_path):
     resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, old[1]))
     try:
         with pytest.raises(FolderError, match="File too large"):
-            run_stage(open_folder(tmp_path / "out", create=True), "export", {}, {}, produce)
+            run_stage(open_folder(tmp_path / "out", create=True), "export", {}, {}, produce, Note)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, old)
         signal.signal(signal.SIGXFSZ, before)
@@ -149,7 +150,7 @@ def test_a_manifest_that_points_outside_is_damaged(tmp_path):
     make(tmp_path / "out")
     manifest = tmp_path / "out/manifest/export.json"
     manifest.write_text(manifest.read_text().replace("onnx/model.onnx", "../../etc/passwd"))
-    with pytest.raises(FolderError, match="leaves the folder"):
+    with pytest.raises(FolderError, match=r"damaged.*files\[0\]\.path"):
         open_folder(tmp_path / "out").stage("export")
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from pipeline.artifacts import open_folder, run_stage
 from pipeline.artifacts.lock import locked, try_locked
+from tests.pipeline.artifacts.notes import Note
 
 
 def test_a_second_worker_waits_says_for_whom_and_then_reuses(tmp_path, caplog):
@@ -20,10 +21,10 @@ def test_a_second_worker_waits_says_for_whom_and_then_reuses(tmp_path, caplog):
         calls.append(1)
         time.sleep(0.4)
         context.path("onnx/model.onnx").write_text("graph")
-        return {}
+        return Note()
 
     def work():
-        run_stage(open_folder(tmp_path / "out", create=True), "export", {}, {}, produce)
+        run_stage(open_folder(tmp_path / "out", create=True), "export", {}, {}, produce, Note)
 
     threads = [threading.Thread(target=work) for _ in range(3)]
     for thread in threads:
@@ -43,11 +44,11 @@ def test_different_recipes_at_once_take_turns(tmp_path):
         time.sleep(0.1)
         context.path("onnx/model.onnx").write_text("graph")
         inside.clear()
-        return {}
+        return Note()
 
     def work(number):
         folder = open_folder(tmp_path / "out", create=True)
-        run_stage(folder, "export", {"number": number}, {}, produce)
+        run_stage(folder, "export", {"number": number}, {}, produce, Note)
 
     threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
     for thread in threads:

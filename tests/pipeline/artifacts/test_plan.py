@@ -6,15 +6,16 @@ import pytest
 
 from pipeline.artifacts import open_folder, run_stage
 from pipeline.artifacts.plan import WouldMake, planning
+from tests.pipeline.artifacts.notes import Note
 
 
 def produce(context):
     context.path("onnx/model.onnx").write_text("graph")
-    return {}
+    return Note()
 
 
 def call(path, **recipe):
-    return run_stage(open_folder(path, create=True), "export", recipe, {}, produce)
+    return run_stage(open_folder(path, create=True), "export", recipe, {}, produce, Note)
 
 
 def test_what_is_not_there_would_be_made(tmp_path):

@@ -274,7 +274,7 @@ def test_files_of_the_old_artifact_go_when_the_new_one_has_others(tmp_path):
         tokenizer = context.path("tokenizer")
         tokenizer.mkdir()
         (tokenizer / "vocab.txt").write_text("v")
-        return {}
+        return Told(facts={})
 
     made = make(tmp_path / "out", produce, recipe={})
     assert {record.path for record in made.files} == {"onnx/encoder.onnx", "tokenizer/vocab.txt"}

@@ -6,15 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.artifacts.artifact import Artifact, FileRecord
+from pipeline.artifacts.artifact import Artifact
 from pipeline.cli.summary import artifact_data, artifact_lines, size_text
+from pipeline.records.files import FileRecord
 
 ARTIFACT = Artifact(
     folder=Path("out"),
     stage="export",
     key="k",
     digest="d",
-    files=(FileRecord("onnx/a.onnx", "s", 1500), FileRecord("onnx/w.data", "t", 5_600_000, True)),
+    files=(
+        FileRecord("onnx/a.onnx", "s", 1500, False),
+        FileRecord("onnx/w.data", "t", 5_600_000, True),
+    ),
     seconds=1.25,
     peak_rss_bytes=600_000_000,
     made="2026-01-02T03:04:05+00:00",

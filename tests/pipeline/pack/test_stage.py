@@ -13,6 +13,7 @@ from pipeline.artifacts import open_folder, run_stage
 from pipeline.errors import FolderError
 from pipeline.pack.options import PackOptions
 from pipeline.pack.stage import pack_folder
+from tests.pipeline.artifacts.notes import Note
 from tests.pipeline.pack.bundles import HOME, stage
 
 
@@ -64,7 +65,9 @@ def test_shipped_files_are_the_toolkits_own(unpacked):
 
 
 def test_a_folder_without_graphs_has_nothing_to_pack(tmp_path):
-    run_stage(open_folder(tmp_path / "d", create=True), "strange", {}, {}, lambda context: {})
+    run_stage(
+        open_folder(tmp_path / "d", create=True), "strange", {}, {}, lambda context: Note(), Note
+    )
     with pytest.raises(FolderError, match="nothing here to pack"):
         pack_folder(PackOptions(tmp_path / "d", tmp_path / "b.tar"))
     assert [p.name for p in tmp_path.iterdir()] == ["d"]

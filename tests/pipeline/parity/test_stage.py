@@ -11,6 +11,7 @@ from pipeline.parity import files, folder
 from pipeline.parity.options import ParityOptions
 from pipeline.parity.stage import compare_parity, summary
 from pipeline.records.parity import ParityRecord, ParityResult
+from tests.pipeline.artifacts.notes import Note
 from tests.pipeline.records.judged import (
     candidate,
     departure,
@@ -103,7 +104,9 @@ def test_nothing_to_compare_with(compared, tmp_path):
 
 
 def test_a_folder_without_an_export_says_what_to_do(compared, tmp_path):
-    run_stage(open_folder(tmp_path / "d", create=True), "strange", {}, {}, lambda context: {})
+    run_stage(
+        open_folder(tmp_path / "d", create=True), "strange", {}, {}, lambda context: Note(), Note
+    )
     with pytest.raises(FolderError) as caught:
         compare_parity(ParityOptions(tmp_path / "d"))
     assert "pipeline parity ORIGINAL.onnx" in caught.value.fix

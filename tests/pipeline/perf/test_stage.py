@@ -11,6 +11,7 @@ from pipeline.perf import bench, stage
 from pipeline.perf.options import PerfOptions
 from pipeline.perf.stage import measure_perf, summary
 from pipeline.records.perf import PerfRecord, PerfResult
+from tests.pipeline.artifacts.notes import Note
 from tests.pipeline.records.judged import perf_result
 
 RESULT = perf_result()
@@ -79,7 +80,9 @@ def test_nothing_to_compare(names, words, tmp_path, measured):
 
 
 def test_a_folder_without_an_export_says_how_to_measure_it(tmp_path, measured):
-    run_stage(open_folder(tmp_path / "d", create=True), "strange", {}, {}, lambda context: {})
+    run_stage(
+        open_folder(tmp_path / "d", create=True), "strange", {}, {}, lambda context: Note(), Note
+    )
     with pytest.raises(FolderError) as caught:
         measure_perf(PerfOptions((tmp_path / "d",)))
     assert "pipeline perf ORIGINAL.onnx" in caught.value.fix

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.artifacts.artifact import Artifact, FileRecord
+from pipeline.artifacts.artifact import Artifact
 from pipeline.errors import FolderError
 from pipeline.notebook import Grid
 from pipeline.records.explain import ExplainRecord
+from pipeline.records.files import FileRecord
 from pipeline.records.optimize import GateRecord, OptimizedFileRecord
 from pipeline.records.record import Record
 from pipeline.records.shown import grids_of, record_of
@@ -105,7 +106,7 @@ def test_an_artifact_shows_its_record_and_its_files():
     record = made.export_record()
     artifact = Artifact(
         Path("out"), "export", "k", "d", facts=record.to_json(), seconds=2.5,
-        files=(FileRecord("onnx/a.onnx", "s", 1500),),
+        files=(FileRecord("onnx/a.onnx", "s", 1500, False),),
     )  # fmt: skip
     assert record_of(artifact) == record
     *first, files = artifact.grids()

@@ -15,9 +15,10 @@ from pipeline.records.bundle import (
 )
 from pipeline.records.claim import Claim
 from pipeline.records.engine import ShapeRange
+from pipeline.records.files import FileRecord
 from pipeline.records.machine import Machine
 from pipeline.records.report import Elsewhere, MeasuredElsewhere, ReportData, StageData
-from pipeline.records.run import FileEntry, RunRecord, StageEntry
+from pipeline.records.run import RunRecord, StageEntry
 from tests.pipeline.records.judged import FULL_PARITY, FULL_PERF, parity_record
 from tests.pipeline.records.made import SAMPLES
 
@@ -95,7 +96,7 @@ BUNDLE = BundleIndex(
     },
     files={"onnx/model.onnx": "ef"},
 )
-FILE = FileEntry(path="onnx/model.onnx", sha256="ef", bytes=5, shared=False)
+FILE = FileRecord(path="onnx/model.onnx", sha256="ef", bytes=5, shared=False)
 
 
 def run_record(**changes):

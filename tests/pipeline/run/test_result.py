@@ -7,15 +7,16 @@ import pytest
 
 from pipeline.artifacts import open_folder, run_stage
 from pipeline.run.result import RunResult, StageOutcome
+from tests.pipeline.artifacts.notes import Note
 
 
 @pytest.fixture
 def artifact(tmp_path):
     def produce(context):
         context.path("onnx/m.onnx").write_bytes(b"12345")
-        return {}
+        return Note()
 
-    return run_stage(open_folder(tmp_path, create=True), "export", {}, {}, produce)
+    return run_stage(open_folder(tmp_path, create=True), "export", {}, {}, produce, Note)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.artifacts.artifact import Artifact, FileRecord
+from pipeline.artifacts.artifact import Artifact
 from pipeline.cli.app import COMMANDS, run
 from pipeline.cli.commands import (
     build_engine,
@@ -28,6 +28,7 @@ from pipeline.cli.commands import (
 )
 from pipeline.cli.commands import run as run_command
 from pipeline.records.explain import ExplainRecord
+from pipeline.records.files import FileRecord
 from pipeline.report.stage import Report
 from tests.pipeline.records.judged import parity_record, perf_record
 from tests.pipeline.records.made import optimize_record
@@ -37,7 +38,7 @@ ARTIFACT = Artifact(
     stage="stage",
     key="k",
     digest="d",
-    files=(FileRecord("onnx/a.onnx", "s", 1500),),
+    files=(FileRecord("onnx/a.onnx", "s", 1500, False),),
     facts={"parts": {}, "passed": True, "jobs": [], "results": [], "ratios": []},
 )
 FACTS = {
