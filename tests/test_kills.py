@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.pipeline.artifacts.notes import Note
+
 _SPEC = importlib.util.spec_from_file_location("kills", Path(__file__).parent / "kills.py")
 assert _SPEC
 assert _SPEC.loader

@@ -47,7 +47,7 @@ def test_the_manifest_does_not_say_where_it_is(artifact, tmp_path):
     [
         ("", "damaged"),
         ("[]", "damaged"),
-        ('{"format": 1}', "KeyError"),
+        ('{"format": 1}', "missing required field"),
         ('{"format": 99}', "format 99"),
     ],
     ids=["empty", "list", "no-fields", "newer"],
