@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
+import pkgutil
 import re
 
 import click
 import pytest
 
+import pipeline
 from models.presets import PRESETS
+from pipeline import records
 from pipeline.cli.app import group
-from pipeline.fusion.plan import lowerings_for
+from pipeline.fusion.plan import constructs, lowerings_for
+from pipeline.fusion.refusal import Kind
+from pipeline.records.record import Record
 from pipeline.types import TARGETS
 from tests.documents import ROOT, Reader, blocks_of, commands_in
+from tests.test_house import LAYERS
 
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
 BLOCKS = {page: blocks_of(page) for page in PAGES}
@@ -71,6 +78,43 @@ def test_the_table_of_presets_is_that_of_the_models():
         for name, family, task in table("models/index.md", "| preset |")
     ]
     assert told == [(p.name, p.family, p.task) for p in PRESETS.values()]
+
+
+def test_the_table_of_layers_is_the_one_that_imports_are_held_to():
+    rows = table("architecture.md", "| units |")
+    assert tuple(tuple(re.findall(r"`([\w/]+)`", units)) for units, _ in rows) == LAYERS
+
+
+def test_the_table_of_constructs_is_the_plan():
+    rows = table("architecture.md", "| order | construct |")
+    assert [(order, name) for order, name, *_ in rows] == [
+        (str(number), name) for number, name in enumerate(constructs(), 1)
+    ]
+
+
+def test_the_table_of_records_is_complete():
+    for module in pkgutil.iter_modules(records.__path__):
+        importlib.import_module(f"pipeline.records.{module.name}")
+    told = {(name.strip("`"), int(number)) for name, number, _ in table("architecture.md", "| rec")}
+    assert told == {(found.__name__, found.FORMAT) for found in Record.__subclasses__()}
+
+
+def test_every_public_name_is_in_the_reference():
+    shown = set()
+    for page in (ROOT / "docs/reference").glob("*.md"):
+        for name in re.findall(r"^::: (pipeline[\w.]*)$", page.read_text("utf-8"), re.MULTILINE):
+            home, _, last = name.rpartition(".")
+            if home == "pipeline.records":
+                shown |= vars(importlib.import_module(name)).keys()
+            else:
+                assert hasattr(importlib.import_module(home), last), name
+                shown.add(last)
+    assert set(pipeline.__all__) - shown == {"__version__"}
+
+
+def test_the_table_of_refusals_has_every_kind_as_it_is_told():
+    told = [(kind.strip("`"), meaning) for kind, meaning, _ in table("errors.md", "| kind |")]
+    assert told == [(kind.name, kind.value) for kind in Kind]
 
 
 def table(page, head):
