@@ -168,6 +168,16 @@ def _openvino(found: tuple[Library, ...], gpu: Gpu | None) -> Ability:
     return Ability(name, True, f"openvino {version}")
 
 
+def _serving(found: tuple[Library, ...], gpu: Gpu | None) -> Ability:
+    """Say whether artifacts can be served."""
+    name = "serve over HTTP"
+    needed = ("starlette", "uvicorn", "prometheus_client")
+    absent = [one for one in needed if importlib.util.find_spec(one) is None]
+    if absent:
+        return Ability(name, False, f"{', '.join(absent)} absent", install_hint("serve"))
+    return Ability(name, True, "as OpenAI's clients ask")
+
+
 _CHECKS: tuple[Callable[[tuple[Library, ...], Gpu | None], Ability], ...] = (
     _export,
     _graphs_on_the_cpu,
@@ -176,6 +186,7 @@ _CHECKS: tuple[Callable[[tuple[Library, ...], Gpu | None], Ability], ...] = (
     _tensorrt_engines,
     _engines_running,
     _openvino,
+    _serving,
 )
 _NO_GPU = "no NVIDIA GPU answers here"
 _GPU_FIX = "use a machine with an NVIDIA GPU and its driver"

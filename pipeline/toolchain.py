@@ -46,6 +46,8 @@ _PURPOSES = {
     "tensorrt": ("building and running engines on this machine's GPU", "tensorrt"),
     "polygraphy": ("reducing a failing engine to a small model", "rtx"),
     "openvino": ("a contender in perf", "openvino"),
+    "starlette": ("serving over HTTP", "serve"),
+    "uvicorn": ("serving over HTTP", "serve"),
 }
 
 

@@ -34,7 +34,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("parity", "perf", "claims"),
     ("pack",),
     ("report",),
-    ("run", "doctor"),
+    ("run", "doctor", "serve"),
     ("api",),
     ("cli",),
     ("training",),
@@ -49,7 +49,7 @@ FILE_LINES, MODEL_LINES, FUNCTION_LINES = 300, 350, 40
 FRAMEWORKS = {
     "torch", "onnx", "onnx_ir", "onnxscript", "onnxruntime", "transformers", "tokenizers",
     "tensorrt", "tensorrt_rtx", "matplotlib", "numpy", "jinja2", "rich", "safetensors",
-    "polygraphy",
+    "polygraphy", "starlette", "uvicorn", "prometheus_client",
 }  # fmt: skip
 
 

@@ -51,6 +51,8 @@ if TYPE_CHECKING:
     from pipeline.run.options import RunOptions
     from pipeline.run.result import RunResult
     from pipeline.run.stage import run_pipeline
+    from pipeline.serve.options import ServeOptions
+    from pipeline.serve.server import serve_models
     from pipeline.stages.build_engine.options import BuildEngineOptions
     from pipeline.stages.build_engine.stage import build_engines
     from pipeline.stages.export.options import ExportOptions
@@ -102,6 +104,8 @@ _HOMES = {
         "Answers", "Classified", "Embedded", "Filled",
         "classify_texts", "embed_texts", "fill_masks",
     ),
+    "serve.options": ("ServeOptions",),
+    "serve.server": ("serve_models",),
     "artifacts": ("Artifact", "Folder", "open_folder"),
     "records.export": ("ExportRecord",),
     "records.optimize": ("OptimizeRecord", "OptimizedFileRecord"),
@@ -164,6 +168,7 @@ __all__ = [  # written out, since that is what editors and type checkers read
     "ReportOptions",
     "RunOptions",
     "RunResult",
+    "ServeOptions",
     "TextOptions",
     "UnconfirmedCodeError",
     "UsageError",
@@ -185,6 +190,7 @@ __all__ = [  # written out, since that is what editors and type checkers read
     "optimize_model",
     "pack_folder",
     "run_pipeline",
+    "serve_models",
     "translate_texts",
     "write_report",
 ]

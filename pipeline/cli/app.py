@@ -42,6 +42,7 @@ COMMANDS = {
     "classify": ("classify", "Classify a text with an artifact."),
     "embed": ("embed", "Turn texts into vectors with an artifact."),
     "fill-mask": ("fill_mask", "Fill in the masked words of a text with an artifact."),
+    "serve": ("serve", "Answer OpenAI's clients with artifacts, over HTTP."),
 }
 
 

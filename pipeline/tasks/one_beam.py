@@ -41,11 +41,18 @@ def answer(decoder: Decoder, request: Request) -> np.ndarray:
         return decoder.step(state, ids, masks.pop() if masks else None)
 
     hidden = (masks[0] == 0).sum(axis=1) if masks else np.zeros(len(prompts), np.int64)
-    made = continue_rows(step, prompts, _choices(request, prompts.shape[1], hidden))
+    made = continue_rows(step, prompts, choices_of(request, prompts.shape[1], hidden))
     return made[:, prompts.shape[1] :]
 
 
-def _choices(request: Request, width: int, hidden: np.ndarray) -> Choices:
+def choices_of(request: Request, width: int, hidden: np.ndarray) -> Choices:
+    """Return how the tokens of a request are chosen.
+
+    Args:
+        request: Its options and the model's special tokens count.
+        width: Positions of the prompts.
+        hidden: [B], how many positions at the start of each row are padding.
+    """
     options, special = request.options, request.special
     limit = width + options.max_new_tokens
     adjust: list[Adjust] = []  # in transformers' order

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import numpy as np
+
+Conversation: TypeAlias = str | Sequence[Mapping[str, str]]  # what the user says, or messages
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,13 @@ def padded(rows: Sequence[Sequence[int]], filling: int, *, left: bool) -> np.nda
     return made
 
 
+def messages_of(conversation: Conversation) -> list[dict[str, str]]:
+    """Return the messages of a conversation, of which a text alone is the user's only one."""
+    if isinstance(conversation, str):
+        return [{"role": "user", "content": conversation}]
+    return [dict(message) for message in conversation]
+
+
 class TextTokenizer(Protocol):
     """Turns texts into ids and back."""
 
@@ -55,8 +64,11 @@ class TextTokenizer(Protocol):
             UsageError: the texts differ in length, and no token fills up the shorter ones.
         """
 
-    def chat(self, text: str) -> list[int]:
-        """Return the ids of a user's message in the chat template, up to where the answer begins.
+    def chat(self, conversation: Conversation) -> list[int]:
+        """Return the ids of a conversation in the chat template, up to where the answer begins.
+
+        Args:
+            conversation: What the user says, or messages with `role` and `content`.
 
         Raises:
             UsageError: there is no template.

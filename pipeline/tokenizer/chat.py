@@ -22,14 +22,15 @@ import jinja2.sandbox
 import jinja2.utils
 
 from pipeline.errors import BadModelError, UsageError, first_line
+from pipeline.tokenizer.base import Conversation, messages_of
 
 
-def render_chat(template: str | None, text: str, names: Mapping[str, str]) -> str:
-    """Return a user's message in a chat template, up to where the answer begins.
+def render_chat(template: str | None, conversation: Conversation, names: Mapping[str, str]) -> str:
+    """Return a conversation in a chat template, up to where the answer begins.
 
     Args:
         template: None where the tokenizer has none.
-        text: The message.
+        conversation: What the user says, or messages with `role` and `content`.
         names: Special tokens by the names that templates know them by, such as `bos_token`.
 
     Raises:
@@ -38,10 +39,10 @@ def render_chat(template: str | None, text: str, names: Mapping[str, str]) -> st
     """
     if template is None:
         raise UsageError("the tokenizer has no chat template", fix="leave --chat out")
-    message = {"role": "user", "content": text}
+    messages = messages_of(conversation)
     try:
         return _compiled(template).render(
-            messages=[message], tools=None, documents=None, add_generation_prompt=True, **names
+            messages=messages, tools=None, documents=None, add_generation_prompt=True, **names
         )
     except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError) as err:
         raise template_failed(err) from err

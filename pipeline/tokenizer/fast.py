@@ -14,7 +14,7 @@ from tokenizers import Tokenizer
 
 from pipeline.errors import BadModelError, UsageError
 from pipeline.records.tokenizer import TokenizerRecord
-from pipeline.tokenizer.base import Batch, padded
+from pipeline.tokenizer.base import Batch, Conversation, padded
 from pipeline.tokenizer.pieces import BEFORE, Pieces, kind_of
 
 # What transformers takes out again of a text that was put together from words, in this order.
@@ -68,12 +68,12 @@ class FastTokenizer:
             None if types is None else padded(types, record.pad_type_id, left=left),
         )
 
-    def chat(self, text: str) -> list[int]:
-        """Return the ids of a message in the chat template; see `TextTokenizer`."""
+    def chat(self, conversation: Conversation) -> list[int]:
+        """Return the ids of a conversation in the chat template; see `TextTokenizer`."""
         from pipeline.tokenizer.chat import render_chat
 
         record = self._record
-        rendered = render_chat(record.chat_template, text, record.special_tokens)
+        rendered = render_chat(record.chat_template, conversation, record.special_tokens)
         ids: list[int] = self._tokenizer.encode(rendered, add_special_tokens=False).ids
         return ids
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.errors import UsageError
-from pipeline.tokenizer.base import Batch
+from pipeline.tokenizer.base import Batch, Conversation, messages_of
 from pipeline.tokenizer.pieces import BEFORE, Pieces, kind_of
 
 
@@ -64,18 +64,17 @@ class TransformersTokenizer:
         types = made.get("token_type_ids")
         return Batch(ids, mask, None if types is None else np.array(types, np.int64))
 
-    def chat(self, text: str) -> list[int]:
-        """Return the ids of a message in the chat template; see `TextTokenizer`."""
+    def chat(self, conversation: Conversation) -> list[int]:
+        """Return the ids of a conversation in the chat template; see `TextTokenizer`."""
         if not self.tokenizer.chat_template:
             raise UsageError("the tokenizer has no chat template", fix="leave --chat out")
         from jinja2 import TemplateError
 
         from pipeline.tokenizer.chat import template_failed
 
-        message = [{"role": "user", "content": text}]
         try:
             rendered = self.tokenizer.apply_chat_template(
-                message, add_generation_prompt=True, tokenize=False
+                messages_of(conversation), add_generation_prompt=True, tokenize=False
             )
         except (TemplateError, TypeError, ValueError, ArithmeticError) as err:
             raise template_failed(err) from err

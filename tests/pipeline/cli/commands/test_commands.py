@@ -92,6 +92,18 @@ def test_words_reach_the_function_as_options(monkeypatch, capsys, words, functio
     assert json.loads(capsys.readouterr().out)["stage"] == "stage"
 
 
+def test_serve_takes_its_key_from_the_environment(monkeypatch):
+    got = []
+    monkeypatch.setattr(
+        "pipeline.serve.server.serve_models", lambda options, progress: got.append(options)
+    )
+    monkeypatch.setenv("PIPELINE_API_KEY", "secret")
+    assert run(["serve", "a", "b", "--port", "9000"]) == 0
+    assert run(["serve", "a", "--api-key", "own"]) == 0
+    assert [options.api_key for options in got] == ["secret", "own"]
+    assert (got[0].folders, got[0].port) == ((Path("a"), Path("b")), 9000)
+
+
 def test_tf32_and_its_opposite_contradict_each_other(capsys):
     assert run(["build-engine", "m.onnx", "-o", "x", "--tf32", "--noTF32"]) == 2
     assert "contradict" in capsys.readouterr().err

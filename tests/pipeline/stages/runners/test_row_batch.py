@@ -1,0 +1,99 @@
+"""Rows that join and leave a running batch say what they would have said alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pipeline.errors import UsageError
+from pipeline.stages.runners.decoding import WRITE_INDICES, Decoder, greedy
+from pipeline.stages.runners.row_batch import RowBatch
+from tests.pipeline.records.made import tensor
+
+VOCAB, CAPACITY = 97, 24
+
+
+class Reader:
+    """A decoder whose next token depends on every real token so far, in its order."""
+
+    output_names = ("logits", "present.0.key")
+
+    def __init__(self, capacity=0):
+        self.capacity = capacity
+        more = (WRITE_INDICES,) if capacity else ()
+        names = ("input_ids", "attention_mask", "position_ids", "past_key_values.0.key", *more)
+        self.input_names = names
+
+    def run(self, feeds):
+        past, ids = feeds["past_key_values.0.key"], feeds["input_ids"]
+        new = ids[:, None, :, None].astype(np.float32)
+        present = np.concatenate([past, new], axis=2)
+        if self.capacity:
+            present = past.copy()
+            for row, at in enumerate(feeds[WRITE_INDICES]):
+                assert at + ids.shape[1] <= self.capacity
+                present[row, :, at : at + ids.shape[1]] = new[row]
+        mask = feeds["attention_mask"]
+        assert mask.shape == (len(ids), present.shape[2])
+        counted = np.where(mask, mask.cumsum(axis=1), 0)
+        assert (counted.max(axis=1) == feeds["position_ids"][:, -1] + 1).all()
+        read = (present[:, 0, :, 0] * counted).sum(axis=1).astype(np.int64)
+        logits = np.eye(VOCAB, dtype=np.float32)[(7 * read + 3) % VOCAB]
+        return {
+            "logits": np.repeat(logits[:, None], ids.shape[1], axis=1),
+            "present.0.key": present,
+        }
+
+
+def decoder(capacity):
+    inputs = [tensor("past_key_values.0.key", "batch", 1, capacity or "past", 1)]
+    if capacity:
+        inputs.append(tensor(WRITE_INDICES, "batch"))
+    return Decoder({"model": Reader(capacity)}, inputs)
+
+
+def alone(made, prompt, count):
+    ids, mask = np.array([prompt]), np.ones((1, len(prompt)), np.int64)
+    return greedy(made, ids, mask, start=None, end=[-1], max_new=count).tokens[0]
+
+
+@pytest.mark.parametrize("capacity", [0, CAPACITY], ids=["growing", "fixed"])
+def test_rows_join_and_leave(capacity):
+    made = decoder(capacity)
+    numbers = np.random.default_rng(0)
+    prompts = [numbers.integers(1, VOCAB, n).tolist() for n in (3, 9, 5, 12, 1, 7)]
+    counts = [12, 3, 9, 1, 12, 5]
+    batch, rows, turn = RowBatch(made), [], 0
+    said = [[] for _ in prompts]
+    waiting = list(range(len(prompts)))
+    while rows or waiting:
+        keep = [place for place, row in enumerate(rows) if len(said[row]) < counts[row]]
+        joining = [waiting.pop(0) for _ in range(min(len(waiting), turn % 3))]
+        scores = batch.exchange(keep, [prompts[row] for row in joining])
+        rows = [rows[place] for place in keep] + joining
+        for row, one in zip(joining, scores, strict=True):
+            said[row].append(int(one.argmax()))
+        if rows:
+            for row, one in zip(rows, batch.step([said[row][-1] for row in rows]), strict=True):
+                said[row].append(int(one.argmax()))
+        turn += 1
+    for prompt, count, got in zip(prompts, counts, said, strict=True):
+        assert got[:count] == alone(made, prompt, count)
+    assert len(batch) == 0
+
+
+def test_a_cache_that_grows_is_no_wider_than_its_longest_row():
+    batch = RowBatch(decoder(0))
+    batch.exchange([], [[1, 2, 3], [4] * 10])
+    assert batch.positions == 20
+    batch.exchange([0], [])
+    assert (len(batch), batch.positions) == (1, 3)
+    batch.exchange([], [])
+    assert (len(batch), batch.positions) == (0, 0)
+
+
+def test_rows_of_an_encoder_cannot_join():
+    parts = {"encoder": Reader(), "decoder": Reader()}
+    inputs = [tensor("past_key_values.0.key", "batch", 1, "past", 1)]
+    with pytest.raises(UsageError, match="cannot join"):
+        RowBatch(Decoder(parts, inputs))
