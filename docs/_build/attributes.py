@@ -1,6 +1,6 @@
 """One entry for each attribute of a docstring that names several at once.
 
-    low, high: The interval.        becomes two entries with the same text, each with its own type
+`low, high: The interval.` becomes two entries with the same text, each with its own type.
 """
 
 from __future__ import annotations

@@ -1,23 +1,67 @@
-"""What the build does beyond its plugins: formulas as MathML, options of commands as lists."""
+"""What the build does beyond its plugins.
+
+Formulas as MathML, options of commands as lists, messages of errors from the source.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import html
+import itertools
 import re
 from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import click
 import mkdocs_click._docs as click_pages
 from latex2mathml.converter import convert
+from messages import Message, Messages
 
+ROOT = Path(__file__).parents[2]
+MESSAGES = re.compile(r"<!-- messages: (\w+) -->")
 FORMULA = re.compile(r'<(span|div) class="arithmatex">\\[(\[](.*?)\\[)\]]</\1>', re.DOTALL)
 
 
 def on_startup(**_: Any) -> None:
     """Replace the table of mkdocs-click: it prints click's own objects for absent defaults."""
     click_pages._make_table_options = option_lines
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """Return the page with the messages of a class in the place of each mark for them."""
+    return MESSAGES.sub(lambda found: "\n".join(message_lines(found[1])), markdown)
+
+
+@cache
+def all_messages() -> Messages:
+    """Return every message, read once for a build."""
+    return Messages((ROOT / "pipeline", ROOT / "models"))
+
+
+def message_lines(error: str) -> Iterator[str]:
+    """Yield the messages of one class as Markdown lists, a heading for each part."""
+    found = [one for one in all_messages().all if one.error == error]
+    for unit, several in itertools.groupby(found, key=lambda one: one.unit):
+        yield f"**{unit}**"
+        yield ""
+        yield from (_message(one) for one in several)
+        yield ""
+
+
+def _message(message: Message) -> str:
+    fence = "``" if "`" in message.what else "`"
+    fix = f"<br>{_escaped(message.fix)}" if message.fix else ""
+    return f"- {fence}{message.what}{fence}{fix}"
+
+
+def _escaped(text: str) -> str:
+    """Return text whose code spans stay code, and in which nothing else is Markdown."""
+    pieces = text.split("`")
+    plain = (re.sub(r"[\\*_{}\[\]<>&#]", lambda c: f"&#{ord(c[0])};", p) for p in pieces[::2])
+    code = (f"`{piece}`" for piece in pieces[1::2])
+    return "".join(itertools.chain(*itertools.zip_longest(plain, code, fillvalue="")))
 
 
 def on_page_content(content: str, **_: Any) -> str:
