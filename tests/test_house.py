@@ -137,6 +137,16 @@ def test_sessions_are_opened_in_one_place_and_bound_in_one():
         assert [name for name, source in text.items() if word in source] == [home]
 
 
+@pytest.mark.parametrize("path", BY_NAME)
+def test_facts_are_read_as_a_record(path):
+    """`ExportRecord.of(artifact)`, never `artifact.facts["parts"]`: mypy sees where stages meet."""
+    for node in ast.walk(PARSED[name_of(path)]):
+        if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
+            read = ast.unparse(node.value).rpartition(".")[2]
+            by_name = isinstance(node.slice.value, str)
+            assert not (by_name and read == "facts"), f"{name_of(path)}:{node.lineno}"
+
+
 def test_what_a_bundle_ships_needs_numpy_and_onnxruntime_alone():
     for path in (*(ROOT / "pipeline/ort").glob("*.py"), ROOT / "pipeline/accuracy.py"):
         units = imports_of(PARSED[name_of(path)]) - {"types"}  # for type checkers alone

@@ -125,7 +125,7 @@ def _option(field: dataclasses.Field[Any], hint: Any, told: str, flag: Flag | No
         [*names, field.name],
         type=kind,
         multiple=several,
-        callback=_merge_into(default) if several else None,
+        callback=merge_into(default) if several else None,
         default=_click_default(default, several),
         show_default=_shown(default),
         required=default is dataclasses.MISSING,
@@ -179,7 +179,7 @@ def _single_type(hint: Any) -> ParamType:
     return simple[hint]
 
 
-def _merge_into(default: Any) -> Callable[[click.Context, click.Parameter, Any], Any]:
+def merge_into(default: Any) -> Callable[[click.Context, click.Parameter, Any], Any]:
     """Return a callback that joins a repeated option's values, or gives the field's default."""
 
     def merge(ctx: click.Context, param: click.Parameter, values: tuple[Any, ...]) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from pipeline.cli.console import Console
-from pipeline.cli.options import common, with_options
+from pipeline.cli.options import common, merge_into, with_options
 from pipeline.cli.run_options import GROUPS, StagedCommand, settle
 from pipeline.cli.values import CommaList
 from pipeline.types import TARGETS
@@ -26,10 +26,16 @@ _STAGE_OPTIONS = [option for mine in GROUPS.values() for option in mine]
     "targets",
     type=CommaList(click.Choice(TARGETS)),
     multiple=True,
-    callback=lambda ctx, param, given: tuple(target for names in given for target in names),
+    callback=merge_into(()),
     help="What to optimize for; repeat it, or list several.  [default: ort-cpu,tensorrt]",
 )
-@click.option("--skip", type=CommaList(click.STRING), help="Stages to leave out, by name.")
+@click.option(
+    "--skip",
+    type=CommaList(click.STRING),
+    multiple=True,
+    callback=merge_into(()),
+    help="Stages to leave out, by name; repeat it, or list several.",
+)
 @click.option("--config", type=click.Path(path_type=Path), help="TOML or YAML with these options.")
 @click.option("--dry-run", is_flag=True, help="Say what would be made and why; do nothing.")
 @click.option("--verify", is_flag=True, help="Read all bytes again, trust no file time.")

@@ -1,10 +1,10 @@
-"""The shape every runner has."""
+"""The shape every runner has, and the end of a `with` block, which is the same for all."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, Self
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,3 +40,24 @@ class Runner(Protocol):
         trace: TracebackType | None,
     ) -> None:
         """Close the runner."""
+
+
+class Closing:
+    """Something that a `with` block closes."""
+
+    def close(self) -> None:
+        """Release what is held."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close it."""
+        self.close()

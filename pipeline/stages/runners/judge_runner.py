@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 
 from pipeline.graph.files.model_file import load_model
 from pipeline.judge import Judge
+from pipeline.stages.runners.base import Closing
 from pipeline.stages.runners.torch_runner import to_array
 
 
-class JudgeRunner:
+class JudgeRunner(Closing):
     """Interprets one ONNX file operator by operator.
 
     Args:
@@ -51,16 +51,3 @@ class JudgeRunner:
     def close(self) -> None:
         """Release the model."""
         self._judge = None
-
-    def __enter__(self) -> JudgeRunner:
-        """Return itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close the runner."""
-        self.close()

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
 import openvino as ov
 
 from pipeline.errors import BadModelError, UsageError, first_line
+from pipeline.stages.runners.base import Closing
 from pipeline.stages.runners.kv_cache import Arrays, KvCache, past_of, present_of
 
 
-class OpenvinoRunner:
+class OpenvinoRunner(Closing):
     """Runs one ONNX file in OpenVINO, compiled for latency.
 
     Args:
@@ -91,19 +91,6 @@ class OpenvinoRunner:
     def close(self) -> None:
         """Release the model."""
         self._model = self._request = None
-
-    def __enter__(self) -> OpenvinoRunner:
-        """Return itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close the runner."""
-        self.close()
 
     def _select(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         missing = [name for name in self._inputs if name not in feeds]

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 
 from pipeline.ort.caches import FixedCache, GrowingCache
 from pipeline.ort.session import VERSION, OrtOptions, Session
+from pipeline.stages.runners.base import Closing
 from pipeline.stages.runners.kv_cache import KvCache, present_of
 
 
-class OrtRunner:
+class OrtRunner(Closing):
     """Runs one ONNX file in ONNX Runtime.
 
     Args:
@@ -89,16 +89,3 @@ class OrtRunner:
     def close(self) -> None:
         """Release the session."""
         self._session.close()
-
-    def __enter__(self) -> OrtRunner:
-        """Return itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close the runner."""
-        self.close()

@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from types import ModuleType, TracebackType
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from pipeline import tensorrt_api
 from pipeline.errors import EnvironmentMissingError, UsageError
+from pipeline.stages.runners.base import Closing
 from pipeline.stages.runners.cuda_driver import Cuda, CudaError
 from pipeline.stages.runners.kv_cache import KvCache, ResidentCache
 from pipeline.stages.runners.tensorrt_engine import DeviceTensor, Engine
@@ -39,7 +40,7 @@ class Held:
         self._runner.release(self.tensor)
 
 
-class TensorrtRunner:
+class TensorrtRunner(Closing):
     """One plan, ready to run.
 
     Args:
@@ -198,19 +199,6 @@ class TensorrtRunner:
         if self._open:
             self._open = False
             self._engine.close()
-
-    def __enter__(self) -> TensorrtRunner:
-        """Return itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close the runner."""
-        self.close()
 
 
 def _gpu(path: Path) -> Cuda:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any, Literal
 
 import ml_dtypes
@@ -14,6 +13,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from pipeline.errors import BadModelError, EnvironmentMissingError, UsageError
+from pipeline.stages.runners.base import Closing
 from pipeline.stages.runners.kv_cache import KvCache, ResidentCache
 
 TorchDtype = Literal["float64", "float32", "float16", "bfloat16"]
@@ -42,7 +42,7 @@ class TorchOptions:
     compiled: bool = False
 
 
-class TorchRunner:
+class TorchRunner(Closing):
     """Runs a module whose positional arguments and flattened results carry the graph's names.
 
     Args:
@@ -154,19 +154,6 @@ class TorchRunner:
     def close(self) -> None:
         """Release the module."""
         self._module = self._call = None
-
-    def __enter__(self) -> TorchRunner:
-        """Return itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close the runner."""
-        self.close()
 
     def _tensors(self, feeds: Mapping[str, np.ndarray | torch.Tensor]) -> list[torch.Tensor]:
         missing = [name for name in self._inputs if name not in feeds]

@@ -37,6 +37,21 @@ def test_targets_are_repeated_or_listed(flag):
     assert settled("zh-en", "-o", "out").targets == ("ort-cpu", "tensorrt")
 
 
+@pytest.mark.parametrize(
+    "words", [("--skip", "perf", "--skip", "parity"), ("--skip", "perf,parity")]
+)
+def test_stages_to_skip_are_repeated_or_listed(words):
+    assert settled("zh-en", "-o", "out", *words).skip == ("perf", "parity")
+    assert settled("zh-en", "-o", "out").skip == ()
+
+
+@pytest.mark.parametrize("value", ["[perf, parity]", "'perf,parity'"])
+def test_stages_to_skip_of_a_file(tmp_path, value):
+    config = tmp_path / "c.yaml"
+    config.write_text(f"model: zh-en\noutput: out\nskip: {value}\n")
+    assert settled("--config", str(config)).skip == ("perf", "parity")
+
+
 @pytest.mark.parametrize("name", ["target", "targets"])
 @pytest.mark.parametrize("value", ["[onnx, ort-cpu]", "onnx", "'onnx,ort-cpu'"])
 def test_targets_of_a_file_have_both_names(tmp_path, name, value):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.stages.runners.base import Runner
+from pipeline.stages.runners.base import Closing, Runner
 
 RUNNERS = {
     "judge_runner": "JudgeRunner", "ort_runner": "OrtRunner", "torch_runner": "TorchRunner",
@@ -37,3 +37,18 @@ def test_there_are_no_others():
     folder = importlib.import_module("pipeline.stages.runners").__path__[0]
     files = {path.stem for path in Path(folder).glob("*_runner.py")}
     assert files == RUNNERS.keys()
+
+
+def test_a_block_closes_what_it_was_given_even_when_it_fails():
+    class Held(Closing):
+        closed = 0
+
+        def close(self):
+            self.closed += 1
+
+    held = Held()
+    with pytest.raises(KeyError), held as same:
+        assert same is held
+        assert held.closed == 0
+        raise KeyError
+    assert held.closed == 1
