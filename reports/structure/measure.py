@@ -2,7 +2,8 @@
 
     python -m reports.structure.measure CHECKOUT_OF_THEN
 
-Reads sources as text; nothing of either checkout is imported or run. Writes data.json and report.md.
+Reads sources as text; nothing of either checkout is imported or run. Writes data.json and
+report.md.
 """
 
 from __future__ import annotations

@@ -46,9 +46,12 @@ def test_a_block_closes_what_it_was_given_even_when_it_fails():
         def close(self):
             self.closed += 1
 
+    def use(held):
+        with held as same:
+            assert (same, held.closed) == (held, 0)
+            raise KeyError
+
     held = Held()
-    with pytest.raises(KeyError), held as same:
-        assert same is held
-        assert held.closed == 0
-        raise KeyError
+    with pytest.raises(KeyError):
+        use(held)
     assert held.closed == 1
