@@ -6,6 +6,7 @@ import importlib
 import itertools
 import pkgutil
 import re
+import tomllib
 
 import click
 import pytest
@@ -13,7 +14,7 @@ import pytest
 import pipeline
 from models.presets import PRESETS
 from pipeline import records
-from pipeline.cli.app import group
+from pipeline.cli.app import COMMANDS, group
 from pipeline.fusion.plan import constructs, lowerings_for
 from pipeline.fusion.refusal import Kind
 from pipeline.records.record import Record
@@ -54,6 +55,18 @@ def test_paths_named_exist(page):
     text = page.read_text(encoding="utf-8")
     for name in re.findall(r"`((?:pipeline|models|tests|training|reports|docs)/[\w./-]+)`", text):
         assert (ROOT / name).exists(), name
+
+
+def test_the_table_of_commands_has_all_of_them():
+    cells = (cell for cell, _ in table("reference/cli.md", "| command |"))
+    told = [code.split()[0] for cell in cells for code in re.findall("`([^`]+)`", cell)]
+    assert sorted(told) == sorted(COMMANDS)
+
+
+def test_the_table_of_extras_is_that_of_the_project():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    told = [name.strip("`") for name, *_ in table("install.md", "| extra |")]
+    assert sorted(told) == sorted(project["optional-dependencies"])
 
 
 def test_the_table_of_lowerings_is_that_of_the_plan():
@@ -122,4 +135,7 @@ def table(page, head):
     lines = (ROOT / "docs" / page).read_text(encoding="utf-8").splitlines()
     start = next(number for number, line in enumerate(lines) if line.startswith(head))
     rows = itertools.takewhile(lambda line: line.startswith("|"), lines[start + 2 :])
-    return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+    cells = (
+        re.split(r"(?<!\\)\|", row.strip().removeprefix("|").removesuffix("|")) for row in rows
+    )
+    return [[cell.strip() for cell in row] for row in cells]

@@ -14,7 +14,6 @@ import onnx
 import pytest
 from onnx import helper
 
-from pipeline import ExportOptions, export_model
 from pipeline.cli.app import COMMANDS, group
 from tests.documents import ROOT, Reader, blocks_of
 
@@ -23,7 +22,7 @@ README = PAGE.read_text(encoding="utf-8")
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 BLOCKS = blocks_of(PAGE)
 SHELL = [block for block in BLOCKS if block.language == "sh"]
-DRAWINGS = 2  # blocks without a language: the flow of data, and the tree on disk
+DRAWINGS = 1  # blocks without a language: the flow of data
 
 
 @dataclass(frozen=True)
@@ -102,8 +101,10 @@ CASES = {
         makes=("out-mine/onnx/*.onnx", "out-mine/state/model.safetensors"),
         slow=True,
     ),
-    "pipeline run --config examples/run.toml --dry-run": Case(
-        says=("export               would make",)
+    "pipeline explain out-mine": Case(
+        says=("fused    attention  layers.0.self_attn", "fused    norm       layers.0.norm1"),
+        slow=True,
+        before=MINE,
     ),
 }  # fmt: skip
 
@@ -204,12 +205,6 @@ def test_every_other_block_is_code_that_runs_or_a_file_as_it_is(reader):
     reader.follow([block for block in OTHERS if block.language], slow=False)
 
 
-@pytest.mark.slow
-def test_every_other_block_runs_with_the_long_ones(reader):
-    export_model(ExportOptions("zh-en", reader.folder / "out"))  # as the first command does
-    reader.follow([block for block in OTHERS if block.language], slow=True)
-
-
 def test_commands_named_in_the_text_are_ones_we_have():
     for name in re.findall(r"`pipeline ([a-z-]+)`", README):
         assert name in COMMANDS
@@ -243,19 +238,31 @@ def test_it_opens_with_two_lines_that_a_fresh_clone_can_run():
     assert SHELL[0].text.strip().endswith(FIRST)
 
 
-def test_every_command_is_in_the_table():
-    table = README[README.index("## Commands") : README.index("## What lies on disk")]
-    for name in COMMANDS:
-        assert re.search(rf"`{name}\b", table), name
+def anchors(text: str) -> set[str]:
+    """Return the anchors that GitHub and the site give to a page's headings."""
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading).replace(" ", "-").lower() for heading in headings}
 
 
 def test_links_lead_somewhere():
     for text in (README, CONTRIBUTING):
-        for target in re.findall(r"\]\(([^)#]+)\)", text):
-            assert target.startswith("https://") or (ROOT / target).exists(), target
-    anchors = {re.sub(r"[^\w -]", "", h).replace(" ", "-").lower()
-               for h in re.findall(r"^#+ (.*)$", README, re.MULTILINE)}  # fmt: skip
-    assert set(re.findall(r"\]\(#([^)]+)\)", README)) <= anchors
+        for target, _, anchor in re.findall(r"\]\(([^)#]*)(#([^)]+))?\)", text):
+            if target.startswith("https://"):
+                continue
+            page = text if not target else (ROOT / target)
+            if isinstance(page, Path):
+                assert page.exists(), target
+                page = page.read_text(encoding="utf-8") if anchor else ""
+            assert not anchor or anchor in anchors(page), f"{target}#{anchor}"
+
+
+def test_every_page_of_the_documentation_is_within_two_links():
+    """From the README, or from a page that it links to."""
+    linked = {ROOT / target for target in re.findall(r"\]\((docs/[^)#]+)", README)}
+    for page in [*linked]:
+        names = re.findall(r"\]\(([\w./-]+\.md)", page.read_text(encoding="utf-8"))
+        linked |= {(page.parent / name).resolve() for name in names}
+    assert {*(ROOT / "docs").rglob("*.md")} <= linked
 
 
 def test_paths_named_in_the_recipes_exist():
