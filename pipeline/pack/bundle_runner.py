@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -31,6 +31,7 @@ if __name__ == "__main__":  # unpacked: the toolkit need not be installed, and i
 from pipeline.accuracy import Budget, compare, usage
 from pipeline.errors import PipelineError
 from pipeline.ort.settings import SessionSettings
+from pipeline.pack.bundle_keys import Candidate, Index, Outcome, OutputErrors, Row
 from pipeline.stages.runners.cuda_driver import Cuda, CudaError
 from pipeline.stages.runners.tensorrt_engine import Engine
 from pipeline.stages.runners.tensorrt_types import EngineError
@@ -56,23 +57,24 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the bundle; return the exit code."""
     options = _parse(arguments)
     here = Path(__file__).resolve().parent
-    bundle = json.loads((here / "bundle.json").read_text())
+    bundle: Index = json.loads((here / "bundle.json").read_text())
     check_files(here, bundle["files"])
-    results, opened = [], {}
+    results: list[Row] = []
+    opened: dict[str, tuple[Candidate, Runner]] = {}
     for candidate in bundle["candidates"]:
         if options.only and options.only not in candidate["name"]:
             continue
-        record: dict[str, Any] = {"name": candidate["name"], "precision": candidate["precision"]}
-        results.append(record)
+        row: Row = {"name": candidate["name"], "precision": candidate["precision"], "ran": False}
+        results.append(row)
         try:
             runner = open_candidate(here, candidate, options.cuda_graph)
-            record |= {"ran": True, "device": runner.device}
-            record["cases"] = compare_all(here, bundle, candidate, runner)
-            record["right"] = all(c["right"] for c in record["cases"])
+            row["ran"], row["device"] = True, runner.device
+            row["cases"] = compare_all(here, bundle, candidate, runner)
+            row["right"] = all(outcome["right"] for outcome in row["cases"])
             opened[candidate["name"]] = (candidate, runner)
         except CannotRunError as err:
-            record |= {"ran": False, "reason": str(err)}
-        _say(_line(record))
+            row["reason"] = str(err)
+        _say(_line(row))
     time_all(here, bundle, opened, {r["name"]: r for r in results}, options)
     for _candidate, runner in opened.values():
         runner.close()
@@ -100,14 +102,14 @@ def check_files(here: Path, files: Mapping[str, str]) -> None:
             raise SystemExit(f"{name} is damaged: sha256 {found}, packed as {wanted}")
 
 
-def open_candidate(here: Path, candidate: Mapping[str, Any], cuda_graph: bool) -> Runner:
+def open_candidate(here: Path, candidate: Candidate, cuda_graph: bool) -> Runner:
     """Return the candidate ready to run, or say why it cannot."""
     if candidate["kind"] == "engine":
         return open_engine(here / candidate["file"], candidate, cuda_graph)
     return open_graph(here / candidate["file"], candidate)
 
 
-def open_graph(path: Path, candidate: Mapping[str, Any]) -> Runner:
+def open_graph(path: Path, candidate: Candidate) -> Runner:
     """Open a graph in ONNX Runtime, on the provider that its target names, or not at all."""
     _import("onnxruntime", "graphs")
     from pipeline.ort.session import VERSION, OrtOptions, Session
@@ -128,7 +130,7 @@ def open_graph(path: Path, candidate: Mapping[str, Any]) -> Runner:
     return Runner(run, session.close, f"onnxruntime {VERSION}, {session.provider}")
 
 
-def open_engine(path: Path, candidate: Mapping[str, Any], cuda_graph: bool) -> Runner:
+def open_engine(path: Path, candidate: Candidate, cuda_graph: bool) -> Runner:
     """Load an engine with the bindings it was built with."""
     try:
         cuda = Cuda()
@@ -148,42 +150,40 @@ def open_engine(path: Path, candidate: Mapping[str, Any], cuda_graph: bool) -> R
     return Runner(run, engine.close, f"{candidate['flavour']} {trt.__version__}, GPU")
 
 
-def compare_all(
-    here: Path, bundle: Mapping[str, Any], candidate: Mapping[str, Any], runner: Runner
-) -> list[dict[str, Any]]:
-    """Return one record per case: errors of every output against float64, and the verdict."""
-    records = []
+def compare_all(here: Path, bundle: Index, candidate: Candidate, runner: Runner) -> list[Outcome]:
+    """Return one outcome per case: errors of every output against float64, and the verdict."""
+    outcomes: list[Outcome] = []
     for case in bundle["cases"][candidate["part"]]:
         feeds, wanted = dict(np.load(here / case["inputs"])), dict(np.load(here / case["outputs"]))
         try:
             found = runner.run(feeds)
         except Exception as err:  # a runtime's own kinds of error: the case is wrong, not the tool
-            records.append({"case": case["name"], "right": False, "error": _short(err)})
+            outcomes.append({"case": case["name"], "right": False, "error": _short(err)})
             continue
         limits = case["limits"][candidate["precision"]]
-        outputs = {n: judge(found.get(n), wanted[n], Budget(**limits[n])) for n in wanted}
-        right = all(output.pop("right") for output in outputs.values())
-        records.append({"case": case["name"], "right": right, "outputs": outputs})
-    return records
+        judged = {n: judge(found.get(n), wanted[n], Budget(**limits[n])) for n in wanted}
+        outputs = {name: errors for name, (errors, _right) in judged.items()}
+        right = all(right for _errors, right in judged.values())
+        outcomes.append({"case": case["name"], "right": right, "outputs": outputs})
+    return outcomes
 
 
-def judge(found: np.ndarray | None, wanted: np.ndarray, allowed: Budget) -> dict[str, Any]:
-    """Return the errors of an output by name, and whether they are `right`.
-
-    The `shape` is told where it is another than the reference's.
-    """
+def judge(
+    found: np.ndarray | None, wanted: np.ndarray, allowed: Budget
+) -> tuple[OutputErrors, bool]:
+    """Return the errors of an output, and whether it keeps to what is allowed."""
     errors = compare(found, wanted)
-    record = {**errors.to_json(), "right": usage(errors, allowed) <= 1.0}
+    record = cast(OutputErrors, errors.to_json())
     if found is None or found.shape != wanted.shape:
         record["shape"] = None if found is None else list(found.shape)
-    return record
+    return record, usage(errors, allowed) <= 1.0
 
 
 def time_all(
     here: Path,
-    bundle: Mapping[str, Any],
-    opened: Mapping[str, tuple[Mapping[str, Any], Runner]],
-    records: Mapping[str, dict[str, Any]],
+    bundle: Index,
+    opened: Mapping[str, tuple[Candidate, Runner]],
+    rows: Mapping[str, Row],
     options: argparse.Namespace,
 ) -> None:
     """Add raw latency samples: rounds interleaved over the candidates, in changing order."""
@@ -191,13 +191,13 @@ def time_all(
     for turn in range(options.rounds):
         for name in names[turn % max(len(names), 1) :] + names[: turn % max(len(names), 1)]:
             candidate, runner = opened[name]
-            if not records[name]["right"]:
+            if not rows[name].get("right"):
                 continue
             time.sleep(_QUIET_S)
             for case in bundle["cases"][candidate["part"]]:
                 feeds = dict(np.load(here / case["inputs"]))
                 samples = _samples(runner, feeds, options.seconds)
-                kept = records[name].setdefault("latency_ms", {}).setdefault(case["name"], [])
+                kept = rows[name].setdefault("latency_ms", {}).setdefault(case["name"], [])
                 kept.append(samples)
         _say(f"timing round {turn + 1} of {options.rounds}")
 
@@ -216,7 +216,7 @@ def _samples(runner: Runner, feeds: Mapping[str, np.ndarray], seconds: float) ->
     return samples
 
 
-def write(path: Path, bundle: Mapping[str, Any], results: list[dict[str, Any]]) -> None:
+def write(path: Path, bundle: Index, results: list[Row]) -> None:
     """Write what was measured, with the machine and the digest of the bundle it belongs to."""
     machine = {
         "system": platform.platform(),
@@ -255,10 +255,10 @@ def _short(err: BaseException) -> str:
     return text if len(text) < 200 else text[:197] + "..."
 
 
-def _line(record: Mapping[str, Any]) -> str:
-    if not record["ran"]:
-        return f"{record['name']}: not run, {record['reason']}"
-    return f"{record['name']}: {'right' if record['right'] else 'WRONG'} on {record['device']}"
+def _line(row: Row) -> str:
+    if not row["ran"]:
+        return f"{row['name']}: not run, {row['reason']}"
+    return f"{row['name']}: {'right' if row['right'] else 'WRONG'} on {row['device']}"
 
 
 def _say(text: str) -> None:

@@ -28,6 +28,8 @@ _SHIPPED = (
     "accuracy.py",
     "onnx_bytes.py",
     "ort/*.py",
+    "pack/__init__.py",
+    "pack/bundle_keys.py",
     "stages/__init__.py",
     "stages/runners/__init__.py",
     "stages/runners/cuda_driver.py",

@@ -129,21 +129,21 @@ def test_errors_and_verdict_are_those_of_parity():
     wanted = np.array([1.0, 2.0, np.nan, np.inf])
     allowed = Budget(**ALLOWED)
     same = bundle_runner.judge(wanted.astype("f4"), wanted, allowed)
-    assert same == {**compare(wanted, wanted).to_json(), "right": True}
-    lost = bundle_runner.judge(np.array([np.nan, 2.0, 0, 0]), wanted, allowed)
-    assert (lost["bad"], lost["right"]) == (2, False)
-    gone = bundle_runner.judge(None, wanted, allowed)
-    assert (gone["bad"], gone["right"], gone["shape"]) == (4, False, None)
-    flat = bundle_runner.judge(wanted[:3], wanted, allowed)
-    assert (flat["bad"], flat["right"], flat["shape"]) == (4, False, [3])
+    assert same == (compare(wanted, wanted).to_json(), True)
+    lost, right = bundle_runner.judge(np.array([np.nan, 2.0, 0, 0]), wanted, allowed)
+    assert (lost["bad"], right) == (2, False)
+    gone, right = bundle_runner.judge(None, wanted, allowed)
+    assert (gone["bad"], gone["shape"], right) == (4, None, False)
+    flat, right = bundle_runner.judge(wanted[:3], wanted, allowed)
+    assert (flat["bad"], flat["shape"], right) == (4, [3], False)
     off = wanted + np.array([0, 0.9, 0, 0])
-    assert bundle_runner.judge(off, wanted, allowed)["right"]
-    assert not bundle_runner.judge(off, wanted, Budget(**{**ALLOWED, "max": 0.5}))["right"]
+    assert bundle_runner.judge(off, wanted, allowed)[1]
+    assert not bundle_runner.judge(off, wanted, Budget(**{**ALLOWED, "max": 0.5}))[1]
 
 
 def test_an_infinite_reference_binds():
     """These very values counted as right here and as two lost in parity."""
     wanted = np.array([1.0, np.inf, -np.inf])
-    found = bundle_runner.judge(np.array([1.0, 3.0, np.nan]), wanted, Budget(**ALLOWED))
-    assert (found["bad"], found["right"]) == (2, False)
-    assert bundle_runner.judge(wanted, wanted, Budget(**ALLOWED))["right"]
+    found, right = bundle_runner.judge(np.array([1.0, 3.0, np.nan]), wanted, Budget(**ALLOWED))
+    assert (found["bad"], right) == (2, False)
+    assert bundle_runner.judge(wanted, wanted, Budget(**ALLOWED))[1]
