@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import onnx_ir as ir
 
+from pipeline.graph.inference.consts import constant_tensor
 from pipeline.graph.sizes.dims import Dim
 from pipeline.precision.policy import FLEXIBLE
 
@@ -54,11 +55,7 @@ class Values:
         node = value.producer()
         if node is None or node.op_type != "Constant":
             return None
-        for name, kind in (("value_float", np.float32), ("value_floats", np.float32)):
-            if name in node.attributes:
-                return ir.tensor(np.asarray(node.attributes[name].value, kind))
-        attribute = node.attributes.get("value")
-        return attribute.as_tensor() if attribute is not None else None
+        return constant_tensor(node)
 
     def array(self, value: ir.Value) -> np.ndarray | None:
         """Return a constant as an array, None for anything else."""

@@ -31,17 +31,26 @@ def ints_of_array(array: np.ndarray) -> tuple[Dim, ...] | None:
     return tuple(Dim.of(int(x)) for x in flat)
 
 
-def constant_node_value(node: ir.Node) -> np.ndarray | None:
-    """Return the value of a Constant node, None for sparse ones and strings."""
+def constant_tensor(node: ir.Node) -> ir.TensorProtocol | None:
+    """Return the tensor of a Constant node, None for sparse ones and lists of strings.
+
+    onnx-ir's `get_const_tensor` raises on sparse ones, and names the tensor anew.
+    """
     for name, attribute in node.attributes.items():
         value = attribute.value
         if name == "value" and isinstance(value, ir.TensorProtocol):
-            return None if value.dtype == ir.DataType.STRING else value.numpy()
+            return value
         if name in ("value_int", "value_ints"):
-            return np.array(value, np.int64)
+            return ir.tensor(value, dtype=ir.DataType.INT64)
         if name in ("value_float", "value_floats"):
-            return np.array(value, np.float32)
+            return ir.tensor(value, dtype=ir.DataType.FLOAT)
     return None
+
+
+def constant_node_value(node: ir.Node) -> np.ndarray | None:
+    """Return the value of a Constant node, None for sparse ones and strings."""
+    tensor = constant_tensor(node)
+    return None if tensor is None or tensor.dtype == ir.DataType.STRING else tensor.numpy()
 
 
 def stored(value: ir.Value) -> ir.TensorProtocol | None:

@@ -1,4 +1,7 @@
-"""Drop nodes that pass a tensor on unchanged, bit for bit."""
+"""Drop nodes that pass a tensor on unchanged, bit for bit.
+
+onnx-ir's IdentityEliminationPass knows the operator Identity alone.
+"""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import onnx_ir as ir
 from onnx_ir.passes.common import RemoveInitializersFromInputsPass
 
+from pipeline.graph.inference.consts import constant_tensor
 from pipeline.graph.normalise.draft import Draft
 from pipeline.graph.normalise.inline import inline
 from pipeline.graph.rewriting.equal import content
@@ -34,7 +35,7 @@ def lift_constants(draft: Draft) -> int:
         for node in list(graph):
             if node.op_type != "Constant" or node.domain not in ("", "ai.onnx"):
                 continue
-            tensor = _constant_tensor(node)
+            tensor = constant_tensor(node)
             old = node.outputs[0]
             if tensor is None or old.is_graph_output():
                 continue
@@ -47,18 +48,6 @@ def lift_constants(draft: Draft) -> int:
             graph.remove(node, safe=True)
             count += 1
     return count
-
-
-def _constant_tensor(node: ir.Node) -> ir.TensorProtocol | None:
-    for name, attribute in node.attributes.items():
-        value = attribute.value
-        if name == "value" and isinstance(value, ir.TensorProtocol):
-            return value
-        if name in ("value_int", "value_ints"):
-            return ir.tensor(value, dtype=ir.DataType.INT64)
-        if name in ("value_float", "value_floats"):
-            return ir.tensor(value, dtype=ir.DataType.FLOAT)
-    return None
 
 
 def take_known_branches(draft: Draft) -> int:

@@ -32,13 +32,14 @@ FUNCTIONS = {
     "classify": ("classify_texts", "TextOptions"),
     "embed": ("embed_texts", "TextOptions"),
     "fill-mask": ("fill_masks", "TextOptions"),
+    "serve": ("serve_models", "ServeOptions"),
 }
 CLASSES = sorted({name for _, name in FUNCTIONS.values() if name})
 
 # Spellings a field has besides its own, which the command line keeps.
 SHORT = {"-o", "-t"}
 # Fields that are a command's words without a flag, or that a run puts together itself.
-WORDS = {"model", "models", "folder", "texts", "reference", "candidates", "stages"}
+WORDS = {"model", "models", "folder", "folders", "texts", "reference", "candidates", "stages"}
 
 
 def fields_of(name):
