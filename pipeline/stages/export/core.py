@@ -74,6 +74,8 @@ def export_parts(
     probes: dict[str, list[Probe]] = {}
     further: dict[str, list[Probe]] = {}
     for part in parts:
+        for name, value in part.fixed.items():
+            progress.note(f"{name} stays {value} in the graph: a tensor would be an input")
         progress.step(f"computing PyTorch's own outputs of {part.name}")
         probes[part.name] = [compute_probe(part, sizes) for sizes in probe_sizes(part)]
         first = probes[part.name][0]
@@ -153,7 +155,22 @@ def _trace(exporter: str, part: ExportPart, opset: int) -> ir.Model:
             f"the graph lost the inputs {', '.join(sorted(missing))}",
             where=f"part {part.name}, {exporter} exporter",
         )
-    return clean_model(model, part.prefix)
+    model = clean_model(model, part.prefix)
+    _name_outputs(model, part.outputs)
+    return model
+
+
+def _name_outputs(model: ir.Model, names: Sequence[str]) -> None:
+    """Give the outputs their names: a tensor that is returned twice had one alone."""
+    outputs = model.graph.outputs
+    if [value.name for value in outputs] == list(names):
+        return
+    for node in model.graph:
+        for value in node.outputs:
+            if value.name in names:
+                value.name = f"{value.name}_inner"
+    for value, name in zip(outputs, names, strict=True):
+        value.name = name
 
 
 def _save(model: ir.Model, path: Path) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from typing import TYPE_CHECKING, Any
 
 from pipeline.stages.export.boundaries import find_boundaries, note_boundaries
@@ -24,14 +24,15 @@ if TYPE_CHECKING:
 def quiet() -> Iterator[None]:
     """Silence what the exporters say about themselves; their failures still raise.
 
-    torch writes whole programs to stderr beside a failure, which says all that is of use.
+    torch prints whole programs beside a failure, which says all that is of use.
     """
     import logging
 
     previous = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
-        with warnings.catch_warnings(), redirect_stderr(io.StringIO()):
+        said = io.StringIO()
+        with warnings.catch_warnings(), redirect_stderr(said), redirect_stdout(said):
             warnings.simplefilter("ignore")
             yield
     finally:
@@ -97,6 +98,10 @@ def export_torchscript(part: ExportPart, opset: int) -> ir.Model:
     axes = {name: {a: _symbol(e) for a, e in axes.items()} for name, axes in part.axes.items()}
     flat, buffer = _flat(part.module), io.BytesIO()
     with plain_kernels(), quiet():
+        if any(isinstance(module, torch.jit.ScriptModule) for module in flat.modules()):
+            flat = torch.jit.trace(  # type: ignore[no-untyped-call]
+                flat, tuple(inputs.values()), check_trace=False
+            )
         torch.onnx.export(
             flat,
             tuple(inputs.values()),
@@ -116,7 +121,10 @@ def export_torchscript(part: ExportPart, opset: int) -> ir.Model:
 
 
 def _flat(module: nn.Module) -> nn.Module:
-    """Return the module behind a signature of positional tensors, with no path of its own."""
+    """Return the module behind a signature of positional tensors, with no path of its own.
+
+    What is returned twice, or was given, is copied: an exporter would name one value twice.
+    """
     import torch
 
     class Flat(torch.nn.Module):
@@ -125,7 +133,12 @@ def _flat(module: nn.Module) -> nn.Module:
             self.flat = module
 
         def forward(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
-            return tuple(self.flat(*tensors))
+            seen = {id(tensor) for tensor in tensors}
+            results = []
+            for result in self.flat(*tensors):
+                results.append(result.clone() if id(result) in seen else result)
+                seen.add(id(result))
+            return tuple(results)
 
     return Flat().eval()
 

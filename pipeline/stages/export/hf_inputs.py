@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -114,7 +115,7 @@ def model_inputs(model: Any, task: str) -> Inputs:
     if "input_features" in accepted:
         _add_spectrogram(inputs, config)
     if "input_values" in accepted:
-        _add_audio(inputs, config)
+        _add_audio(inputs, model)
     if main not in inputs.tensors:
         raise UsageError(
             f"the model takes {main!r}, and nothing is known about its shape",
@@ -163,17 +164,33 @@ def _add_spectrogram(inputs: Inputs, config: Any) -> None:
     inputs.add("input_features", _noise(torch.float32, BATCH, bins, frames), axis_0="batch")
 
 
-def _add_audio(inputs: Inputs, config: Any) -> None:
+def _add_audio(inputs: Inputs, model: Any) -> None:
     """Add a waveform, longer than what the convolutions in front take; or a spectrogram."""
-    least = 1
+    config = model.config
     kernels, strides = setting(config, "conv_kernel") or [], setting(config, "conv_stride") or []
     bins = setting(config, "num_mel_bins")
     if not kernels and bins:
         frames = int(setting(config, "max_length", default=1024))
         inputs.add("input_values", _noise(torch.float32, BATCH, frames, int(bins)), axis_0="batch")
         return
-    for kernel, stride in zip(reversed(kernels), reversed(strides), strict=False):
-        least = (least - 1) * stride + kernel
-    least = max(2 * least, 400)
+    told = list(zip(kernels, strides, strict=False))
+    least = max(2 * _shortest(told), 2 * _shortest(_convolutions(model)), 400)
     inputs.add("input_values", _noise(torch.float32, BATCH, least), axis_0="batch", axis_1="time")
     inputs.dims["time"] = SizeRange(least, 16_000, 16_000 * 30)
+
+
+def _convolutions(model: nn.Module) -> list[tuple[int, int]]:
+    """Return (kernel, stride) of what shortens a signal, in the order of the modules."""
+    return [
+        (module.kernel_size[0], module.stride[0])
+        for module in model.modules()
+        if isinstance(module, nn.Conv1d) and module.padding == (0,)
+    ]
+
+
+def _shortest(convolutions: Sequence[tuple[int, int]]) -> int:
+    """Return how many samples give one frame."""
+    least = 1
+    for kernel, stride in reversed(convolutions):
+        least = (least - 1) * stride + kernel
+    return least

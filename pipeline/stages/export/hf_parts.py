@@ -200,7 +200,7 @@ def _cross_decoder(
     with torch.no_grad():
         memory = torch.zeros(1, frames, width, dtype=model.dtype)
         result = model(
-            encoder_outputs=(memory,),
+            encoder_outputs=wrappers.Encoded(last_hidden_state=memory),
             decoder_input_ids=example_ids(model.config, 1, 2),
             use_cache=True,
         )

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from transformers.cache_utils import DynamicCache, DynamicLayer, EncoderDecoderCache
+from transformers.modeling_outputs import BaseModelOutput
 
 from pipeline.stages.export.hf_inputs import parameters
 
@@ -37,6 +38,13 @@ class CacheShape:
             torch.randn(batch, heads, length, width, generator=noise).to(dtype)
             for heads, width in self.heads
         ]
+
+
+@dataclass
+class Encoded(BaseModelOutput):
+    """What an encoder returned, with the one further field that some decoders read of it."""
+
+    attention_mask: Tensor | None = None
 
 
 def cache_shape(cache: Any) -> CacheShape:
@@ -133,7 +141,7 @@ class CrossEncoder(nn.Module):
         cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
         mask = given.get("attention_mask")
         self.model(
-            encoder_outputs=(memory,),
+            encoder_outputs=Encoded(last_hidden_state=memory),
             decoder_input_ids=memory.new_zeros(memory.shape[0], 1, dtype=torch.int64),
             use_cache=True,
             **given_cache(self.model, cache),
@@ -160,7 +168,7 @@ class CrossDecoder(nn.Module):
         memory = cross[0].new_zeros(cross[0].shape[0], cross[0].shape[2], self.width)
         mask = given.get("attention_mask")
         result = self.model(
-            encoder_outputs=(memory,),
+            encoder_outputs=Encoded(last_hidden_state=memory),
             decoder_input_ids=given["input_ids"],
             use_cache=True,
             **given_cache(self.model, cache),
@@ -181,7 +189,7 @@ class PlainDecoder(nn.Module):
         given = dict(zip(self.names, inputs, strict=False))
         mask = given.get("attention_mask")
         result = self.model(
-            encoder_outputs=(inputs[-1],),
+            encoder_outputs=Encoded(last_hidden_state=inputs[-1]),
             decoder_input_ids=given["input_ids"],
             use_cache=False,
             **({} if mask is None else {"attention_mask": mask}),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pipeline.errors import UsageError
@@ -28,6 +28,7 @@ class ExportPart:
         outputs: Names of the returned tensors.
         prefix: Path of the user's model inside `module`, cut from names and module paths.
         capacity: Positions of a static cache, 0 where there is none.
+        fixed: Arguments that are no tensors, and so part of the graph: name -> value as text.
     """
 
     name: str
@@ -38,6 +39,7 @@ class ExportPart:
     outputs: tuple[str, ...]
     prefix: str = "model"
     capacity: int = 0
+    fixed: dict[str, str] = field(default_factory=dict)
 
 
 def evaluate(expression: str, sizes: Mapping[str, int]) -> int:
@@ -112,23 +114,22 @@ def name_outputs(value: object, prefix: str = "") -> list[tuple[str, Tensor]]:
     """
     import torch
 
+    from pipeline.stages.export.structure import items_of
+
     if isinstance(value, torch.Tensor):
         return [(prefix or "output", value)]
     if value is None:
         return []
-    if isinstance(value, Mapping):
-        items: list[tuple[str, object]] = [(str(k), v) for k, v in value.items()]
-    elif hasattr(value, "_fields"):
-        items = [(str(k), getattr(value, str(k))) for k in value._fields]
-    elif isinstance(value, Sequence) and not isinstance(value, str):
-        items = [(f"output_{i}" if not prefix else str(i), v) for i, v in enumerate(value)]
-    else:
+    held = items_of(value)
+    if held is None:
         raise UsageError(
             f"the model returns a {type(value).__name__}",
             where=f"output {prefix or '(top level)'}",
-            fix="return tensors, or tuples, lists or dicts of tensors",
+            fix="return tensors, or tuples, lists, dicts or dataclasses of tensors",
         )
-    return [found for key, item in items for found in name_outputs(item, _join(prefix, key))]
+    if not prefix and isinstance(value, (list, tuple)) and not hasattr(value, "_fields"):
+        held = [(f"output_{key}", item) for key, item in held]
+    return [found for key, item in held for found in name_outputs(item, _join(prefix, key))]
 
 
 def free_names(outputs: Sequence[str], inputs: Iterable[str]) -> tuple[str, ...]:

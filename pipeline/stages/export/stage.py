@@ -108,7 +108,7 @@ def digest_modules(loaded: LoadedParts) -> str:
             digest.update(f"{name}:{tensor.dtype}:{tuple(tensor.shape)}".encode())
             raw: Any = tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy()
             digest.update(raw)
-        digest.update(repr((part.axes, part.dims, part.outputs)).encode())
+        digest.update(repr((part.axes, part.dims, part.outputs, part.fixed)).encode())
     return digest.hexdigest()
 
 

@@ -57,7 +57,7 @@ def infer_task(config: Mapping[str, Any], gguf: bool = False) -> str:
     if gguf and not names:
         return "text-generation"
     for name in names[:1]:
-        if name.endswith("ForConditionalGeneration") and "num_mel_bins" in config:
+        if name.endswith("ForConditionalGeneration") and _hears(name, config):
             return "automatic-speech-recognition"
         if name.endswith("ForSequenceClassification") and "conv_kernel" in config:
             return "audio-classification"
@@ -71,6 +71,15 @@ def infer_task(config: Mapping[str, Any], gguf: bool = False) -> str:
         where="architectures in config.json",
         fix=f"say so with --task: {', '.join(TASKS)}",
     )
+
+
+def _hears(name: str, config: Mapping[str, Any]) -> bool:
+    """Return whether a class that generates takes sound: by its configuration, or transformers."""
+    if "num_mel_bins" in config:
+        return True
+    from transformers.models.auto import modeling_auto
+
+    return name in modeling_auto.MODEL_FOR_SPEECH_SEQ_2_SEQ_MAPPING_NAMES.values()
 
 
 def auto_class(task: str, config: Mapping[str, Any]) -> str:

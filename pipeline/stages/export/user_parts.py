@@ -7,12 +7,16 @@
 A third value names the axes that may change, {"x": {0: "batch", 1: "length"}}; a fourth their
 ranges, {"length": (1, 128, 512)}. Without them the first axis is the batch, and the second axis
 of sequences (2-D integers and masks, 3-D floats) a length; equal sizes get the same name.
+
+Arguments may be nested: dicts, lists, tuples and dataclasses of tensors become inputs with dotted
+names, batch.x; numbers, texts and None are part of the graph.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -20,7 +24,17 @@ from torch import Tensor, nn
 
 from pipeline.errors import UsageError
 from pipeline.records.tensors import SizeRange
-from pipeline.stages.export.parts import Axes, ExportPart, free_names, name_outputs
+from pipeline.stages.export.parts import (
+    Axes,
+    ExportPart,
+    example_sizes,
+    free_names,
+    name_outputs,
+    resized,
+)
+from pipeline.stages.export.structure import FIXED, leaves, rebuilt
+
+Arguments = tuple[Any, ...] | dict[str, Any]
 
 DEFAULT_RANGES = {"batch": SizeRange(1, 1, 16)}
 LENGTH = SizeRange(1, 128, 512)
@@ -32,21 +46,24 @@ class UserModule(nn.Module):
 
     Args:
         model: The module.
-        names: Names of its arguments, in the order of the tensors.
-        written: Arguments it writes into; it is given copies of them.
+        given: Its arguments, as a tuple or by name: nested as they were given, around tensors.
+        written: Tensors, by position among all, that it writes into; it is given copies of them.
     """
 
-    def __init__(
-        self, model: nn.Module, names: Sequence[str], written: Collection[str] = ()
-    ) -> None:
+    def __init__(self, model: nn.Module, given: Arguments, written: Collection[int] = ()) -> None:
         super().__init__()
-        self.model, self.names, self.written = model, tuple(names), frozenset(written)
+        self.model, self.written = model, frozenset(written)
+        self._given = given
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """Return every tensor of the module's result."""
-        given = dict(zip(self.names, inputs, strict=True))
-        result = self.model(**{n: t.clone() if n in self.written else t for n, t in given.items()})
-        return tuple(tensor for _, tensor in name_outputs(result))
+        copied = (t.clone() if i in self.written else t for i, t in enumerate(inputs))
+        return tuple(tensor for _, tensor in name_outputs(self.call(copied)))
+
+    def call(self, tensors: Iterator[Tensor]) -> Any:
+        """Return what the module itself returns, given these in the places of its tensors."""
+        given = rebuilt(self._given, tensors)
+        return self.model(**given) if isinstance(given, dict) else self.model(*given)
 
 
 def user_part(value: Any, where: str) -> ExportPart:
@@ -57,21 +74,36 @@ def user_part(value: Any, where: str) -> ExportPart:
     """
     if not isinstance(value, Sequence) or not 2 <= len(value) <= 4:
         raise UsageError(f"the function returned a {type(value).__name__}", where=where, fix=SHAPE)
-    model, given = value[0], value[1]
+    model = value[0]
     if not isinstance(model, nn.Module):
         raise UsageError(
             f"the first value is a {type(model).__name__}, not a torch.nn.Module",
             where=where,
             fix=SHAPE,
         )
-    inputs = _by_name(model, given, where)
-    axes = _declared(value[2], inputs, where) if len(value) > 2 else guess_axes(inputs)
-    dims = _ranges(axes, value[3] if len(value) > 3 else {}, where)
+    given, names = _arguments(model, value[1], where)
+    inputs, fixed = _tensors(given, names, where)
+    declared = _declared(value[2], inputs, where) if len(value) > 2 else None
     model.eval()
-    copies = {name: tensor.clone() for name, tensor in inputs.items()}
+    module, outputs = _called(UserModule(model, given), inputs, where)
+    part = ExportPart("model", module, inputs, {}, {}, free_names(outputs, inputs), fixed=fixed)
+    told = value[3] if len(value) > 3 else {}
+    if declared is not None:
+        return replace(part, axes=declared, dims=_ranges(declared, told, where))
+    guesses = [
+        replace(part, axes=axes, dims=_ranges(axes, told, where)) for axes in guess_axes(inputs)
+    ]
+    return next((guess for guess in guesses if _runs_elsewhere(guess)), guesses[0])
+
+
+def _called(
+    module: UserModule, inputs: dict[str, Tensor], where: str
+) -> tuple[UserModule, list[str]]:
+    """Return the module, told what it writes into, and the names of what it returns."""
+    copies = [tensor.clone() for tensor in inputs.values()]
     try:
         with torch.no_grad():
-            outputs = tuple(name for name, _ in name_outputs(model(**copies)))
+            outputs = [name for name, _ in name_outputs(module.call(iter(copies)))]
     except UsageError:
         raise
     except Exception as err:
@@ -82,42 +114,69 @@ def user_part(value: Any, where: str) -> ExportPart:
         ) from err
     if not outputs:
         raise UsageError("the model returns no tensor", where=where, fix="return one from forward")
-    for parameter in model.parameters():  # now: a lazy module had none before it was called
+    for parameter in module.parameters():  # now: a lazy module had none before it was called
         parameter.requires_grad_(False)
-    written = [name for name, tensor in copies.items() if tensor._version > 0]
-    module = UserModule(model, tuple(inputs), written)
-    return ExportPart("model", module, inputs, axes, dims, free_names(outputs, inputs))
+    module.written = frozenset(i for i, tensor in enumerate(copies) if tensor._version > 0)
+    return module, outputs
 
 
-def _by_name(model: nn.Module, given: Any, where: str) -> dict[str, Tensor]:
-    """Return the inputs by argument name; positions take the names of forward's arguments."""
+def _arguments(model: nn.Module, given: Any, where: str) -> tuple[Arguments, list[str]]:
+    """Return the arguments by name or position, and a name for each of them."""
     if isinstance(given, Mapping):
         named = {str(key): value for key, value in given.items()}
-    else:
-        values = [given] if isinstance(given, torch.Tensor) else list(given)
-        arguments = inspect.signature(model.forward).parameters.values()
-        names = [p.name for p in arguments if p.kind is p.POSITIONAL_OR_KEYWORD]
-        if len(names) < len(values):
-            raise UsageError(
-                f"{len(values)} inputs for a forward of {len(names)} arguments",
-                where=where,
-                fix="give the inputs as a dict by argument name",
-            )
-        named = dict(zip(names, values, strict=False))
-    wrong = [name for name, value in named.items() if not isinstance(value, torch.Tensor)]
-    if wrong or not named:
+        return named, list(named)
+    values = tuple(given) if isinstance(given, (list, tuple)) else (given,)
+    parameters = inspect.signature(model.forward).parameters.values()
+    names = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    rest = next((p.name for p in parameters if p.kind is p.VAR_POSITIONAL), "")
+    if rest:
+        names += [f"{rest}.{index}" for index in range(len(values) - len(names))]
+    if len(names) < len(values):
+        raise UsageError(
+            f"{len(values)} inputs for a forward of {len(names)} arguments",
+            where=where,
+            fix="give the inputs as a dict by argument name",
+        )
+    return values, names[: len(values)]
+
+
+def _tensors(
+    given: Arguments, names: list[str], where: str
+) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Return the tensors by name, and as text what else was given."""
+    values = given.values() if isinstance(given, dict) else given
+    found = [
+        leaf for name, value in zip(names, values, strict=True) for leaf in leaves(value, name)
+    ]
+    inputs = {name: leaf for name, leaf in found if isinstance(leaf, Tensor)}
+    wrong = [n for n, leaf in found if not isinstance(leaf, (Tensor, *FIXED))]
+    if wrong or not inputs:
         raise UsageError(
             f"inputs that are no tensors: {', '.join(wrong) or '(none given)'}",
             where=where,
-            fix="bind other arguments in a module of your own, e.g. with a default",
+            fix="give tensors, numbers and texts, or dicts, lists and dataclasses of them",
         )
-    return named
+    return inputs, {name: repr(leaf) for name, leaf in found if name not in inputs}
 
 
-def guess_axes(inputs: Mapping[str, Tensor]) -> Axes:
-    """Return axis 0 of equal size as "batch", and the length of sequences on axis 1."""
-    first = next(iter(inputs.values()))
-    batch = first.shape[0] if first.dim() else None
+def _runs_elsewhere(part: ExportPart) -> bool:
+    """Return whether the model runs at sizes other than its example's."""
+    try:
+        with torch.no_grad():
+            part.module(*resized(part, example_sizes(part)).values())
+    except Exception:
+        return False
+    return True
+
+
+def guess_axes(inputs: Mapping[str, Tensor]) -> list[Axes]:
+    """Return what the axes may be, the likelier first.
+
+    Axis 0 of equal size is "batch", axis 1 of sequences a length. The second guess differs where
+    some other axis has a sequence's length too, as a mask of floats has.
+    """
+    first = next((tensor for tensor in inputs.values() if tensor.dim()), None)
+    batch = first.shape[0] if first is not None else None
     lengths: dict[int, str] = {}
     axes: Axes = {}
     for name, tensor in inputs.items():
@@ -129,7 +188,11 @@ def guess_axes(inputs: Mapping[str, Tensor]) -> Axes:
             size = tensor.shape[1]
             found[1] = lengths.setdefault(size, "length" if not lengths else f"{name}_length")
         axes[name] = found
-    return axes
+    wider = {
+        name: {a: lengths[s] for a, s in enumerate(tensor.shape) if a and s in lengths} | axes[name]
+        for name, tensor in inputs.items()
+    }
+    return [axes] if wider == axes else [axes, wider]
 
 
 def _declared(axes: Any, inputs: Mapping[str, Tensor], where: str) -> Axes:

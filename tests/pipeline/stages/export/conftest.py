@@ -13,6 +13,9 @@ HALVES = {"vocab_size": 64, "d_model": 32, "encoder_layers": 1, "decoder_layers"
           "decoder_ffn_dim": 64, "max_position_embeddings": 64, "pad_token_id": 1,
           "eos_token_id": 2, "decoder_start_token_id": 2, "bos_token_id": 0,
           "forced_eos_token_id": 2}  # fmt: skip
+GEMMA = {"vocab_size": 64, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1,
+         "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 8,
+         "layer_types": ["full_attention"], "max_position_embeddings": 64}  # fmt: skip
 MADE = {
     "llama": ("AutoModelForCausalLM", "llama", {**WIDTHS, "num_key_value_heads": 2}),
     "bert": ("AutoModelForSequenceClassification", "bert", WIDTHS),
@@ -22,6 +25,19 @@ MADE = {
         "whisper",
         {**HALVES, "num_mel_bins": 8, "max_source_positions": 10, "max_target_positions": 40,
          "suppress_tokens": [], "begin_suppress_tokens": []},
+    ),
+    "moonshine": (
+        "AutoModelForSpeechSeq2Seq",
+        "moonshine",
+        {"vocab_size": 64, "hidden_size": 32, "intermediate_size": 64,
+         "encoder_num_hidden_layers": 1, "decoder_num_hidden_layers": 1,
+         "encoder_num_attention_heads": 4, "decoder_num_attention_heads": 4,
+         "max_position_embeddings": 64},
+    ),
+    "t5gemma": (
+        "AutoModelForSeq2SeqLM",
+        "t5gemma",
+        {"encoder": GEMMA, "decoder": GEMMA, "vocab_size": 64},
     ),
     "vit": (
         "AutoModelForImageClassification",

@@ -1,5 +1,7 @@
 """From parts to files: both exporters, auto's second choice, facts, nothing left after failure."""
 
+from dataclasses import replace
+
 import onnx_ir as ir
 import pytest
 import torch
@@ -50,6 +52,34 @@ def test_files_and_facts(tmp_path, told, exporter):
     assert part.dims["seq"] == SizeRange(1, 4, 32)
     assert max(result.differences.values()) < 1e-5  # one float32 product
     assert ir.load(tmp_path / "encoder.exported.onnx").opset_imports[""] == 20
+
+
+class Twice(Layer):
+    def forward(self, x):
+        y = self.model(x)
+        return y, x, y, x.sum(1), x.sum(1)
+
+
+@pytest.mark.parametrize("exporter", ["dynamo", "torchscript"])
+def test_a_tensor_returned_twice_or_handed_back_keeps_every_name(tmp_path, told, exporter):
+    names = ("y", "x_out", "y_again", "sum", "sum_again")
+    part = replace(a_part(module=Twice()), outputs=names)
+    result = export_parts([part], tmp_path, exporter, 20, told)
+    assert tuple(output.name for output in result.parts["model"].outputs) == names
+    graph = ir.load(tmp_path / "model.exported.onnx").graph
+    assert [value.name for value in graph.inputs] == ["x"]
+
+
+def test_a_scripted_module_is_carried_as_it_is(tmp_path, told):
+    part = a_part(module=Layer())
+    part.module.model = torch.jit.script(part.module.model)
+    result = export_parts([part], tmp_path, "auto", 20, told)
+    assert max(result.differences.values()) < 1e-5
+
+
+def test_a_fixed_argument_is_told(tmp_path, told):
+    export_parts([replace(a_part(), fixed={"scale": "2.0"})], tmp_path, "dynamo", 20, told)
+    assert told.notes[0].startswith("scale stays 2.0")
 
 
 def test_auto_takes_the_second_exporter_and_says_why(tmp_path, told, monkeypatch):

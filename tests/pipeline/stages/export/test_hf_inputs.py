@@ -1,5 +1,7 @@
 """Example inputs follow the signature and the configuration, and stay legal."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -83,3 +85,26 @@ def test_several_ids_may_end_a_text():
 
     ids = example_ids(LlamaConfig(vocab_size=8, bos_token_id=0, eos_token_id=[3, 5]), 20, 20)
     assert set(ids.unique().tolist()) == {1, 2, 4, 6, 7}
+
+
+def test_a_clip_is_longer_than_what_the_convolutions_take():
+    """Also where no setting of the configuration names them, as Moonshine's are in its code."""
+
+    class Hears(torch.nn.Module):
+        main_input_name, dtype, config = "input_values", torch.float32, SimpleNamespace()
+
+        def __init__(self):
+            super().__init__()
+            self.front = torch.nn.Sequential(
+                torch.nn.Conv1d(1, 2, 127, 64),
+                torch.nn.Conv1d(2, 2, 7, 3),
+                torch.nn.Conv1d(2, 2, 3),
+            )
+
+        def forward(self, input_values):
+            return self.front(input_values[:, None])
+
+    model = Hears()
+    inputs = model_inputs(model, "feature-extraction")
+    assert model(**inputs.tensors).shape[-1] >= 1
+    assert inputs.dims["time"].min == 2 * ((2 * 3 + 7 - 1) * 64 + 127)

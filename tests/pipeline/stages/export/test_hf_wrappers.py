@@ -54,14 +54,15 @@ def test_one_token_after_a_past_equals_all_at_once(tiny):
     torch.testing.assert_close(rest[1:], whole[1:], **CLOSE)
 
 
-@pytest.mark.parametrize("name", ["bart", "whisper"])
+@pytest.mark.parametrize("name", ["bart", "whisper", "moonshine", "t5gemma"])
 def test_two_halves_equal_the_whole(tiny, name):
-    model = tiny(
-        name, "AutoModelForSpeechSeq2Seq" if name == "whisper" else "AutoModelForSeq2SeqLM"
-    )
+    """T5Gemma and Moonshine read fields of what the encoder returned, BART its first value."""
+    sounds = {"whisper": ("input_features", (2, 8, 20)), "moonshine": ("input_values", (2, 2000))}
+    model = tiny(name, "AutoModelForSpeechSeq2Seq" if name in sounds else "AutoModelForSeq2SeqLM")
     noise = torch.Generator().manual_seed(1)
-    if name == "whisper":
-        names, source = ["input_features"], (torch.randn(2, 8, 20, generator=noise),)
+    if name in sounds:
+        taken, shape = sounds[name]
+        names, source = [taken], (torch.randn(shape, generator=noise),)
     else:
         mask = torch.tensor([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]])
         names = ["input_ids", "attention_mask"]

@@ -1,6 +1,6 @@
 """Sizes: sums, resizing by repetition, tracing sizes that nothing can confuse."""
 
-from types import SimpleNamespace
+from dataclasses import dataclass
 
 import pytest
 import torch
@@ -15,6 +15,12 @@ from pipeline.stages.export.parts import (
     name_outputs,
     resized,
 )
+
+
+@dataclass
+class Answer:
+    logits: torch.Tensor
+    loss: torch.Tensor | None
 
 
 def part(axes, dims, **inputs):
@@ -60,9 +66,8 @@ def test_an_output_named_like_an_input_is_renamed():
 
 def test_outputs_are_named_by_field_key_and_position():
     x = torch.zeros(1)
-    nested = {"a": x, "b": (x, None, [x]), "c": SimpleNamespace}
-    del nested["c"]
-    assert [name for name, _ in name_outputs(nested)] == ["a", "b.0", "b.2.0"]
+    nested = {"a": x, "b": (x, None, [x]), "c": Answer(x, None)}
+    assert [name for name, _ in name_outputs(nested)] == ["a", "b.0", "b.2.0", "c.logits"]
     assert [name for name, _ in name_outputs((x, x))] == ["output_0", "output_1"]
     assert name_outputs(x)[0][0] == "output"
     with pytest.raises(UsageError, match="returns a int"):

@@ -27,6 +27,8 @@ def test_the_task_of_an_architecture(name, task):
 def test_what_the_name_alone_does_not_tell():
     speech = {"architectures": ["WhisperForConditionalGeneration"], "num_mel_bins": 80}
     assert infer_task(speech) == "automatic-speech-recognition"
+    waves = {"architectures": ["MoonshineForConditionalGeneration"]}
+    assert infer_task(waves) == "automatic-speech-recognition"
     sound = {"architectures": ["HubertForSequenceClassification"], "conv_kernel": [10]}
     assert infer_task(sound) == "audio-classification"
     half = {"architectures": ["T5EncoderModel"]}

@@ -29,7 +29,7 @@ def test_positional_inputs_take_the_names_of_forward():
 def test_sizes_that_differ_get_names_of_their_own():
     ids = torch.ones(2, 5, dtype=torch.int64)
     image, table = torch.ones(2, 3, 8, 8), torch.ones(9, 4)
-    axes = guess_axes({"x": X, "ids": ids, "image": image, "table": table})
+    (axes,) = guess_axes({"x": X, "ids": ids, "image": image, "table": table})
     assert axes == {
         "x": {0: "batch", 1: "length"},
         "ids": {0: "batch", 1: "ids_length"},
@@ -53,10 +53,37 @@ class Writes(nn.Module):
 def test_an_argument_that_is_written_into_is_copied_first():
     x = torch.zeros(2, 7, 4)
     part = user_part((Writes(), {"x": x, "mask": MASK}), "here")
-    assert part.module.written == {"x"}
+    assert part.module.written == {0}
     for _ in range(2):
         assert torch.equal(part.module(x, MASK)[0], torch.ones(2, 7, 4))
     assert not x.any()
+
+
+class Batch(nn.Module):
+    def forward(self, batch, *more, scale=1.0):
+        return batch["x"] * batch["mask"][..., None] * scale + sum(more)
+
+
+def test_nested_inputs_have_dotted_names_and_numbers_are_told():
+    x, mask = torch.randn(2, 7, 4), torch.ones(2, 7, dtype=torch.bool)
+    part = user_part((Batch(), {"batch": {"x": x, "mask": mask}, "scale": 3.0}), "here")
+    assert list(part.inputs) == ["batch.x", "batch.mask"]
+    assert part.fixed == {"scale": "3.0"}
+    assert torch.equal(part.module(x, ~mask)[0], torch.zeros_like(x))
+    assert torch.equal(part.module(x, mask)[0], x * 3)
+
+
+def test_further_positions_take_the_name_of_the_rest():
+    part = user_part((Batch(), ({"x": X, "mask": MASK}, X, X)), "here")
+    assert list(part.inputs) == ["batch.x", "batch.mask", "more.0", "more.1"]
+    assert torch.equal(part.module(X, MASK, X, 2 * X)[0], 4 * X)
+
+
+def test_a_mask_of_floats_has_the_length_that_its_model_needs():
+    part = user_part((Batch(), ({"x": X, "mask": MASK.float()},)), "here")
+    assert part.axes["batch.mask"] == {0: "batch", 1: "length"}
+    fixed = user_part((nn.Bilinear(4, 7, 3), (torch.ones(2, 4), torch.ones(2, 7))), "here")
+    assert fixed.axes == {"input1": {0: "batch"}, "input2": {0: "batch"}}
 
 
 def test_a_lazy_module_has_its_weights_once_it_was_called():
@@ -71,7 +98,8 @@ def test_a_lazy_module_has_its_weights_once_it_was_called():
         (3, "returned a int"),
         ((Net(),), "returned a tuple"),
         ((3, X), "is a int, not a torch.nn.Module"),
-        ((Net(), {"x": 3}), "no tensors: x"),
+        ((Net(), {"x": nn}), "no tensors: x"),
+        ((Net(), {"x": 3}), "none given"),
         ((Net(), (X, X, X)), "3 inputs for a forward of 2"),
         ((Net(), {"x": X}, {"y": {0: "batch"}}), "declared for 'y'"),
         ((Net(), {"x": X}, {"x": {7: "batch"}}), "7 is not one"),
