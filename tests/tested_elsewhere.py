@@ -20,7 +20,8 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
         f"pipeline/cli/commands/{name}.py": (COMMANDS, A_ROW)
         for name in (
             "build_engine", "classify", "doctor", "embed", "explain", "export", "fill_mask",
-            "generate", "optimize", "pack", "parity", "perf", "report", "run", "serve", "translate",
+            "generate", "optimize", "pack", "parity", "perf", "report", "rerank", "run", "serve",
+            "translate",
         )
     },
     **{

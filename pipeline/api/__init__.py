@@ -60,16 +60,18 @@ if TYPE_CHECKING:
     from pipeline.stages.optimize.explain import explain_model, list_lowerings
     from pipeline.stages.optimize.options import ExplainOptions, OptimizeOptions
     from pipeline.stages.optimize.stage import OptimizedFile, optimize_model
-    from pipeline.tasks.encode import (
-        Answers,
-        Classified,
-        Embedded,
-        Filled,
-        classify_texts,
-        embed_texts,
-        fill_masks,
+    from pipeline.tasks.classify import Classified, classify_texts
+    from pipeline.tasks.embed import Embedded, embed_texts
+    from pipeline.tasks.encode import Answers
+    from pipeline.tasks.fill_mask import Filled, fill_masks
+    from pipeline.tasks.options import (
+        ClassifyOptions,
+        EmbedOptions,
+        GenerateOptions,
+        RerankOptions,
+        TextOptions,
     )
-    from pipeline.tasks.options import GenerateOptions, TextOptions
+    from pipeline.tasks.rerank import Ranked, rerank_texts
     from pipeline.tasks.text import Generation, generate_texts
     from pipeline.tasks.translate import translate_texts
     from pipeline.types import Progress
@@ -97,13 +99,16 @@ _HOMES = {
     "run.options": ("RunOptions",),
     "run.result": ("RunResult",),
     "run.stage": ("run_pipeline",),
-    "tasks.options": ("GenerateOptions", "TextOptions"),
+    "tasks.options": (
+        "ClassifyOptions", "EmbedOptions", "GenerateOptions", "RerankOptions", "TextOptions",
+    ),
     "tasks.text": ("Generation", "generate_texts"),
     "tasks.translate": ("translate_texts",),
-    "tasks.encode": (
-        "Answers", "Classified", "Embedded", "Filled",
-        "classify_texts", "embed_texts", "fill_masks",
-    ),
+    "tasks.encode": ("Answers",),
+    "tasks.embed": ("Embedded", "embed_texts"),
+    "tasks.classify": ("Classified", "classify_texts"),
+    "tasks.rerank": ("Ranked", "rerank_texts"),
+    "tasks.fill_mask": ("Filled", "fill_masks"),
     "serve.options": ("ServeOptions",),
     "serve.server": ("serve_models",),
     "artifacts": ("Artifact", "Folder", "open_folder"),
@@ -133,7 +138,9 @@ __all__ = [  # written out, since that is what editors and type checkers read
     "Choosing",
     "ClaimError",
     "Classified",
+    "ClassifyOptions",
     "Diagnosis",
+    "EmbedOptions",
     "Embedded",
     "EngineRecord",
     "EnvironmentMissingError",
@@ -164,8 +171,10 @@ __all__ = [  # written out, since that is what editors and type checkers read
     "PerfResult",
     "PipelineError",
     "Progress",
+    "Ranked",
     "Report",
     "ReportOptions",
+    "RerankOptions",
     "RunOptions",
     "RunResult",
     "ServeOptions",
@@ -189,6 +198,7 @@ __all__ = [  # written out, since that is what editors and type checkers read
     "optimize",
     "optimize_model",
     "pack_folder",
+    "rerank_texts",
     "run_pipeline",
     "serve_models",
     "translate_texts",

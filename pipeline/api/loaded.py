@@ -11,13 +11,14 @@ import numpy as np
 from pipeline.api.stream import pieces_of
 from pipeline.errors import UsageError
 from pipeline.records.export import ExportRecord
-from pipeline.tasks import encode
+from pipeline.tasks import classify, embed, fill_mask, rerank
 from pipeline.tasks.options import GenerateOptions
 from pipeline.tasks.source import TextSource
 from pipeline.tasks.text import TASKS as GENERATING
 from pipeline.tasks.text import Generation, generate
 from pipeline.tasks.translate import TASKS as TRANSLATING
 from pipeline.tasks.translate import translate
+from pipeline.tokenizer.base import Pair
 from pipeline.types import RunnerName
 
 # what can be asked -> the tasks that answer it, besides `run`, which all do
@@ -25,9 +26,10 @@ _ANSWERS: dict[str, tuple[str, ...]] = {
     "generate": GENERATING,
     "stream": GENERATING,
     "translate": TRANSLATING,
-    "embed": encode.EMBEDDING,
-    "classify": encode.CLASSIFYING,
-    "fill_mask": encode.FILLING,
+    "embed": embed.TASKS,
+    "classify": classify.TASKS,
+    "rerank": classify.TASKS,
+    "fill_mask": fill_mask.TASKS,
 }
 
 
@@ -178,11 +180,18 @@ class LoadedModel:
         """
         return translate(self._asked("translate"), self._options(texts, how))
 
-    def embed(self, texts: str | Sequence[str]) -> np.ndarray:
-        """Return one vector of length 1 per text, float64 [N, D]: the mean of its tokens' states.
+    def embed(
+        self, texts: str | Sequence[str], *, prompt: str | None = None, prompt_name: str = ""
+    ) -> np.ndarray:
+        """Return one vector per text, float64 [N, D], made as the checkpoint says.
+
+        Args:
+            texts: One text or several.
+            prompt: Stands before every text; None takes the one of `prompt_name`.
+            prompt_name: One of the model's prompts; empty takes its default, if it has one.
 
         Raises:
-            UsageError: The model gives no states of tokens.
+            UsageError: The model gives no states of tokens, or has no such prompt.
 
         Examples:
             >>> import pipeline
@@ -190,24 +199,44 @@ class LoadedModel:
             ...     model.embed(["one text", "another"]).shape
             (2, 4)
         """
-        made = encode.embed(self._asked("embed"), _several(texts))
+        source = self._asked("embed")
+        made = embed.embed(source, _several(texts), prompt=prompt, prompt_name=prompt_name)
         return np.array([row.vector for row in made.rows])
 
-    def classify(self, texts: str | Sequence[str]) -> tuple[encode.Classified, ...]:
-        """Return the classes of every text, likeliest first, with their probabilities.
+    def classify(self, texts: str | Pair | Sequence[str | Pair]) -> tuple[classify.Classified, ...]:
+        """Return the classes of every text, or of every pair of texts, likeliest first.
+
+        Args:
+            texts: One text or a list of several; a tuple of two is read together.
 
         Raises:
             UsageError: The model classifies no texts.
         """
-        return encode.classify(self._asked("classify"), _several(texts)).rows
+        several = [texts] if isinstance(texts, (str, tuple)) else list(texts)
+        return classify.classify(self._asked("classify"), several).rows
 
-    def fill_mask(self, texts: str | Sequence[str]) -> tuple[encode.Filled, ...]:
+    def rerank(self, query: str, documents: Sequence[str]) -> tuple[rerank.Ranked, ...]:
+        """Return documents with their scores under a query, the best first.
+
+        Raises:
+            UsageError: The model gives no single score.
+
+        Examples:
+            >>> import pipeline
+            >>> with pipeline.load("reranker") as model:
+            ...     {row.text for row in model.rerank("what purrs?", ["cats", "dogs"])} == {
+            ...         "cats", "dogs"}
+            True
+        """
+        return rerank.rerank(self._asked("rerank"), query, list(documents)).rows
+
+    def fill_mask(self, texts: str | Sequence[str]) -> tuple[fill_mask.Filled, ...]:
         """Return the likeliest words for the masked places of every text.
 
         Raises:
             UsageError: The model fills no masks, or a text has none.
         """
-        return encode.fill(self._asked("fill_mask"), _several(texts)).rows
+        return fill_mask.fill(self._asked("fill_mask"), _several(texts)).rows
 
     def run(self, inputs: Mapping[str, np.ndarray], part: str = "model") -> dict[str, np.ndarray]:
         """Return every output of one graph for these arrays, by name.

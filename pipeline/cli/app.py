@@ -40,6 +40,7 @@ COMMANDS = {
     "translate": ("translate", "Translate a text with an artifact."),
     "generate": ("generate", "Continue a prompt with an artifact."),
     "classify": ("classify", "Classify a text with an artifact."),
+    "rerank": ("rerank", "Rank documents by how well they answer a query."),
     "embed": ("embed", "Turn texts into vectors with an artifact."),
     "fill-mask": ("fill_mask", "Fill in the masked words of a text with an artifact."),
     "serve": ("serve", "Answer OpenAI's clients with artifacts, over HTTP."),

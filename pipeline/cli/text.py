@@ -47,6 +47,10 @@ def show_generation(console: Console, made: Any, *, shown: bool = False) -> None
     )
 
 
-def ranked(items: Iterable[tuple[str, float]]) -> str:
-    """Return labels or words with their probabilities, likeliest first."""
-    return ", ".join(f"{name.strip()} {100 * probability:.1f} %" for name, probability in items)
+def ranked(items: Iterable[tuple[str, float | None, float]]) -> str:
+    """Return names with their probabilities, or with their scores where there are none."""
+    return ", ".join(
+        f"{name.strip()} {score:.4g}" if probability is None
+        else f"{name.strip()} {100 * probability:.1f} %"
+        for name, probability, score in items
+    )  # fmt: skip

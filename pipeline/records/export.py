@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from typing import ClassVar, Literal, TypeAlias
 
 from pipeline.records.record import Finite, Place, Record
+from pipeline.records.task import ClassesSpec, EmbeddingSpec
 from pipeline.records.tensors import SizeRange, TensorSpec
 
 SourceKind: TypeAlias = Literal["hf", "hub", "preset", "function"]
@@ -181,6 +182,8 @@ class ExportRecord(Record):
         proof: What was shown about them.
         tokenizer: Where it lies, None if none came with the model.
         generation: For a model that generates.
+        embedding: For a sentence encoder.
+        classes: For a classifier.
 
     Examples:
         >>> from pipeline import ExportRecord, open_folder
@@ -189,7 +192,7 @@ class ExportRecord(Record):
         ('feature-extraction', 1)
     """
 
-    FORMAT: ClassVar[int] = 2
+    FORMAT: ClassVar[int] = 3
     COMMAND: ClassVar[str] = "export"
 
     task: str
@@ -203,6 +206,8 @@ class ExportRecord(Record):
     proof: ExportProof
     tokenizer: Place | None
     generation: GenerationSpec | None
+    embedding: EmbeddingSpec | None = None
+    classes: ClassesSpec | None = None
 
     @property
     def last_part(self) -> ExportedPart:

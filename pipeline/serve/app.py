@@ -13,7 +13,7 @@ import hmac
 import logging
 import time
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future
 from typing import Any, TypeAlias
 
@@ -35,11 +35,13 @@ from pipeline.serve.requests import (
     ChatRequest,
     CompletionRequest,
     EmbeddingRequest,
+    RerankRequest,
     TextsRequest,
     as_json,
     read,
 )
 from pipeline.tasks.options import GenerateOptions
+from pipeline.tokenizer.base import Pair
 
 MOST_TEXTS = 2048
 _LOG = logging.getLogger(__name__)
@@ -64,6 +66,7 @@ class Service:
             "/v1/chat/completions": self._chat,
             "/v1/completions": self._complete,
             "/v1/embeddings": self._embed,
+            "/v1/rerank": self._rerank,
             "/classify": self._classify,
             "/translate": self._translate,
         }
@@ -146,6 +149,21 @@ class Service:
         rows = await self._batched(request, model, "classify", asked.texts)
         return _json({"model": model.name, "answers": rows})
 
+    async def _rerank(self, request: Request) -> Response:
+        asked = read(await self._body(request), RerankRequest)
+        model = self._model(asked.model)
+        if not asked.query.strip():
+            raise RefusedError(400, "the query is empty", param="query")
+        pairs = [(asked.query, document) for document in asked.documents]
+        scores = await self._batched(request, model, "rerank", pairs)
+        order = sorted(range(len(scores)), key=lambda place: -scores[place][1])[: asked.top_n]
+        results = [
+            {"index": place, "relevance_score": scores[place][0], "logit": scores[place][1]}
+            | ({"document": {"text": asked.documents[place]}} if asked.return_documents else {})
+            for place in order
+        ]
+        return _json({"model": model.name, "results": results})
+
     async def _translate(self, request: Request) -> Response:
         asked = read(await self._body(request), TextsRequest)
         model = self._model(asked.model)
@@ -158,7 +176,7 @@ class Service:
         request: Request,
         model: ServedModel,
         what: str,
-        texts: list[str],
+        texts: Sequence[str | Pair],
         how: GenerateOptions | None = None,
     ) -> list[Any]:
         """Return an answer for each text from the batches of a model."""
@@ -166,7 +184,7 @@ class Service:
             raise RefusedError(
                 400, f"{model.name} answers {', '.join(model.answers)}, not {what}", param="model"
             )
-        if not texts or not all(text.strip() for text in texts) or len(texts) > MOST_TEXTS:
+        if not texts or not all(map(str.strip, _written(texts))) or len(texts) > MOST_TEXTS:
             raise RefusedError(400, f"1 to {MOST_TEXTS} texts, none empty", param="input")
         future = model.batchers[what].submit([Text(text, how) for text in texts])
         return await unless_left(request, _of(future))
@@ -199,6 +217,11 @@ class Service:
                 code="model_not_found",
             )  # fmt: skip
         return model
+
+
+def _written(texts: Sequence[str | Pair]) -> list[str]:
+    """Return what has to be there: each text, the second one of a pair."""
+    return [text if isinstance(text, str) else text[1] for text in texts]
 
 
 async def _of(future: Future[Any]) -> Any:

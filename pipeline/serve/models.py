@@ -13,13 +13,14 @@ from pipeline.errors import UsageError
 from pipeline.serve.batches import Batcher
 from pipeline.serve.generator import Generator
 from pipeline.serve.options import ServeOptions
-from pipeline.tasks import encode
+from pipeline.tasks import classify, embed
 from pipeline.tasks.options import GenerateOptions
 from pipeline.tasks.source import TextSource
 from pipeline.tasks.text import TASKS as GENERATING
 from pipeline.tasks.text import generate
 from pipeline.tasks.translate import TASKS as TRANSLATING
 from pipeline.tasks.translate import translate
+from pipeline.tokenizer.base import Pair
 
 
 class ServedModel:
@@ -34,7 +35,8 @@ class ServedModel:
         created: When it was opened, seconds since 1970.
         source: The open artifact.
         generator: Decodes answers; None for a model without a cache of its own to step through.
-        batchers: By what is asked: `embed`, `classify`, `translate`, `generate`.
+        batchers: By what is asked: `embed`, `classify`, `rerank`, `translate`,
+            `generate`.
 
     Raises:
         UsageError: It has no tokenizer, or answers nothing that can be served.
@@ -62,18 +64,26 @@ class ServedModel:
                 source.decoder, rows=options.max_batch, waiting=options.max_queue, name=self.name
             )
         for asked, tasks, work in (
-            ("embed", encode.EMBEDDING, self._embed),
-            ("classify", encode.CLASSIFYING, self._classify),
+            ("embed", embed.TASKS, self._embed),
+            ("classify", classify.TASKS, self._classify),
+            ("rerank", classify.TASKS, self._rerank),
             ("translate", TRANSLATING, self._translate),
             ("generate", GENERATING, self._generate),
         ):
-            if source.task in tasks and not (asked == "generate" and self.generator):
+            if source.task in tasks and self._can(asked):
                 name = f"{self.name} {asked}"
                 self.batchers[asked] = Batcher(work, **limits, name=name)
         if not self.answers:
             raise UsageError(
                 f"a model for {source.task} cannot be served", where=str(source.folder.path)
             )
+
+    def _can(self, asked: str) -> bool:
+        """Return whether a model of the right task answers this."""
+        if asked == "rerank":
+            classes = self.source.exported.classes
+            return classes is not None and len(classes.labels) == 1
+        return not (asked == "generate" and self.generator)
 
     @property
     def vocabulary(self) -> int:
@@ -113,10 +123,14 @@ class ServedModel:
         self.source.close()
 
     def _embed(self, texts: Sequence[str], asked: None) -> Sequence[tuple[float, ...]]:
-        return [row.vector for row in encode.embed(self.source, texts).rows]
+        return [row.vector for row in embed.embed(self.source, texts).rows]
 
-    def _classify(self, texts: Sequence[str], asked: None) -> Sequence[encode.Classified]:
-        return encode.classify(self.source, texts).rows
+    def _classify(self, texts: Sequence[str | Pair], asked: None) -> Sequence[classify.Classified]:
+        return classify.classify(self.source, texts).rows
+
+    def _rerank(self, texts: Sequence[Pair], asked: None) -> Sequence[tuple[float, float]]:
+        logits, scores, _ = classify.scored(self.source, texts)
+        return list(zip(scores[:, 0].tolist(), logits[:, 0].tolist(), strict=True))
 
     def _translate(self, texts: Sequence[str], asked: GenerateOptions) -> Sequence[str]:
         return translate(self.source, replace(asked, texts=tuple(texts))).texts

@@ -136,6 +136,16 @@ class TextsRequest(msgspec.Struct, forbid_unknown_fields=True):
         return [self.input] if isinstance(self.input, str) else self.input
 
 
+class RerankRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """`POST /v1/rerank`, as Jina's and Cohere's clients ask."""
+
+    model: str
+    query: str
+    documents: list[str]
+    top_n: Count | None = None
+    return_documents: bool = True
+
+
 Asked = TypeVar("Asked")
 
 

@@ -40,6 +40,80 @@ class TextOptions:
 
 
 @dataclass(frozen=True)
+class EmbedOptions(TextOptions):
+    """How texts become vectors.
+
+    Attributes:
+        folder: The artifact folder.
+        texts: The texts, one vector each.
+        runner: `ort`, `torch` or `tensorrt`.
+        threads: Threads inside one operator, 0 for the runtime's own choice.
+        prompt_name: Which of the model's prompts stands before each text; empty takes its default.
+        prompt: What stands before each text, in place of the model's prompts.
+
+    Examples:
+        >>> from pipeline import EmbedOptions
+        >>> EmbedOptions("encoder", "a text", prompt="query: ").prompt
+        'query: '
+    """
+
+    prompt_name: str = ""
+    prompt: str | None = None
+
+    def __post_init__(self) -> None:
+        """Raise UsageError where two prompts are given."""
+        super().__post_init__()
+        if self.prompt_name and self.prompt is not None:
+            raise UsageError("--prompt and --prompt-name contradict each other", fix="give one")
+
+
+@dataclass(frozen=True)
+class ClassifyOptions(TextOptions):
+    """How texts are classified.
+
+    Attributes:
+        folder: The artifact folder.
+        texts: The texts, one answer each.
+        runner: `ort`, `torch` or `tensorrt`.
+        threads: Threads inside one operator, 0 for the runtime's own choice.
+        pair: A second text that the model reads together with each one.
+
+    Examples:
+        >>> from pipeline import ClassifyOptions
+        >>> ClassifyOptions("classifier", "It rains.", pair="The street is wet.").texts
+        ('It rains.',)
+    """
+
+    pair: str = ""
+
+
+@dataclass(frozen=True)
+class RerankOptions(TextOptions):
+    """How documents are ranked.
+
+    Attributes:
+        folder: The artifact folder.
+        texts: The documents.
+        runner: `ort`, `torch` or `tensorrt`.
+        threads: Threads inside one operator, 0 for the runtime's own choice.
+        query: What they are to answer.
+
+    Examples:
+        >>> from pipeline import RerankOptions
+        >>> RerankOptions("reranker", ("cats", "dogs"), query="what purrs?").texts
+        ('cats', 'dogs')
+    """
+
+    query: str = ""
+
+    def __post_init__(self) -> None:
+        """Raise UsageError without a query."""
+        super().__post_init__()
+        if not self.query.strip():
+            raise UsageError("no query was given", fix="pipeline rerank DIR QUERY DOCUMENT...")
+
+
+@dataclass(frozen=True)
 class GenerateOptions(TextOptions):
     """How text is generated.
 

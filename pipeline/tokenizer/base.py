@@ -8,6 +8,7 @@ from typing import Protocol, TypeAlias
 
 import numpy as np
 
+Pair: TypeAlias = tuple[str, str]  # two texts that a model reads together
 Conversation: TypeAlias = str | Sequence[Mapping[str, str]]  # what the user says, or messages
 
 
@@ -57,8 +58,10 @@ class TextTokenizer(Protocol):
     def encode(self, text: str) -> list[int]:
         """Return the ids of a text, with the special tokens that belong around it."""
 
-    def batch(self, texts: Sequence[str]) -> Batch:
+    def batch(self, texts: Sequence[str | Pair]) -> Batch:
         """Return texts as an encoder takes them, cut to the longest it reads.
+
+        Of a pair that is too long, the longer text is cut first.
 
         Raises:
             UsageError: the texts differ in length, and no token fills up the shorter ones.

@@ -14,7 +14,7 @@ from tokenizers import Tokenizer
 
 from pipeline.errors import BadModelError, UsageError
 from pipeline.records.tokenizer import TokenizerRecord
-from pipeline.tokenizer.base import Batch, Conversation, padded
+from pipeline.tokenizer.base import Batch, Conversation, Pair, padded
 from pipeline.tokenizer.pieces import BEFORE, Pieces, kind_of
 
 # What transformers takes out again of a text that was put together from words, in this order.
@@ -51,7 +51,7 @@ class FastTokenizer:
         ids: list[int] = self._tokenizer.encode(text).ids
         return ids
 
-    def batch(self, texts: Sequence[str]) -> Batch:
+    def batch(self, texts: Sequence[str | Pair]) -> Batch:
         """Return texts padded and cut; see `TextTokenizer`."""
         found, record = [self._cut(text) for text in texts], self._record
         pad = self._id(record.pad_token)
@@ -90,6 +90,17 @@ class FastTokenizer:
         return self._pieces.bytes_of(token)
 
     @cached_property
+    def _pairs(self) -> Any:
+        """The tokenizer for pairs, which cuts them itself."""
+        record, made = self._record, Tokenizer.from_str(self._tokenizer.to_str())
+        made.encode_special_tokens = record.split_special_tokens
+        if record.max_length is not None:
+            made.enable_truncation(
+                record.max_length, strategy="longest_first", direction=record.truncation_side
+            )
+        return made
+
+    @cached_property
     def _pieces(self) -> Pieces:
         before = self._tokenizer.encode(BEFORE, add_special_tokens=False).tokens
         kind = kind_of(self._tokenizer.decoder)
@@ -99,7 +110,9 @@ class FastTokenizer:
         decoder = self._tokenizer.decoder
         return " ".join(tokens) if decoder is None else str(decoder.decode(tokens))
 
-    def _cut(self, text: str) -> Any:
+    def _cut(self, text: str | Pair) -> Any:
+        if not isinstance(text, str):
+            return self._pairs.encode(*text)
         encoded, longest = self._tokenizer.encode(text), self._record.max_length
         if longest is None or len(encoded.ids) <= longest:
             return encoded

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.errors import UsageError
-from pipeline.tokenizer.base import Batch, Conversation, messages_of
+from pipeline.tokenizer.base import Batch, Conversation, Pair, messages_of
 from pipeline.tokenizer.pieces import BEFORE, Pieces, kind_of
 
 
@@ -47,13 +47,18 @@ class TransformersTokenizer:
         """Return the ids of a text; see `TextTokenizer`."""
         return list(self.tokenizer(text)["input_ids"])
 
-    def batch(self, texts: Sequence[str]) -> Batch:
+    def batch(self, texts: Sequence[str | Pair]) -> Batch:
         """Return texts padded and cut; see `TextTokenizer`."""
         tokenizer = self.tokenizer
         if tokenizer.pad_token is None:
             tokenizer.pad_token = tokenizer.eos_token
         pads = tokenizer.pad_token is not None
-        made = tokenizer(list(texts), padding=pads, truncation=True)
+        pairs = [(text, None) if isinstance(text, str) else text for text in texts]
+        seconds = [second for _, second in pairs if second is not None]
+        if seconds and len(seconds) < len(pairs):
+            raise UsageError("texts and pairs of texts share no batch")
+        firsts = [first for first, _ in pairs]
+        made = tokenizer(firsts, seconds or None, padding=pads, truncation=True)
         if len({len(row) for row in made["input_ids"]}) > 1:
             raise UsageError(
                 "the tokenizer has no padding token, and the texts differ in length",

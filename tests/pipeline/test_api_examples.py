@@ -24,6 +24,7 @@ TEXT = {
     "storyteller": "generate",
     "encoder": "embed",
     "classifier": "classify",
+    "reranker": "rerank",
     "word-guesser": "fill-mask",
 }
 # name -> the library its example cannot run without

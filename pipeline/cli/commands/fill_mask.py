@@ -30,6 +30,6 @@ def command(
         made = fill_masks(options, console)
         lines = []
         for row in made.rows:
-            places = (((w.word, w.probability) for w in words) for words in row.masks)
+            places = (((w.word, w.probability, 0.0) for w in words) for words in row.masks)
             lines += [row.text, *(f"  {ranked(place)}" for place in places)]
         console.result(lines, made.json())

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import BadModelError
+from pipeline.stages.export.sentence_files import SentenceFolder, read_sentence_folder
 
 INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 SINGLE = ("model.safetensors", "pytorch_model.bin")
@@ -28,6 +29,7 @@ class Checkpoint:
         weights: The weight files in use.
         gguf: Name of the GGUF file, or None.
         tokenizer: Whether files of a tokenizer lie there.
+        sentence: What makes it a sentence encoder; None for any other model.
     """
 
     folder: Path
@@ -35,13 +37,15 @@ class Checkpoint:
     weights: tuple[Path, ...]
     gguf: str | None
     tokenizer: bool
+    sentence: SentenceFolder | None = None
 
     @property
     def files(self) -> tuple[Path, ...]:
         """Return every file that decides the export: weights, and the small text files."""
         kinds = ("*.json", "*.model", "*.txt", "*.py", "*.spm", "*.jinja", "*.tiktoken")
         small = {path for kind in kinds for path in self.folder.glob(kind) if path.is_file()}
-        return (*self.weights, *sorted(small - set(self.weights)))
+        more = self.sentence.files if self.sentence is not None else ()
+        return tuple(dict.fromkeys((*self.weights, *sorted(small - set(self.weights)), *more)))
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
@@ -52,6 +56,9 @@ def read_checkpoint(path: Path) -> Checkpoint:
     """
     if path.is_file():
         return _gguf(path)
+    sentence = read_sentence_folder(path)
+    if sentence is not None:
+        path = sentence.encoder
     config_file = path / "config.json"
     if not config_file.is_file():
         single = sorted(path.glob("*.gguf"))
@@ -65,7 +72,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     for file in weights:
         _check_file(file)
     tokenizer = any((path / name).is_file() for name in TOKENIZER_FILES)
-    return Checkpoint(path, config, weights, None, tokenizer)
+    return Checkpoint(path, config, weights, None, tokenizer, sentence)
 
 
 def _not_a_checkpoint(path: Path, gguf: list[Path]) -> str:

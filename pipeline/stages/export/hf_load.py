@@ -44,8 +44,9 @@ def load_checkpoint(checkpoint: Checkpoint, options: ExportOptions) -> LoadedMod
     config = _config(checkpoint, options)
     described: dict[str, Any] = config.to_dict()
     gguf = checkpoint.gguf is not None
-    task = infer_task(described, gguf) if options.task == "auto" else options.task
-    name = auto_class(task, described)
+    sentences = checkpoint.sentence is not None
+    task = infer_task(described, gguf, sentences) if options.task == "auto" else options.task
+    name = auto_class(task, described, sentences)
     loader = getattr(transformers, name, transformers.AutoModel)  # a remote class has no name here
     dtype = getattr(torch, "float32" if options.dtype == "auto" else options.dtype)
     try:
@@ -64,7 +65,8 @@ def load_checkpoint(checkpoint: Checkpoint, options: ExportOptions) -> LoadedMod
         raise _unsafe(checkpoint, err) from err
     except Exception as err:
         raise _explain(checkpoint, task, err) from err
-    _require_all_weights(checkpoint, task, info)
+    unused = "pooler." if sentences and task == "feature-extraction" else None
+    _require_all_weights(checkpoint, task, info, unused)
     model.eval().requires_grad_(False)
     if hasattr(model, "set_experts_implementation"):
         with quiet():
@@ -107,9 +109,12 @@ def _config(checkpoint: Checkpoint, options: ExportOptions) -> Any:
         ) from err
 
 
-def _require_all_weights(checkpoint: Checkpoint, task: str, info: dict[str, Any]) -> None:
-    """Raise BadModelError where transformers would have invented weights."""
-    missing = sorted(info.get("missing_keys") or [])
+def _require_all_weights(
+    checkpoint: Checkpoint, task: str, info: dict[str, Any], unused: str | None
+) -> None:
+    """Raise BadModelError where transformers would have invented weights that are used."""
+    absent = sorted(info.get("missing_keys") or [])
+    missing = [name for name in absent if unused is None or not name.startswith(unused)]
     wrong = sorted(str(item[0]) for item in info.get("mismatched_keys") or [])
     if missing or wrong:
         names = ", ".join((missing or wrong)[:4])

@@ -13,6 +13,7 @@ from typing import Any
 
 from pipeline.errors import BadModelError, FolderError, UsageError
 from pipeline.records.export import GenerationSpec, ModelSource
+from pipeline.records.task import ClassesSpec, EmbeddingSpec
 from pipeline.records.tensors import SizeRange
 from pipeline.stages.export.checkpoint import Checkpoint, read_checkpoint
 from pipeline.stages.export.consent import require_consent
@@ -32,6 +33,8 @@ class LoadedParts:
         generation: Special tokens and lengths that a decoding loop needs, or None.
         save_tokenizer: Writes the tokenizer into an empty folder; None where there is none.
         sources: The user's own files the model was made from.
+        embedding: How a sentence encoder is used; None for any other model.
+        classes: What a classifier's scores stand for; None for any other model.
     """
 
     parts: tuple[ExportPart, ...]
@@ -40,6 +43,8 @@ class LoadedParts:
     generation: GenerationSpec | None = None
     save_tokenizer: Callable[[Path], None] | None = None
     sources: tuple[Path, ...] = field(default=())
+    embedding: EmbeddingSpec | None = None
+    classes: ClassesSpec | None = None
 
 
 def load_parts(source: Source, options: ExportOptions) -> LoadedParts:
@@ -122,23 +127,35 @@ def _as_exported(loaded: LoadedParts, model: ModelSource, folder: Path) -> Loade
 
 
 def _hugging_face(checkpoint: Checkpoint, options: ExportOptions) -> LoadedParts:
+    from pipeline.stages.export.classes import classes_of
     from pipeline.stages.export.hf_load import load_checkpoint
     from pipeline.stages.export.hf_parts import model_parts
     from pipeline.stages.export.last_logits import last_logits, refuse_unless_generating
-    from pipeline.stages.export.tokenizer import generation_spec, tokenizer_writer
+    from pipeline.stages.export.tokenizer import generation_spec, padding_id, tokenizer_writer
 
     writer = tokenizer_writer(checkpoint, options)  # first: cheap, and it may refuse
     loaded = load_checkpoint(checkpoint, options)
+    config = loaded.model.config
+    if loaded.task == "text-classification" and config.pad_token_id is None:
+        config.pad_token_id = padding_id(checkpoint, options)  # where a shorter text ends
     parts = model_parts(loaded.model, loaded.task, options.kv_cache, options.capacity)
     if options.logits == "last":
         refuse_unless_generating(loaded.task)
         model: Any = loaded.model
         parts = [last_logits(part, model.get_output_embeddings()) for part in parts]
+    embedding: EmbeddingSpec | None = None
+    if checkpoint.sentence is not None and loaded.task == "feature-extraction":
+        from pipeline.stages.export.sentence import sentence_part
+
+        part, embedding = sentence_part(parts[0], checkpoint.sentence)
+        parts = [part]
     return LoadedParts(
         tuple(parts),
         loaded.task,
         generation=generation_spec(loaded.model),
         save_tokenizer=writer,
+        embedding=embedding,
+        classes=classes_of(config, loaded.task),
     )
 
 

@@ -91,7 +91,10 @@ def identity(
         known["weights"] = digest_modules(loaded)
     else:
         checkpoint = checkpoint_of(source)
-        known["files"] = {path.name: folder.digest_of(path) for path in checkpoint.files}
+        base = Path(os.path.commonpath([path.parent for path in checkpoint.files]))
+        known["files"] = {
+            path.relative_to(base).as_posix(): folder.digest_of(path) for path in checkpoint.files
+        }
     return known
 
 
@@ -184,6 +187,8 @@ def record_of(
         proof=ExportProof(largest_relative_difference=exported.differences),
         tokenizer="tokenizer" if loaded.save_tokenizer is not None else None,
         generation=loaded.generation,
+        embedding=loaded.embedding,
+        classes=loaded.classes,
     )
 
 

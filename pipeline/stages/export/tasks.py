@@ -43,17 +43,20 @@ HEADS = (
 )
 
 
-def infer_task(config: Mapping[str, Any], gguf: bool = False) -> str:
+def infer_task(config: Mapping[str, Any], gguf: bool = False, sentences: bool = False) -> str:
     """Return the task the checkpoint's first architecture is for.
 
     Args:
         config: The content of config.json.
         gguf: Whether it was read from a GGUF file, which names no architecture; those decode.
+        sentences: Whether it is a sentence encoder, whatever its architecture's head was.
 
     Raises:
         UsageError: The configuration names none that is known.
     """
     names = [str(name) for name in config.get("architectures") or []]
+    if sentences:
+        return "feature-extraction"
     if gguf and not names:
         return "text-generation"
     for name in names[:1]:
@@ -82,11 +85,19 @@ def _hears(name: str, config: Mapping[str, Any]) -> bool:
     return name in modeling_auto.MODEL_FOR_SPEECH_SEQ_2_SEQ_MAPPING_NAMES.values()
 
 
-def auto_class(task: str, config: Mapping[str, Any]) -> str:
-    """Return the name of the transformers class that loads the checkpoint for this task."""
+def auto_class(task: str, config: Mapping[str, Any], sentences: bool = False) -> str:
+    """Return the name of the transformers class that loads the checkpoint for this task.
+
+    Args:
+        task: One of TASKS.
+        config: The content of config.json.
+        sentences: Whether it is a sentence encoder, of which the encoding half is wanted.
+    """
     names = [str(name) for name in config.get("architectures") or []]
     if task == "automatic-speech-recognition" and any(name.endswith("ForCTC") for name in names):
         return "AutoModelForCTC"
+    if sentences and task == "feature-extraction" and config.get("is_encoder_decoder"):
+        return "AutoModelForTextEncoding"
     if task == "feature-extraction" and names and names[0].endswith("Model"):
         return names[0]  # AutoModel would make a whole T5 of a T5EncoderModel
     return AUTO_CLASSES[task]

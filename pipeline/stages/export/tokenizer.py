@@ -30,6 +30,8 @@ def tokenizer_writer(checkpoint: Checkpoint, options: ExportOptions) -> Writer |
     if not checkpoint.tokenizer:
         return (lambda folder: _copy(pre, folder)) if pre.is_file() else None
     tokenizer = _load(checkpoint, options)
+    if checkpoint.sentence is not None and (longest := checkpoint.sentence.max_length):
+        tokenizer.model_max_length = min(tokenizer.model_max_length, longest)
 
     def save(folder: Path) -> None:
         with quiet():
@@ -38,6 +40,20 @@ def tokenizer_writer(checkpoint: Checkpoint, options: ExportOptions) -> Writer |
             _copy(pre, folder)
 
     return save
+
+
+def padding_id(checkpoint: Checkpoint, options: ExportOptions) -> int | None:
+    """Return the id that text commands fill up shorter texts with, None where there is none.
+
+    It is the tokenizer's padding token, or else its end mark, unless that ends every text.
+    """
+    if not checkpoint.tokenizer:
+        return None
+    tokenizer = _load(checkpoint, options)
+    found: int | None = tokenizer.pad_token_id
+    if found is None and tokenizer.eos_token_id not in tokenizer("a")["input_ids"]:
+        found = tokenizer.eos_token_id
+    return found
 
 
 def _load(checkpoint: Checkpoint, options: ExportOptions) -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from pipeline.errors import PipelineError, first_line
 from pipeline.records.tokenizer import FILE as RECORD
 from pipeline.records.tokenizer import TokenizerRecord
 from pipeline.stages.export.exporters import quiet
-from pipeline.tokenizer.base import Batch, TextTokenizer
+from pipeline.tokenizer.base import Batch, Pair, TextTokenizer
 from pipeline.tokenizer.fast import FastTokenizer, read_file
 from pipeline.tokenizer.open import CONFIG, FILE
 from pipeline.tokenizer.through_transformers import TransformersTokenizer
@@ -146,12 +146,16 @@ def _differences(
         for special in (False, True):
             if fast.decode(ids, special=special) != loaded.decode(ids, special=special):
                 yield f"the ids of {text!r} give another text"
-    batches = [TEXTS if record.pad_token else TEXTS[:1]]
+    batches: list[Sequence[str | Pair]] = [TEXTS if record.pad_token else TEXTS[:1]]
     if record.max_length is not None and record.max_length <= LONGEST:
         batches.append(("a b " * record.max_length,))
+    pairs = tuple(zip(TEXTS, reversed(TEXTS), strict=True))
+    batches.append(pairs if record.pad_token else pairs[:1])
+    if record.max_length is not None and record.max_length <= LONGEST:
+        batches.append((("a b " * record.max_length, "c d " * record.max_length),))
     for texts in batches:
         if not _same(fast.batch(texts), loaded.batch(texts), record.token_types):
-            yield f"a batch with {texts[0][:20]!r} is another"
+            yield f"a batch with {str(texts[0])[:20]!r} is another"
     if record.chat_template is not None and _said(fast) != _said(loaded):
         yield "a message in its chat template is another"
 

@@ -29,8 +29,9 @@ FUNCTIONS = {
     "pack": ("pack_folder", "PackOptions"),
     "translate": ("translate_texts", "GenerateOptions"),
     "generate": ("generate_texts", "GenerateOptions"),
-    "classify": ("classify_texts", "TextOptions"),
-    "embed": ("embed_texts", "TextOptions"),
+    "classify": ("classify_texts", "ClassifyOptions"),
+    "embed": ("embed_texts", "EmbedOptions"),
+    "rerank": ("rerank_texts", "RerankOptions"),
     "fill-mask": ("fill_masks", "TextOptions"),
     "serve": ("serve_models", "ServeOptions"),
 }
@@ -39,7 +40,8 @@ CLASSES = sorted({name for _, name in FUNCTIONS.values() if name})
 # Spellings a field has besides its own, which the command line keeps.
 SHORT = {"-o", "-t"}
 # Fields that are a command's words without a flag, or that a run puts together itself.
-WORDS = {"model", "models", "folder", "folders", "texts", "reference", "candidates", "stages"}
+WORDS = {"model", "models", "folder", "folders", "texts", "reference", "candidates", "stages",
+         "query"}  # fmt: skip
 
 
 def fields_of(name):

@@ -19,7 +19,7 @@ METHODS = {
     "generate": {"generate", "stream"},
     "translate": {"generate", "stream", "translate"},
     "embed": {"embed"},
-    "classify": {"classify"},
+    "classify": {"classify", "rerank"},
     "fill-mask": {"embed", "fill_mask"},
 }
 
@@ -76,7 +76,7 @@ def test_translating_names_the_words_it_does_not_know(model, folders):
 
 def test_vectors_are_an_array(model, folders):
     made = model("embed").embed(["one", "two three"])
-    rows = pipeline.embed_texts(TextOptions(folders["embed"], ("one", "two three"))).rows
+    rows = pipeline.embed_texts(pipeline.EmbedOptions(folders["embed"], ("one", "two three"))).rows
     np.testing.assert_array_equal(made, [row.vector for row in rows])
     np.testing.assert_allclose(np.linalg.norm(made, axis=1), 1)
 
@@ -99,7 +99,7 @@ def test_it_answers_what_its_task_allows(model, name):
     assert {*opened.answers} == {*METHODS[name], "run"}
     for method in {*loaded._ANSWERS} - METHODS[name]:
         with pytest.raises(UsageError, match=rf"does {opened.task}: it cannot {method}") as caught:
-            getattr(opened, method)("text")
+            getattr(opened, method)(*(("text", ["a"]) if method == "rerank" else ("text",)))
         assert caught.value.fix == f"it answers {', '.join(opened.answers)}"
 
 

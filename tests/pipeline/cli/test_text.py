@@ -25,4 +25,4 @@ def test_texts(monkeypatch, words, stdin, expected):
 
 
 def test_ranked():
-    assert ranked([(" cat", 0.51), ("dog", 0.1)]) == "cat 51.0 %, dog 10.0 %"
+    assert ranked([(" cat", 0.51, 2.0), ("dog", None, 0.5)]) == "cat 51.0 %, dog 0.5"

@@ -5,7 +5,7 @@ import pytest
 from tests.pipeline.serve.served import client_of
 from tests.pipeline.tasks.folders import folder_for
 
-NAMES = ("generate", "embed", "classify", "fill-mask", "zh-en", "translate")
+NAMES = ("generate", "embed", "classify", "rerank", "fill-mask", "zh-en", "translate")
 
 
 @pytest.fixture(scope="session")

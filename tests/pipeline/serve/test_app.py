@@ -18,6 +18,7 @@ def test_models_are_listed_with_what_they_answer(client):
         "generate": ["generate"],
         "embed": ["embed"],
         "classify": ["classify"],
+        "rerank": ["classify", "rerank"],
         "fill-mask": ["embed"],
         "zh-en": ["translate", "generate"],
         "translate": ["translate", "generate"],
@@ -104,3 +105,18 @@ def test_a_model_whose_thread_has_ended_is_not_ready(folders):
         assert (response.status_code, response.json()["failed"]) == (503, ["generate"])
         body = {"model": "generate", "prompt": "a"}
         assert client.post("/v1/completions", json=body).status_code == 429
+
+
+def test_documents_are_ranked_as_the_command_does(client, folders):
+    documents = ["a cat", "Once upon a time", "b"]
+    with pipeline.load(folders["rerank"]) as model:
+        expected = model.rerank("cat?", documents)
+    body = {"model": "rerank", "query": "cat?", "documents": documents}
+    made = client.post("/v1/rerank", json=body).json()["results"]
+    assert [row["index"] for row in made] == [row.index for row in expected]
+    assert made[0]["relevance_score"] == pytest.approx(expected[0].score, abs=1e-6)
+    assert made[0]["document"]["text"] == expected[0].text
+    short = client.post("/v1/rerank", json={**body, "top_n": 1, "return_documents": False})
+    assert [row.get("document") for row in short.json()["results"]] == [None]
+    for bad in ({"query": " "}, {"documents": []}, {"documents": [""]}, {"model": "classify"}):
+        assert client.post("/v1/rerank", json={**body, **bad}).status_code == 400

@@ -9,6 +9,7 @@ from onnx import TensorProto, checker, helper, numpy_helper, save
 import models.zh_en
 from pipeline.artifacts import open_folder, run_stage
 from pipeline.records.export import ExportRecord, GenerationSpec
+from pipeline.records.task import ClassesSpec
 from pipeline.records.tensors import TensorSpec
 from pipeline.stages.export.tokenizer_record import record_tokenizer
 from tests.pipeline.records.made import export_record, exported_part
@@ -118,6 +119,19 @@ def classifier():
     return {"model": graph(nodes, (IDS, MASK), (output,), [TABLE, ONE])}
 
 
+def reranker():
+    """An encoder that gives one score to a text."""
+    both = numpy_helper.from_array(np.array([1, 2]), "both")
+    nodes = [
+        LOOKED_UP,
+        helper.make_node("ReduceMean", ["rows", "both"], ["means"], keepdims=1),
+        helper.make_node("Squeeze", ["means", "two"], ["logits"]),
+    ]
+    two = numpy_helper.from_array(np.array([2]), "two")
+    output = TensorSpec("logits", "float32", ("b", 1))
+    return {"model": graph(nodes, (IDS, MASK), (output,), [TABLE, both, two])}
+
+
 def save_tokenizer(kind, folder):
     """Save a tokenizer as the export does: one of `kinds`, or that of zh-en."""
     if kind == "zh-en":
@@ -128,7 +142,7 @@ def save_tokenizer(kind, folder):
     record_tokenizer(folder)
 
 
-def write_folder(path, task, parts, tokenizer=None, generation=SPECIAL):
+def write_folder(path, task, parts, tokenizer=None, generation=SPECIAL, **more):
     """Write an artifact folder that holds an export of these graphs, and return its path."""
 
     def produce(context):
@@ -142,7 +156,7 @@ def write_folder(path, task, parts, tokenizer=None, generation=SPECIAL):
             save_tokenizer(tokenizer, context.path("tokenizer"))
         return export_record(
             parts=told, task=task, generation=generation,
-            tokenizer=None if tokenizer is None else "tokenizer",
+            tokenizer=None if tokenizer is None else "tokenizer", **more,
         )  # fmt: skip
 
     run_stage(open_folder(path, create=True), "export", {"task": task}, {}, produce, ExportRecord)
@@ -155,6 +169,7 @@ FOLDERS = {
     "zh-en": ("translation", lambda: translator(1913), "zh-en"),
     "embed": ("feature-extraction", encoder, "wordpiece"),
     "fill-mask": ("fill-mask", word_guesser, "wordpiece"),
+    "rerank": ("text-classification", reranker, "wordpiece"),
     "classify": ("text-classification", classifier, "wordpiece"),
     "slow": ("text-generation", lambda: language_model(330), "own"),
 }
@@ -163,4 +178,6 @@ FOLDERS = {
 def folder_for(name, path):
     """Write one of `FOLDERS` and return its path."""
     task, graphs, tokenizer = FOLDERS[name]
-    return write_folder(path / name, task, graphs(), tokenizer)
+    more = {"classes": ClassesSpec(labels=("LABEL_0",), function="sigmoid")}
+    told = more if name == "rerank" else {}
+    return write_folder(path / name, task, graphs(), tokenizer, **told)

@@ -9,7 +9,11 @@ from dataclasses import dataclass
 import pytest
 
 from pipeline.cli.app import run
-from pipeline.tasks.encode import Answers, Classified, Embedded, Filled, Label, Word
+from pipeline.tasks.classify import Classified, Label
+from pipeline.tasks.embed import Embedded
+from pipeline.tasks.encode import Answers
+from pipeline.tasks.fill_mask import Filled, Word
+from pipeline.tasks.rerank import Ranked
 
 
 @dataclass(frozen=True)
@@ -85,20 +89,29 @@ def test_stop_strings_keep_their_commas(stage):
     assert got[0].stop == ("a,b", ";")
 
 
-CLASSES = [{"label": "good", "probability": 0.9}, {"label": "bad", "probability": 0.1}]
+CLASSES = [
+    {"label": "good", "probability": 0.9, "logit": 2.0},
+    {"label": "bad", "probability": 0.1, "logit": -0.5},
+]
 WORDS = [[{"word": " cat", "probability": 0.5}]]
 ANSWERS = {
     "classify": (
-        "classify_texts",
+        "classify.classify_texts",
         Classified("t", tuple(Label(**item) for item in CLASSES)),
         "t: good 90.0 %, bad 10.0 %",
-        {"text": "t", "classes": CLASSES},
+        {"text": "t", "classes": CLASSES, "pair": None},
     ),
     "fill-mask": (
-        "fill_masks",
+        "fill_mask.fill_masks",
         Filled("a [M]", ((Word(" cat", 0.5),),)),
         "a [M]\n  cat 50.0 %",
         {"text": "a [M]", "masks": WORDS},
+    ),
+    "rerank": (
+        "rerank.rerank_texts",
+        Ranked(1, "t", 0.75, 1.1),
+        "0.7500  [1] t",
+        {"index": 1, "text": "t", "score": 0.75, "logit": 1.1},
     ),
 }
 
@@ -109,16 +122,17 @@ ANSWERS = {
     ids=ANSWERS,
 )
 def test_encoders_answer(stage, capsys, command, function, row, shown, plain):
-    stage(f"pipeline.tasks.encode.{function}", Answers((row,), "v"))
-    assert run([command, "out", "t"]) == 0
+    stage(f"pipeline.tasks.{function}", Answers((row,), "v"))
+    words = ["q", "t"] if command == "rerank" else ["t"]
+    assert run([command, "out", *words]) == 0
     assert capsys.readouterr().out == shown + "\n"
-    assert run([command, "out", "t", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"variant": "v", "answers": [plain]}
+    assert run([command, "out", *words, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"variant": "v", "answers": [plain], "notes": []}
 
 
 def test_embed_shows_how_alike_texts_are(stage, capsys):
     rows = (Embedded("a", (1.0, 0.0)), Embedded("b", (0.6, 0.8)))
-    stage("pipeline.tasks.encode.embed_texts", Answers(rows, "v"))
+    stage("pipeline.tasks.embed.embed_texts", Answers(rows, "v"))
     assert run(["embed", "out", "a", "b"]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == "cosine 0.600: a | b"
 
