@@ -54,9 +54,7 @@ class Classified:
     pair: str | None = None
 
 
-def classify_texts(
-    options: ClassifyOptions, progress: Progress = SILENT
-) -> Answers[Classified]:
+def classify_texts(options: ClassifyOptions, progress: Progress = SILENT) -> Answers[Classified]:
     """Return the classes of every text, likeliest first, with their probabilities.
 
     Probabilities are what the checkpoint says: of one class among all, or of each for itself; a

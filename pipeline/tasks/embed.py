@@ -50,9 +50,7 @@ def embed_texts(options: EmbedOptions, progress: Progress = SILENT) -> Answers[E
     """
     progress.step("loading")
     with TextSource.of(options, TASKS) as source:
-        return embed(
-            source, options.texts, prompt=options.prompt, prompt_name=options.prompt_name
-        )
+        return embed(source, options.texts, prompt=options.prompt, prompt_name=options.prompt_name)
 
 
 def embed(

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import pipeline
-from pipeline import GenerateOptions, TextOptions
+from pipeline import GenerateOptions
 from pipeline.api import loaded
 from pipeline.errors import FolderError, UsageError
 from tests.pipeline.tasks.folders import FOLDERS, classifier, folder_for, write_folder

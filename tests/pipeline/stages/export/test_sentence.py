@@ -39,9 +39,7 @@ def by_definition(states, mode):
     }[mode]
 
 
-@pytest.mark.parametrize(
-    "mode", ["cls", "max", "mean", "mean_sqrt_len", "weightedmean", "lasttoken"]
-)
+@pytest.mark.parametrize("mode", get_args(Pooling))
 def test_pooling_reads_a_texts_own_tokens(mode):
     made = pool(torch.tensor(STATES), torch.tensor(RIGHT), mode).numpy()
     for row, mask, states in zip(made, RIGHT, STATES, strict=True):
