@@ -26,7 +26,7 @@ def read_json(path: Path) -> dict[str, object]:
     """
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(
             f"{path.name} cannot be read: {error}", where=str(path.parent),
             fix="check that this is a model's folder and that its download finished",

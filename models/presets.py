@@ -183,7 +183,7 @@ def preset_of_folder(folder: Path) -> Preset | None:
         return PRESETS["llama2-7b"]
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     baichuan = isinstance(config, dict) and config.get("model_type") == "baichuan"
     return PRESETS["baichuan2-7b"] if baichuan else None

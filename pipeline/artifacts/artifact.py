@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from pipeline.artifacts.digests import digest_json
 from pipeline.errors import FolderError
 from pipeline.notebook import Grid, Shown
+from pipeline.received_json import parse_json
 from pipeline.records.files import FileRecord
 from pipeline.records.record import Finite, read, shown
 from pipeline.types import Json
@@ -106,20 +108,38 @@ class Artifact(Shown):
         }
         return (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode()
 
+    def misfit(self) -> str:
+        """Return which of its digests is not that of what it tells, in words; empty if none is."""
+        if self.digest != contents_digest(self.files, self.facts):
+            return "its digest is not that of its files and facts"
+        if self.key != digest_json(dict(self.ingredients)):
+            return "its key is not that of its ingredients"
+        told = {f"parent {name}": digest for name, digest in self.parents.items()}
+        if any(self.ingredients.get(name) != digest for name, digest in told.items()):
+            return "its parents are not those of its ingredients"
+        return ""
+
     def as_reused(self) -> Artifact:
         """Return the same artifact, marked as found on disk."""
         return replace(self, reused=True)
+
+
+def contents_digest(files: Sequence[FileRecord], facts: Mapping[str, Json]) -> str:
+    """Return the digest of what came out: every file's name and bytes, and the facts."""
+    listed: list[Json] = [[record.path, record.sha256] for record in files]
+    return digest_json({"files": sorted(listed, key=str), "facts": dict(facts)})
 
 
 def read_manifest(folder: Path, manifest: Path) -> Artifact:
     """Return the artifact a manifest file describes.
 
     Raises:
-        FolderError: the manifest is not one of ours, or of a newer format.
+        FolderError: the manifest is not one of ours, of a newer format, or was edited: its
+            digests are computed again.
     """
     fix = f"delete {manifest.name} and run the stage again"
     try:
-        content = json.loads(manifest.read_bytes())
+        content = parse_json(manifest.read_bytes())
         number = content.pop("format")
         if number != FORMAT:
             raise FolderError(
@@ -127,7 +147,7 @@ def read_manifest(folder: Path, manifest: Path) -> Artifact:
                 where=str(manifest),
                 fix=fix,
             )
-        return Artifact(folder=folder, **vars(read(_Manifest, content)))
+        artifact = Artifact(folder=folder, **vars(read(_Manifest, content)))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise FolderError(
             f"the manifest is damaged: {type(error).__name__}: {error}",
@@ -140,3 +160,11 @@ def read_manifest(folder: Path, manifest: Path) -> Artifact:
             where=str(manifest),
             fix="check its permissions",
         ) from error
+    problem = artifact.misfit()
+    if artifact.stage != manifest.stem:
+        problem = f"it is that of {artifact.stage!r}"
+    if problem:
+        raise FolderError(
+            f"the manifest was edited or is another's: {problem}", where=str(manifest), fix=fix
+        )
+    return artifact

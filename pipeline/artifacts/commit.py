@@ -17,6 +17,7 @@ from pipeline.artifacts.digests import digest_file, write_atomic
 from pipeline.artifacts.folder import Folder
 from pipeline.errors import FolderError
 from pipeline.onnx_bytes import data_files
+from pipeline.received_json import parse_json
 from pipeline.records.files import FileRecord
 
 _JOURNAL = ".journal-"
@@ -105,7 +106,7 @@ def _record(name: str, temp: Path) -> FileRecord:
 def _close_journal(folder: Folder, journal: Path) -> None:
     """Remove the files a journal names that no manifest owns, then the journal."""
     try:
-        names: Iterable[object] = json.loads(journal.read_bytes())
+        names: Iterable[object] = parse_json(journal.read_bytes())
     except (OSError, ValueError):
         names = ()
     owned = _owned(folder)

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.artifacts.digests import digest_file
+from pipeline.received_json import parse_json
 
 _LOG = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ def confirm(name: str, sources: Sequence[Path]) -> None:
 def is_confirmed(name: str) -> bool:
     """Return whether this code was run here before and none of its files has changed since."""
     try:
-        told = json.loads(_place(name).read_text(encoding="utf-8"))
+        told = parse_json(_place(name).read_text(encoding="utf-8"))
         sources = dict(told["sources"])
         return told["name"] == name and all(
             digest_file(Path(path)) == digest for path, digest in sources.items()

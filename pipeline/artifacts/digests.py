@@ -1,7 +1,8 @@
 """Hashes of files and of plain data, and the table that saves hashing a file twice.
 
 A digest is always a full sha256 in hex. A file that was hashed before counts as unchanged while
-its size, modification time and inode are; `Folder.distrust` drops that memory (`--verify`).
+its size, inode, modification and change time are; the last is the one that an editor of the file
+cannot set back. `Folder.distrust` drops that memory (`--verify`).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from pipeline.received_json import parse_json
 from pipeline.types import Json
 
 STATS = "manifest/.stats.json"
@@ -25,6 +27,11 @@ def digest_file(path: Path) -> str:
     """
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def digest_bytes(data: bytes) -> str:
+    """Return the sha256 of bytes, in hex."""
+    return hashlib.sha256(data).hexdigest()
 
 
 def canonical_json(value: Json) -> str:
@@ -59,7 +66,7 @@ def write_atomic(path: Path, data: bytes, *, durable: bool = False) -> None:
 
 
 class StatCache:
-    """Digests of files seen before, good as long as size, mtime and inode are unchanged.
+    """Digests of files seen before, good as long as size, inode and times are unchanged.
 
     Files of the folder are named by their relative path, others by a hash of their path, so
     that nothing on disk gives away where this folder or its sources lay.
@@ -74,8 +81,8 @@ class StatCache:
         """Return the file's digest, reading its bytes only if its stat changed."""
         name, signature = self._name(path), _signature(path)
         known = self._seen.get(name)
-        if known is not None and known[:3] == signature:
-            return str(known[3])
+        if known is not None and known[:-1] == signature:
+            return str(known[-1])
         digest = compute(path)
         self._seen[name] = [*signature, digest]
         return digest
@@ -100,14 +107,14 @@ class StatCache:
 
     def _load(self) -> dict[str, list[int | str]]:
         try:
-            table = json.loads(self._file.read_bytes())
+            table = parse_json(self._file.read_bytes())
         except (OSError, ValueError):
             return {}
         if not isinstance(table, dict):
             return {}
-        return {k: v for k, v in table.items() if isinstance(v, list) and len(v) == 4}
+        return {k: v for k, v in table.items() if isinstance(v, list) and len(v) == 5}
 
 
 def _signature(path: Path) -> list[int | str]:
     stat = path.stat()
-    return [stat.st_size, stat.st_mtime_ns, stat.st_ino]
+    return [stat.st_size, stat.st_mtime_ns, stat.st_ino, stat.st_ctime_ns]

@@ -19,8 +19,10 @@ from pathlib import Path
 from pipeline.artifacts.artifact import Artifact, read_manifest
 from pipeline.artifacts.digests import STATS, StatCache, digest_json, write_atomic
 from pipeline.artifacts.lock import locked, try_locked
+from pipeline.artifacts.strays import beside
 from pipeline.errors import FolderError, PipelineError
 from pipeline.onnx_bytes import data_files
+from pipeline.received_json import parse_json
 
 _LOG = logging.getLogger(__name__)
 _MARKER = "manifest/folder.json"
@@ -82,7 +84,7 @@ class Folder:
     def damage(self, artifact: Artifact) -> str:
         """Return what is wrong with an artifact's files, in words; empty if nothing is.
 
-        Bytes are read again only where size, modification time or inode changed.
+        Bytes are read again only where size, inode or a time of the file changed.
         """
         for record in artifact.files:
             path = self.path / record.path
@@ -95,10 +97,11 @@ class Folder:
                 )
             if self.stats.digest(path) != record.sha256:
                 return f"{record.path} has other bytes than {artifact.stage} wrote"
-        return ""
+        stray = beside(self.path, artifact.files)
+        return f"{stray} lies among its files, and {artifact.stage} did not write it" * bool(stray)
 
     def digest_of(self, source: Path) -> str:
-        """Return the sha256 of any file, remembered while its size, mtime and inode stay.
+        """Return the sha256 of any file, remembered while its size, inode and times stay.
 
         A graph's digest covers the data files it refers to.
         """
@@ -212,7 +215,7 @@ def check_claim(root: Path, create: bool = True) -> None:
     marker = root / _MARKER
     if marker.is_file():
         try:
-            content = json.loads(marker.read_bytes())
+            content = parse_json(marker.read_bytes())
         except ValueError:
             content = {}
         if isinstance(content, dict) and content.get("kind") == _KIND:

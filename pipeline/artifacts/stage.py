@@ -7,17 +7,15 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from pipeline.artifacts.artifact import Artifact
+from pipeline.artifacts.artifact import Artifact, contents_digest
 from pipeline.artifacts.code import code_ingredients
 from pipeline.artifacts.commit import collect, commit, drop_damaged, sweep
 from pipeline.artifacts.context import StageContext
-from pipeline.artifacts.digests import digest_json
 from pipeline.artifacts.folder import Folder, disk_errors, folder_errors
 from pipeline.artifacts.ingredients import changes, gather, key_of
 from pipeline.artifacts.memory import Meter
 from pipeline.artifacts.plan import WouldMake, is_planning
 from pipeline.errors import FolderError
-from pipeline.records.files import FileRecord
 from pipeline.records.record import Record
 from pipeline.types import Json
 
@@ -104,7 +102,7 @@ def _artifact(
         folder=context.folder.path,
         stage=context.stage,
         key=key_of(ingredients),
-        digest=_contents(files, facts),
+        digest=contents_digest(files, facts),
         ingredients=ingredients,
         parents={name: parent.digest for name, parent in context.parents.items()},
         files=files,
@@ -119,12 +117,6 @@ def _artifact(
         log=tuple(context.lines[-_LONGEST_LOG:]),
         made=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     )
-
-
-def _contents(files: tuple[FileRecord, ...], facts: dict[str, Json]) -> str:
-    """Return the digest of what came out: every file's name and bytes, and the facts."""
-    listed: list[Json] = [[record.path, record.sha256] for record in files]
-    return digest_json({"files": sorted(listed, key=str), "facts": facts})
 
 
 def _current(

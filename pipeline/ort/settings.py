@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast, get_args
 
 from pipeline.errors import BadModelError
+from pipeline.received_json import parse_json
 
 if TYPE_CHECKING:
     from pipeline.types import Json
@@ -96,7 +97,7 @@ def read_settings(graph: Path) -> SessionSettings:
     """
     path = settings_path(graph)
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw = parse_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return SessionSettings()
     except (OSError, ValueError) as err:

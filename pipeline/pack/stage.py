@@ -27,6 +27,7 @@ _SHIPPED = (
     "errors.py",
     "accuracy.py",
     "onnx_bytes.py",
+    "received_json.py",
     "ort/*.py",
     "pack/__init__.py",
     "pack/bundle_keys.py",

@@ -8,7 +8,6 @@ the JSON while it has that value. Every other key must be there, and no further 
 from __future__ import annotations
 
 import importlib
-import json
 import math
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,6 +20,7 @@ import msgspec
 
 from pipeline.errors import FolderError
 from pipeline.notebook import Grid, Shown
+from pipeline.received_json import parse_json
 from pipeline.types import Json
 
 Finite: TypeAlias = Annotated[
@@ -123,7 +123,7 @@ class Record(Shown):
             FolderError: as `from_json`, or the file is missing or holds no JSON.
         """
         try:
-            raw: object = json.loads(path.read_text(encoding="utf-8"))
+            raw: object = parse_json(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise FolderError(
                 f"the {cls.COMMAND} record is damaged: {error}", where=str(path), fix=cls._remedy()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import ClassVar
 
@@ -79,6 +79,14 @@ class MeasuredElsewhere:
     cases: tuple[CaseOutcome, ...]
     median_ms: Mapping[str, Finite]
 
+    @property
+    def stage(self) -> str:
+        """The stage that made it, as `changed` names stages."""
+        variant = self.name.partition(".")[2]
+        if self.name.endswith(".engine"):
+            return f"build-engine.{variant.removesuffix('.engine')}"
+        return "export" if variant == "exported" else f"optimize.{variant}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Elsewhere:
@@ -97,6 +105,10 @@ class Elsewhere:
     changed: tuple[str, ...]
     file: str
 
+    def current(self) -> tuple[MeasuredElsewhere, ...]:
+        """Return what was measured on graphs and engines that are still those of the folder."""
+        return tuple(row for row in self.measured if row.stage not in self.changed)
+
 
 @dataclass(frozen=True, kw_only=True)
 class ReportData(Record):
@@ -109,6 +121,7 @@ class ReportData(Record):
         parity, perf: What the judging stages found, whole; None where there is none.
         claims: Every promise, checked again.
         elsewhere: What bundles measured.
+        pages: The pages written from this -> their sha256; empty before they are.
     """
 
     FORMAT: ClassVar[int] = 1
@@ -122,12 +135,14 @@ class ReportData(Record):
     perf: PerfResult | None
     claims: tuple[Claim, ...]
     elsewhere: tuple[Elsewhere, ...]
+    pages: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
         """Whether nothing on the page failed."""
         broken = any(claim.state == "broken" for claim in self.claims)
-        return not broken and all(stage.passed is not False for stage in self.stages)
+        wrong = any(row.right is False for bundle in self.elsewhere for row in bundle.current())
+        return not broken and not wrong and all(s.passed is not False for s in self.stages)
 
     @cached_property
     def export(self) -> ExportRecord | None:

@@ -32,8 +32,9 @@ def collect(folder: Folder, key: str) -> ReportData:
     artifacts = [folder.stage(name) for name in folder.stages()]
     known = sorted((a for a in artifacts if a is not None), key=_place)
     named = {artifact.stage: artifact for artifact in known}
-    parity = ParityRecord.of(named["parity"]).file if "parity" in named else None
-    perf = PerfRecord.of(named["perf"]).file if "perf" in named else None
+    judged = {name: a for name, a in named.items() if not folder.damage(a)}  # else a broken claim
+    parity = ParityRecord.of(judged["parity"]).file if "parity" in judged else None
+    perf = PerfRecord.of(judged["perf"]).file if "perf" in judged else None
     return ReportData(
         key=key,
         name=folder.path.name,

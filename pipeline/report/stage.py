@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline import __version__
@@ -40,7 +40,7 @@ class Report:
 
 
 def write_report(options: ReportOptions, progress: Progress = SILENT) -> Report:
-    """Return the report on a folder, written now unless it is there and current.
+    """Return the report on a folder; what it claims is read again, the pages written if need be.
 
     Raises:
         FolderError: the folder is not ours, damaged or unwritable.
@@ -57,14 +57,13 @@ def write_report(options: ReportOptions, progress: Progress = SILENT) -> Report:
 
         for path in options.with_results:
             add_results(folder, path)
-    place = options.output or folder.path
-    current = _current(place, key_of(folder))
-    if current is not None:
-        return current
-    from pipeline.report.collect import collect  # a current report needs no framework
+    from pipeline.report.collect import collect
 
     progress.step("reading the artifacts")
-    data = collect(folder, key_of(folder))
+    place = options.output or folder.path
+    data = collect(folder, key_of(folder))  # each time: a claim kept yesterday may be broken now
+    if _is_current(place, data):
+        return _report(place, data, reused=True)
     progress.step("drawing the report")
     return _write(place, data)
 
@@ -87,34 +86,33 @@ def key_of(folder: Folder) -> str:
     return digest_json({"stages": stages, "sources": sources, "version": __version__})
 
 
-def _current(place: Path, key: str) -> Report | None:
-    """Return the report that lies there if it was made from the same things."""
+def _is_current(place: Path, data: ReportData) -> bool:
+    """Return whether the report that lies there says just this, and its pages are as written."""
     if not all((place / name).is_file() for name in (HTML, MARKDOWN, DATA)):
-        return None
+        return False
     try:
-        data = ReportData.read_file(place / DATA)
-    except FolderError:  # torn, or another version's: written again
-        return None
-    return _report(place, data, reused=True) if data.key == key else None
+        there = ReportData.read_file(place / DATA)
+    except FolderError:  # torn, edited, or another version's: written again
+        return False
+    pages = {name: digest_file(place / name) for name in (HTML, MARKDOWN)}
+    return there.to_json() == replace(data, pages=pages).to_json()
 
 
 def _write(place: Path, data: ReportData) -> Report:
-    from pipeline.artifacts.digests import write_atomic
+    from pipeline.artifacts.digests import digest_bytes, write_atomic
     from pipeline.artifacts.folder import folder_errors
     from pipeline.report.page import build_page
     from pipeline.report.render import to_html, to_markdown
 
     page = build_page(data, __version__)
-    texts = {
-        HTML: to_html(page),
-        MARKDOWN: to_markdown(page),
-        DATA: json.dumps(data.to_json(), ensure_ascii=False, indent=1)
-        + "\n",  # last: its key vouches for the rest
-    }
+    texts = {HTML: to_html(page).encode(), MARKDOWN: to_markdown(page).encode()}
+    pages = {name: digest_bytes(text) for name, text in texts.items()}
+    told = replace(data, pages=pages).to_json()  # last: it vouches for the rest
+    texts[DATA] = (json.dumps(told, ensure_ascii=False, indent=1) + "\n").encode()
     with folder_errors(place):
         place.mkdir(parents=True, exist_ok=True)
         for name, text in texts.items():
-            write_atomic(place / name, text.encode())
+            write_atomic(place / name, text)
     return _report(place, data, reused=False)
 
 

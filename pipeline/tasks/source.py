@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.artifacts import Artifact, Folder, open_folder
+from pipeline.artifacts.strays import unlisted
 from pipeline.errors import BadModelError, FolderError, UsageError
 from pipeline.records.export import ExportRecord, GenerationSpec
 from pipeline.records.variant import variant_record
@@ -221,6 +222,12 @@ def _files(
                 fix=f"there are {', '.join(known) or 'none'}",
             )
         names = [known[variant]]
+    elif stray := _stray(folder, exported):
+        raise FolderError(
+            f"{stray} belongs to no artifact: the manifest of its stage is missing",
+            where=str(folder.path),
+            fix="run that stage again, or remove the file to go on without it",
+        )
     for name in names:
         artifact: Artifact = folder.require(name, fix)
         record = exported if name == "export" else variant_record(artifact)
@@ -228,3 +235,14 @@ def _files(
         if files.keys() >= exported.parts.keys():
             return name, files
     raise FolderError(f"nothing here runs on {runner}", where=str(folder.path), fix=fix)
+
+
+def _stray(folder: Folder, exported: ExportRecord) -> str:
+    """Return a graph or engine of these parts that no manifest lists, empty if there is none.
+
+    Another one would answer in its place, and nobody would see that it did.
+    """
+    names = (Path(name) for name in unlisted(folder.path))
+    of_parts = (n for n in names if n.suffix in (".onnx", ".plan"))
+    found = (n.as_posix() for n in of_parts if n.name.partition(".")[0] in exported.parts)
+    return next(found, "")

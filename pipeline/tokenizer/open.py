@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import FolderError
+from pipeline.received_json import parse_json
 from pipeline.records.tokenizer import FILE as RECORD
 from pipeline.records.tokenizer import TokenizerRecord
 from pipeline.tokenizer.base import TextTokenizer
@@ -46,7 +46,7 @@ def record_of(folder: Path) -> TokenizerRecord | None:
     """
     path = folder / RECORD
     try:
-        told = json.loads(path.read_bytes())
+        told = parse_json(path.read_bytes())
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as err:

@@ -7,12 +7,12 @@ profile's largest length is least: an exact dynamic program over the distinct le
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.errors import UsageError
+from pipeline.received_json import parse_json
 from pipeline.records.tensors import SizeRange
 
 _DISTINCT_LIMIT = 256
@@ -29,8 +29,8 @@ def read_lengths(path: Path, default_dim: str) -> dict[str, list[int]]:
     except (OSError, UnicodeDecodeError) as err:
         raise UsageError(f"cannot read lengths: {err}", where=str(path)) from err
     try:
-        data = json.loads(text)
-    except json.JSONDecodeError:
+        data = parse_json(text)
+    except ValueError:
         data = text.replace(",", " ").split()
     if not isinstance(data, dict):
         data = {default_dim: data if isinstance(data, list) else [data]}

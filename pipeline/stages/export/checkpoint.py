@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import operator
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import BadModelError
+from pipeline.received_json import parse_json
 from pipeline.stages.export.sentence_files import SentenceFolder, read_sentence_folder
 
 INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
@@ -17,6 +18,8 @@ SINGLE = ("model.safetensors", "pytorch_model.bin")
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.txt", "vocab.json", "spiece.model",
                    "sentencepiece.bpe.model", "source.spm", "tekken.json")  # fmt: skip
 HEADER_LIMIT = 100_000_000  # bytes: the format's own cap on a header
+LAYER_COUNTS = ("layers", "n_layer")
+MOST_LAYERS = 2048  # twice the deepest transformer published (DeepNet); each costs time to build
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
             _not_a_checkpoint(path, single), where=str(path), fix=_what_instead(path, single)
         )
     config = _json(config_file)
+    _check_config(config, config_file)
     weights = _weight_files(path)
     for file in weights:
         _check_file(file)
@@ -105,7 +109,7 @@ def _gguf(path: Path) -> Checkpoint:
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_bytes())
+        content = parse_json(path.read_bytes())
     except (OSError, ValueError) as err:
         raise BadModelError(
             f"{path.name} cannot be read: {err}", where=str(path), fix="download it again"
@@ -113,6 +117,19 @@ def _json(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise _damaged(path, "is not an object")
     return content
+
+
+def _check_config(config: Mapping[str, Any], path: Path) -> None:
+    """Raise BadModelError for kinds that are no names and sizes that no model has."""
+    kind = config.get("model_type")
+    if not isinstance(kind, str | None):
+        raise _damaged(path, f"has a model_type that is a {type(kind).__name__}: {str(kind)[:80]}")
+    nested = [(f"{key}.", value) for key, value in config.items() if isinstance(value, dict)]
+    for prefix, entries in [("", config), *nested]:
+        for key, value in entries.items():
+            counted = str(key).endswith(LAYER_COUNTS) and isinstance(value, int)
+            if counted and value > MOST_LAYERS:
+                raise _damaged(path, f"has {prefix}{key}={value}: above {MOST_LAYERS} layers")
 
 
 def _weight_files(folder: Path) -> tuple[Path, ...]:
@@ -169,8 +186,9 @@ def _check_file(path: Path) -> None:
         if length > min(HEADER_LIMIT, size - 8):
             raise _damaged(path, f"is cut off or not safetensors ({size} bytes)")
         try:
-            header = json.loads(stream.read(length))
-            ends = [v["data_offsets"][1] for k, v in header.items() if k != "__metadata__"]
+            header = parse_json(stream.read(length))
+            told = [v["data_offsets"][1] for k, v in header.items() if k != "__metadata__"]
+            ends = [operator.index(end) for end in told]
         except (ValueError, KeyError, TypeError, AttributeError, IndexError) as err:
             raise _damaged(path, f"has an unreadable header ({err})") from err
     expected = 8 + length + max(ends, default=0)

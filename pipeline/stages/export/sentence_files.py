@@ -6,13 +6,13 @@ Pooling, Dense, LayerNorm, Normalize and Dropout.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
 from pipeline.errors import BadModelError, UsageError
+from pipeline.received_json import parse_json
 from pipeline.records.task import Pooling
 
 MODULES = "modules.json"
@@ -170,8 +170,8 @@ def _object(path: Path) -> dict[str, Any]:
 
 def _read(path: Path) -> Any:
     try:
-        return json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
+        return parse_json(path.read_bytes())
+    except (OSError, ValueError) as error:
         raise _damaged(path, f"cannot be read: {error}") from error
 
 

@@ -8,12 +8,13 @@ import logging
 import os
 import re
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import pytest
 
 from pipeline.artifacts import open_folder, run_stage
+from pipeline.artifacts.artifact import contents_digest
 from pipeline.errors import FolderError
 from pipeline.records.record import Record
 
@@ -201,9 +202,24 @@ def test_verify_reads_the_bytes_again(tmp_path):
     with file.open("r+b") as handle:
         handle.write(b"H")
     os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    stats = tmp_path / "out/manifest/.stats.json"
+    told = json.loads(stats.read_text())
+    told["onnx/model.onnx"][3] = file.stat().st_ctime_ns
+    stats.write_text(json.dumps(told))
     make(tmp_path / "out", stage)
-    assert stage.calls == 1  # size, time and inode are what they were
+    assert stage.calls == 1  # size, times and inode are those that were written down
     open_folder(tmp_path / "out").distrust()
+    make(tmp_path / "out", stage)
+    assert stage.calls == 2
+
+
+def test_an_edit_that_sets_the_modification_time_back_is_seen(tmp_path):
+    stage = Stage()
+    file = make(tmp_path / "out", stage).path("onnx/model.onnx")
+    stat = file.stat()
+    with file.open("r+b") as handle:
+        handle.write(b"H")
+    os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     make(tmp_path / "out", stage)
     assert stage.calls == 2
 
@@ -337,9 +353,9 @@ def test_facts_that_are_no_record_of_this_version_are_made_again(tmp_path, caplo
     stage = Stage(facts={"a": 1})
     first = make(tmp_path / "out", stage)
     manifest = tmp_path / "out/manifest/export.json"
-    raw = json.loads(manifest.read_text())
-    raw["facts"] |= change
-    manifest.write_text(json.dumps(raw))
+    facts = {**first.facts, **change}  # as that version wrote them, with their digest
+    older = replace(first, facts=facts, digest=contents_digest(first.files, facts))
+    manifest.write_bytes(older.to_manifest())
     with pytest.raises(FolderError, match=re.escape(says)) as caught:
         Told.of(open_folder(tmp_path / "out").stage("export"))
     assert caught.value.exit_code == 2

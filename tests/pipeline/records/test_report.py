@@ -30,7 +30,7 @@ def test_facts_of_another_version_are_refused_where_they_are_read():
 @pytest.mark.parametrize("record", [parity_record, perf_record])
 def test_a_judging_stage_that_says_no_fails_the_whole(record):
     stages = [stage_data(record.__name__[:-7], record(passed=no).to_json()) for no in (True, False)]
-    good, bad = (report_data(stages=(stage_data(), stage)) for stage in stages)
+    good, bad = (report_data(stages=(stage_data(), stage), elsewhere=()) for stage in stages)
     assert (good.passed, bad.passed) == (True, False)
     assert [stage.passed for stage in bad.stages] == [None, False]
 
@@ -39,7 +39,25 @@ def test_a_judging_stage_that_says_no_fails_the_whole(record):
     ("state", "passed"), [("kept", True), ("unchecked", True), ("broken", False)]
 )
 def test_a_broken_claim_fails_the_whole(state, passed):
-    assert report_data(claims=(Claim("a", state, "b", ""),)).passed is passed
+    claims = (Claim("a", state, "b", ""),)
+    assert report_data(claims=claims, elsewhere=()).passed is passed
+
+
+@pytest.mark.parametrize(
+    ("name", "stage"),
+    [
+        ("model.exported", "export"),
+        ("model.ort-cpu-fp32", "optimize.ort-cpu-fp32"),
+        ("model.tensorrt-fp16.engine", "build-engine.tensorrt-fp16"),
+    ],
+)
+def test_what_was_wrong_elsewhere_fails_the_whole_until_it_is_made_again(name, stage):
+    (bundle,) = report_data().elsewhere
+    row = replace(bundle.measured[0], name=name, right=False)
+    assert row.stage == stage
+    for right, changed, passed in [(False, (), False), (True, (), True), (False, (stage,), True)]:
+        there = replace(bundle, measured=(replace(row, right=right),), changed=changed)
+        assert report_data(elsewhere=(there,)).passed is passed
 
 
 def test_names_of_stages_are_verb_and_variant():

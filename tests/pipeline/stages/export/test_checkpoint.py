@@ -14,6 +14,12 @@ def safetensors_bytes(size=16, lie=0):
     return struct.pack("<Q", len(header)) + header + bytes(size - lie)
 
 
+def offsets(text):
+    """A header with any text in the place of its offsets."""
+    header = b'{"w": {"dtype": "F32", "shape": [4], "data_offsets": [' + text.encode() + b"]}}"
+    return struct.pack("<Q", len(header)) + header + bytes(16)
+
+
 def put(folder, **files):
     for name, content in files.items():
         path = folder / name.replace("__", ".")
@@ -50,6 +56,20 @@ def test_a_sharded_checkpoint_and_its_files(tmp_path):
         ({"a__gguf": b"PK.."}, "does not begin with GGUF", "again"),
         ({"config__json": b"{not json"}, "config.json cannot be read", "again"),
         ({"config__json": b"[]"}, "is not an object", "again"),
+        ({"config__json": b"[" * 10**5}, "nested deeper", "again"),
+        ({"config__json": {"model_type": ["bert"]}}, "a model_type that is a list", "again"),
+        ({"config__json": {"num_hidden_layers": 10**9}}, "num_hidden_layers=1000000000", "again"),
+        ({"config__json": {"t": {"n_layer": 10**9}}}, "t.n_layer=1000000000", "again"),
+        (
+            {"config__json": CONFIG, "model__safetensors": offsets('"0", "16"')},
+            "unreadable header",
+            "again",
+        ),
+        (
+            {"config__json": CONFIG, "model__safetensors": offsets("[" * 10**5)},
+            "unreadable header",
+            "again",
+        ),
         ({"config__json": CONFIG}, "no weights beside it", "model.safetensors"),
         ({"config__json": CONFIG, "part__safetensors": b""}, "belong to no index", "half"),
         (
