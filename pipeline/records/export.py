@@ -43,6 +43,7 @@ class ToldOptions:
     Attributes:
         model: What was given as MODEL; the mere name where `ModelSource.path` says where it lies.
         checkpoint: Relative to the folder; None where none was given.
+        adapter: Relative to the folder; None where none was given.
     """
 
     model: str
@@ -56,6 +57,7 @@ class ToldOptions:
     trust_remote_code: bool
     seed: int
     checkpoint: str | None = None
+    adapter: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import operator
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import BadModelError
 from pipeline.received_json import parse_json
+from pipeline.stages.export.adapter_files import CONFIG as ADAPTER
+from pipeline.stages.export.adapter_files import Adapter, base_of, read_adapter
 from pipeline.stages.export.sentence_files import SentenceFolder, read_sentence_folder
 
 INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
@@ -33,6 +35,8 @@ class Checkpoint:
         gguf: Name of the GGUF file, or None.
         tokenizer: Whether files of a tokenizer lie there.
         sentence: What makes it a sentence encoder; None for any other model.
+        adapters: What is merged into it, in order.
+        own_texts: Folder of its tokenizer, None where it lies with the model.
     """
 
     folder: Path
@@ -41,6 +45,13 @@ class Checkpoint:
     gguf: str | None
     tokenizer: bool
     sentence: SentenceFolder | None = None
+    adapters: tuple[Adapter, ...] = ()
+    own_texts: Path | None = None
+
+    @property
+    def texts(self) -> Path:
+        """The folder of its tokenizer."""
+        return self.own_texts or self.folder
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -48,15 +59,47 @@ class Checkpoint:
         kinds = ("*.json", "*.model", "*.txt", "*.py", "*.spm", "*.jinja", "*.tiktoken")
         small = {path for kind in kinds for path in self.folder.glob(kind) if path.is_file()}
         more = self.sentence.files if self.sentence is not None else ()
-        return tuple(dict.fromkeys((*self.weights, *sorted(small - set(self.weights)), *more)))
+        merged = (file for adapter in self.adapters for file in adapter.files)
+        small -= set(self.weights)
+        return tuple(dict.fromkeys((*self.weights, *sorted(small), *more, *merged)))
 
 
-def read_checkpoint(path: Path) -> Checkpoint:
+def read_checkpoint(path: Path, adapter: Path | None = None) -> Checkpoint:
     """Return what lies in a checkpoint folder, or in a single GGUF file.
+
+    An adapter's folder stands for the model that it names, if that lies on this machine, with the
+    adapter merged; an adapter beside a model's own weights is merged too.
+
+    Args:
+        path: The folder or file.
+        adapter: Folder of a further adapter.
 
     Raises:
         BadModelError: It is no checkpoint, or an incomplete or damaged one.
+        UsageError: An adapter is of a kind that is not merged here, or its model is not here.
     """
+    adapters = [read_adapter(folder) for folder in (path, adapter) if folder and _adapts(folder)]
+    if adapter is not None and not _adapts(adapter):
+        raise BadModelError(f"no {ADAPTER} in the folder", where=f"--adapter {adapter}")
+    if _adapts(path) and not (path / "config.json").is_file():
+        base = read_checkpoint(base_of(adapters[0]))
+        own = path if _has_tokenizer(path) else base.texts
+        found = replace(base, own_texts=own, tokenizer=base.tokenizer or own == path)
+    else:
+        found = _plain(path)
+    return replace(found, adapters=(*found.adapters, *adapters))
+
+
+def _adapts(folder: Path) -> bool:
+    return (folder / ADAPTER).is_file()
+
+
+def _has_tokenizer(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in TOKENIZER_FILES)
+
+
+def _plain(path: Path) -> Checkpoint:
+    """Return a checkpoint without adapters."""
     if path.is_file():
         return _gguf(path)
     sentence = read_sentence_folder(path)
@@ -75,8 +118,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     weights = _weight_files(path)
     for file in weights:
         _check_file(file)
-    tokenizer = any((path / name).is_file() for name in TOKENIZER_FILES)
-    return Checkpoint(path, config, weights, None, tokenizer, sentence)
+    return Checkpoint(path, config, weights, None, _has_tokenizer(path), sentence)
 
 
 def _not_a_checkpoint(path: Path, gguf: list[Path]) -> str:

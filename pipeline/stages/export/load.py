@@ -35,6 +35,7 @@ class LoadedParts:
         sources: The user's own files the model was made from.
         embedding: How a sentence encoder is used; None for any other model.
         classes: What a classifier's scores stand for; None for any other model.
+        notes: What was done to the model, in words.
     """
 
     parts: tuple[ExportPart, ...]
@@ -45,6 +46,7 @@ class LoadedParts:
     sources: tuple[Path, ...] = field(default=())
     embedding: EmbeddingSpec | None = None
     classes: ClassesSpec | None = None
+    notes: tuple[str, ...] = ()
 
 
 def load_parts(source: Source, options: ExportOptions) -> LoadedParts:
@@ -61,25 +63,32 @@ def load_parts(source: Source, options: ExportOptions) -> LoadedParts:
             where=f"--checkpoint {options.checkpoint}",
             fix="give the folder itself as MODEL, or name a preset",
         )
+    if options.adapter is not None and source.kind in ("preset", "function"):
+        raise UsageError(
+            "an adapter goes with a Hugging Face checkpoint",
+            where=f"--adapter {options.adapter}",
+            fix="give the checkpoint's folder as MODEL",
+        )
     if source.kind == "preset":
         return _preset(source, options)
     if source.kind == "function":
         return _function(source, options)
-    return _hugging_face(checkpoint_of(source), options)
+    return _hugging_face(checkpoint_of(source, options), options)
 
 
-def checkpoint_of(source: Source) -> Checkpoint:
+def checkpoint_of(source: Source, options: ExportOptions) -> Checkpoint:
     """Return the checked checkpoint folder of a Hugging Face source.
 
     Raises:
         BadModelError: It is not whole.
+        UsageError: An adapter is of a kind that is not merged here, or its model is not here.
     """
     if source.kind == "hub":
         from pipeline.stages.export.hub import download
 
-        return read_checkpoint(download(source.name))
+        return read_checkpoint(download(source.name), options.adapter)
     assert source.path is not None
-    return read_checkpoint(source.path)
+    return read_checkpoint(source.path, options.adapter)
 
 
 def reload_parts(model: ModelSource, folder: Path, named: str = "") -> LoadedParts:
@@ -104,6 +113,8 @@ def reload_parts(model: ModelSource, folder: Path, named: str = "") -> LoadedPar
     if model.options.checkpoint:
         given = Path(os.path.normpath(folder / model.options.checkpoint))
         told = {**told, "checkpoint": given}
+    if model.options.adapter:
+        told = {**told, "adapter": Path(os.path.normpath(folder / model.options.adapter))}
     options = ExportOptions(output=folder, **told)
     source = resolve(options.model)
     require_consent(source, options, folder, named)
@@ -127,6 +138,7 @@ def _as_exported(loaded: LoadedParts, model: ModelSource, folder: Path) -> Loade
 
 
 def _hugging_face(checkpoint: Checkpoint, options: ExportOptions) -> LoadedParts:
+    from pipeline.stages.export.adapter import merge_adapter
     from pipeline.stages.export.classes import classes_of
     from pipeline.stages.export.hf_load import load_checkpoint
     from pipeline.stages.export.hf_parts import model_parts
@@ -135,6 +147,7 @@ def _hugging_face(checkpoint: Checkpoint, options: ExportOptions) -> LoadedParts
 
     writer = tokenizer_writer(checkpoint, options)  # first: cheap, and it may refuse
     loaded = load_checkpoint(checkpoint, options)
+    notes = tuple(merge_adapter(loaded.model, adapter) for adapter in checkpoint.adapters)
     config = loaded.model.config
     if loaded.task == "text-classification" and config.pad_token_id is None:
         config.pad_token_id = padding_id(checkpoint, options)  # where a shorter text ends
@@ -156,6 +169,7 @@ def _hugging_face(checkpoint: Checkpoint, options: ExportOptions) -> LoadedParts
         save_tokenizer=writer,
         embedding=embedding,
         classes=classes_of(config, loaded.task),
+        notes=notes,
     )
 
 

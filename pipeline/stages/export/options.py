@@ -53,6 +53,7 @@ class ExportOptions:
         logits: "last" gives those of the last position alone, which is all that generation reads;
             a long prompt then runs faster and takes less memory.
         checkpoint: A folder whose weights a preset takes instead of its own or random ones.
+        adapter: Folder of a LoRA adapter that is merged into a Hugging Face checkpoint.
         trust_remote_code: Run Python that comes with a Hugging Face checkpoint.
         seed: Decides random weights, what a function draws, and the inputs of the proof.
 
@@ -72,6 +73,7 @@ class ExportOptions:
     capacity: int | None = None
     logits: Logits = "all"
     checkpoint: Path | None = None
+    adapter: Path | None = None
     trust_remote_code: bool = False
     seed: int = 0
 

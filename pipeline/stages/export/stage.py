@@ -71,7 +71,8 @@ def as_preset(options: ExportOptions) -> ExportOptions:
 
 def plain_options(options: ExportOptions) -> dict[str, Json]:
     """Return the options that decide the result, without paths."""
-    skipped = ("model", "output", "checkpoint")  # what lies there counts, by digest, not its path
+    # What lies at a path counts, by digest, and not the path.
+    skipped = ("model", "output", "checkpoint", "adapter")
     return {f.name: getattr(options, f.name) for f in fields(options) if f.name not in skipped}
 
 
@@ -90,7 +91,7 @@ def identity(
         known["sources"] = {path.name: folder.digest_of(path) for path in loaded.sources}
         known["weights"] = digest_modules(loaded)
     else:
-        checkpoint = checkpoint_of(source)
+        checkpoint = checkpoint_of(source, options)
         base = Path(os.path.commonpath([path.parent for path in checkpoint.files]))
         known["files"] = {
             path.relative_to(base).as_posix(): folder.digest_of(path) for path in checkpoint.files
@@ -132,6 +133,8 @@ def _produce(
     notes = _Notes(progress, context)
     if loaded.random_weights:
         notes.note(f"{source.name} has random weights (seed {options.seed}): no checkpoint given")
+    for note in loaded.notes:
+        notes.note(note)
     graphs = context.path("onnx")
     graphs.mkdir()
     exported = export_parts(loaded.parts, graphs, options.exporter, options.resolved_opset, notes)
@@ -196,12 +199,10 @@ def source_of(
     options: ExportOptions, source: Source, loaded: LoadedParts, state: SavedState | None
 ) -> ModelSource:
     """Return what the model was made from; its places are relative to the folder."""
-    path, checkpoint, base = None, None, Path(options.output).resolve()
+    path, base = None, Path(options.output).resolve()
     if source.path is not None:
         path = os.path.relpath(source.path.resolve(), base)
         path += f"::{source.function}" if source.function else ""
-    if options.checkpoint is not None:
-        checkpoint = os.path.relpath(options.checkpoint.resolve(), base)
     told = ToldOptions(
         model=options.model if source.path is None else source.name,
         task=options.task,
@@ -213,7 +214,8 @@ def source_of(
         logits=options.logits,
         trust_remote_code=options.trust_remote_code,
         seed=options.seed,
-        checkpoint=checkpoint,
+        checkpoint=_relative(options.checkpoint, base),
+        adapter=_relative(options.adapter, base),
     )
     return ModelSource(
         source=source.name,
@@ -223,6 +225,10 @@ def source_of(
         path=path,
         state=state,
     )
+
+
+def _relative(path: Path | None, base: Path) -> str | None:
+    return None if path is None else os.path.relpath(path.resolve(), base)
 
 
 def _cache_form(options: ExportOptions, loaded: LoadedParts) -> str | None:

@@ -26,7 +26,7 @@ def tokenizer_writer(checkpoint: Checkpoint, options: ExportOptions) -> Writer |
     Raises:
         BadModelError: There are files of a tokenizer, and they cannot be read.
     """
-    pre = checkpoint.folder / PREPROCESSOR
+    pre = checkpoint.texts / PREPROCESSOR
     if not checkpoint.tokenizer:
         return (lambda folder: _copy(pre, folder)) if pre.is_file() else None
     tokenizer = _load(checkpoint, options)
@@ -62,7 +62,7 @@ def _load(checkpoint: Checkpoint, options: ExportOptions) -> Any:
     try:
         with quiet():
             return AutoTokenizer.from_pretrained(
-                checkpoint.folder,
+                checkpoint.texts,
                 local_files_only=True,
                 trust_remote_code=options.trust_remote_code,
                 **({"gguf_file": checkpoint.gguf} if checkpoint.gguf else {}),
@@ -70,7 +70,7 @@ def _load(checkpoint: Checkpoint, options: ExportOptions) -> Any:
     except Exception as err:
         raise BadModelError(
             f"the tokenizer cannot be read: {type(err).__name__}: {first_line(err)}",
-            where=str(checkpoint.folder),
+            where=str(checkpoint.texts),
             fix="download its files again, or remove all of them to export without one",
         ) from err
 
