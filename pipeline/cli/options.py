@@ -32,12 +32,15 @@ class Flag:
         type: A click type of one value, of which a field may hold several or named ones; None
             derives it from the annotation.
         split: False if a repeated option's values hold commas of their own.
+        once: Whether a second value is refused, not taken for the first: another command takes
+            several under the same name.
     """
 
     names: tuple[str, ...] = ()
     help: str = ""
     type: ParamType | None = None
     split: bool = True
+    once: bool = False
 
 
 def options_of(
@@ -121,11 +124,13 @@ def _option(field: dataclasses.Field[Any], hint: Any, told: str, flag: Flag | No
         flags = [spelled, *names[1:], field.name]
         return click.Option(flags, is_flag=True, default=default, help=text, show_default=default)
     kind, several = _click_type(hint, flag)
+    if flag.once:
+        kind, several = Whole(kind), True
     return click.Option(
         [*names, field.name],
         type=kind,
         multiple=several,
-        callback=merge_into(default) if several else None,
+        callback=only(default) if flag.once else merge_into(default) if several else None,
         default=_click_default(default, several),
         show_default=_shown(default),
         required=default is dataclasses.MISSING,
@@ -190,3 +195,16 @@ def merge_into(default: Any) -> Callable[[click.Context, click.Parameter, Any], 
         return tuple(item for value in values for item in value)
 
     return merge
+
+
+def only(default: Any) -> Callable[[click.Context, click.Parameter, Any], Any]:
+    """Return a callback that gives an option's one value, or the field's default."""
+
+    def single(ctx: click.Context, param: click.Parameter, values: tuple[Any, ...]) -> Any:
+        given = list(dict.fromkeys(item for value in values for item in value))
+        if len(given) > 1:
+            told = f"one value, not {len(given)} ({', '.join(map(str, given))})"
+            raise click.BadParameter(f"{told}: give the command once for each", ctx, param)
+        return given[0] if given else default
+
+    return single

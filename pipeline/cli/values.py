@@ -46,6 +46,10 @@ class Whole(ParamType):
         self._item = item
         self.name = item.name
 
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str | None:
+        """Return how one value is written."""
+        return self._item.get_metavar(param, ctx)
+
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[Any, ...]:

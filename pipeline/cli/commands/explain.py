@@ -10,9 +10,10 @@ import click
 from pipeline.api import ExplainOptions
 from pipeline.cli.console import Console
 from pipeline.cli.fusion import explain_lines
-from pipeline.cli.options import common, options_of, with_options
+from pipeline.cli.options import Flag, common, options_of, with_options
 
-OPTIONS = options_of(ExplainOptions, skip=("model",))
+FLAGS = {"target": Flag(("--target", "-t"), once=True)}
+OPTIONS = options_of(ExplainOptions, skip=("model",), flags=FLAGS)
 
 
 @click.command("explain")

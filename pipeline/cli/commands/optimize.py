@@ -16,7 +16,7 @@ from pipeline.cli.values import Gate
 
 FLAGS = {
     "output": Flag(("-o", "--output")),
-    "target": Flag(("--target", "-t")),
+    "target": Flag(("--target", "-t"), once=True),
     "require": Flag(type=Gate()),
 }
 OPTIONS = options_of(OptimizeOptions, skip=("model",), flags=FLAGS)

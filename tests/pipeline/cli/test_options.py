@@ -52,6 +52,7 @@ def call(*words):
     flags = {
         "words": Flag(split=False),
         "shapes": Flag(("--minShapes",), type=Shapes(), split=False),
+        "kind": Flag(once=True),
     }
 
     @click.command()
@@ -124,3 +125,14 @@ def test_help_has_texts_and_defaults():
 def test_attributes_end_where_the_section_ends():
     assert attributes_of(Sample)["kind"] == "One or two, told on two lines."
     assert set(attributes_of(Sample)) == set(Sample.__dataclass_fields__)
+
+
+def test_one_value_is_not_taken_for_several():
+    result, _ = call("--kind", "two", "--kind", "one")
+    assert result.exit_code == 2
+    assert "one value, not 2 (two, one)" in result.output
+    assert call("--kind", "two", "--kind", "two")[1].kind == "two"
+    assert call("--kind", "three")[0].exit_code == 2
+    told = call("--help")[0].output
+    assert "--kind [one|two]" in told
+    assert "[default: one]" in told

@@ -7,9 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from pipeline.artifacts.artifact import Artifact
-from pipeline.cli.app import COMMANDS, run
+from pipeline.cli.app import COMMANDS, group, run
 from pipeline.cli.commands import (
     build_engine,
     classify,
@@ -148,3 +149,11 @@ def test_each_module_holds_the_command_of_its_name():
         assert module.command.name == name
         assert name in COMMANDS
     assert run_command.command.name == "run"
+
+
+@pytest.mark.parametrize("command", [("optimize", "m.onnx", "-o", "f.onnx"), ("explain", "m.onnx")])
+def test_a_second_target_is_refused(command):
+    """`run` takes several, and the first alone was no answer to who asked for two."""
+    done = CliRunner().invoke(group, [*command, "--target", "ort-cpu", "-t", "tensorrt"])
+    assert done.exit_code == 2
+    assert "one value, not 2 (ort-cpu, tensorrt)" in done.output
