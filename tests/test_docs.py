@@ -15,6 +15,9 @@ import pipeline
 from models.presets import PRESETS
 from pipeline import records
 from pipeline.cli.app import COMMANDS, group
+from pipeline.fusion import refusal
+from pipeline.fusion.attention import steps as attention
+from pipeline.fusion.norm import steps as norm
 from pipeline.fusion.plan import constructs, lowerings_for
 from pipeline.fusion.refusal import Kind
 from pipeline.records.record import Record
@@ -128,6 +131,16 @@ def test_every_public_name_is_in_the_reference():
 def test_the_table_of_refusals_has_every_kind_as_it_is_told():
     told = [(kind.strip("`"), meaning) for kind, meaning, _ in table("errors.md", "| kind |")]
     assert told == [(kind.name, kind.value) for kind in Kind]
+
+
+def test_the_table_of_steps_is_what_recognisers_ask():
+    steps = [("attention", one) for one in (attention.SCORES, attention.VALUES, attention.PAIRS)]
+    steps += [("norm", one) for one in (norm.ROOT, norm.DIVIDED, norm.AXES)]
+    steps += [("any", one) for one in (refusal.WRITTEN, refusal.RIGHT)]
+    assert table("errors.md", "| step |") == [
+        [f"{construct} {one.number} of {one.total}", one.asks, one.advice]
+        for construct, one in steps
+    ]
 
 
 def table(page, head):
