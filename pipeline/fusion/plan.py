@@ -68,7 +68,8 @@ class Plan:
 # optimizer joined may be part of something larger.
 _KEPT: frozenset[tuple[str, str]] = frozenset(
     {("", "Attention")}
-    | {(MS, name) for name in ("Attention", "MultiHeadAttention", "RotaryEmbedding", "FusedMatMul")}
+    | {(MS, name) for name in ("Attention", "MultiHeadAttention", "GroupQueryAttention")}
+    | {(MS, name) for name in ("RotaryEmbedding", "FusedMatMul")}
 )
 # The parser of TensorRT takes the plain form of Attention alone, and nothing of com.microsoft.
 _KEPT_BY = {"onnx": frozenset({("", "Attention")}), "ort-cpu": _KEPT, "ort-cuda": _KEPT}

@@ -8,6 +8,7 @@ from typing import Literal
 import onnx_ir as ir
 
 from pipeline.graph.inference.facts import Facts
+from pipeline.graph.inference.in_place import writes_in_place
 from pipeline.graph.sizes.dims import Dim
 from pipeline.inputs.roles import Role
 from pipeline.operators import ATTENTIONS
@@ -66,11 +67,24 @@ def grown(facts: Facts, roles: Sequence[Role]) -> list[Dim]:
             shape = facts.shape(node.outputs[index]) if index < len(node.outputs) else None
             if shape is None or not _takes_input(node):
                 continue
-            for dim in shape[1:]:
+            for dim in (*shape[1:], *_told(node, facts)):
                 parts = [Dim({monomial: c}) for monomial, c in dim.terms]
                 if len(parts) > 1 and any(str(part) in pasts for part in parts):
                     found[dim] = None
     return list(found)
+
+
+def _told(node: ir.Node, facts: Facts) -> tuple[Dim, ...]:
+    """Return past plus new of an attention that is told its total.
+
+    Its cache may be a buffer with room as well; where its length is free, it is taken to grow.
+    """
+    if node.op_type != "GroupQueryAttention" or writes_in_place(node):
+        return ()
+    past, query = facts.shape(node.inputs[3]), facts.shape(node.inputs[0])
+    if past is None or query is None or len(past) != 4 or past[2].const is not None:
+        return ()
+    return (past[2] + query[1],)
 
 
 def _takes_input(node: ir.Node) -> bool:

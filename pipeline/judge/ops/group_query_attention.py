@@ -54,10 +54,11 @@ def group_query_attention(op: Op) -> Kernel:
         first_prompt = given.query_lengths is None and limit == rows
         new = rows if given.query_lengths is None else given.query_lengths.long()
         # In a first prompt shorter rows are right-padded: their tokens still start at 0.
-        starts = torch.zeros_like(totals) if first_prompt else totals - new
+        starts = torch.zeros_like(totals) if first_prompt else (totals - new).clamp(min=0)
         q, k = _turned(op, given, q, k, starts, first_prompt)
-        present_k = _appended(given.past_key, k, starts, limit)
-        present_v = _appended(given.past_value, v, starts, limit)
+        one_buffer = given.query_lengths is not None  # what stands behind the tokens stays
+        present_k = _appended(given.past_key, k, starts, limit, one_buffer)
+        present_v = _appended(given.past_value, v, starts, limit, one_buffer)
         total = min(limit, present_k.shape[2])
         keys, values = present_k[:, :, :total], present_v[:, :, :total]
         y, scores = _attend(op, q, keys, values, starts, totals, given)
@@ -108,13 +109,16 @@ def _positions(
     return at.clamp(max=table - 1)
 
 
-def _appended(past: Tensor | None, new: Tensor, starts: Tensor, limit: int) -> Tensor:
-    """Return the cache with the new tokens at each row's position."""
+def _appended(
+    past: Tensor | None, new: Tensor, starts: Tensor, limit: int, one_buffer: bool
+) -> Tensor:
+    """Return the cache with the new tokens at each row's position, zeros behind them."""
     capacity = 0 if past is None else past.shape[2]
     out = new.new_zeros((new.shape[0], new.shape[1], max(capacity, limit), new.shape[3]))
-    if past is not None:
-        out[:, :, :capacity] = past
     for row, start in enumerate(starts.tolist()):
+        if past is not None:
+            kept = capacity if one_buffer else min(start, capacity)
+            out[row, :, :kept] = past[row, :, :kept]
         room = min(new.shape[2], out.shape[2] - start)
         out[row, :, start : start + room] = new[row, :, :room]
     return out

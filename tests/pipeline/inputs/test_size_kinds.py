@@ -52,3 +52,17 @@ def test_a_mask_over_all_channels_is_no_signal_of_its_own():
     assert channels_of(facts, signal) is None
     assert channels_of(facts, mask) is None
     assert str(channels_of(facts, other)) == "16"
+
+
+def test_a_cache_whose_attention_is_told_the_total_is_taken_to_grow():
+    """The mask's own length would otherwise have nothing to do with past and tokens."""
+    facts, roles = analysed("""
+    g (float[b, s, 64] q, int64[b, total] mask, float[b, 2, past, 16] pk, float[b, 2, past, 16] pv)
+    => (float[b, s, 32] y) <int64[1] one = {1}, int64 at = {1}>
+    { n = ReduceSum <keepdims = 0> (mask, one)  m = Sub (n, one)  ends = Cast <to = 6> (m)
+      shape = Shape (mask)  t = Gather (shape, at)  longest = Cast <to = 6> (t)
+      y, a, c = com.microsoft.GroupQueryAttention <num_heads = 2, kv_num_heads = 1>
+        (q, , , pk, pv, ends, longest) }
+    """)
+    assert size_kinds(facts, roles)["past"] == "past"
+    assert {str(key_length(facts, roles))} <= {"past + s", "s + past"}

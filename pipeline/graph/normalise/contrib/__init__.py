@@ -8,6 +8,7 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from pipeline.graph.normalise.contrib.attention import ATTENTIONS
+from pipeline.graph.normalise.contrib.group_query import GROUP_QUERY
 from pipeline.graph.normalise.contrib.norms import NORMS
 from pipeline.graph.normalise.contrib.pointwise import POINTWISE
 from pipeline.graph.normalise.contrib.products import PRODUCTS
@@ -17,7 +18,7 @@ from pipeline.graph.normalise.draft import Draft
 from pipeline.graph.rewriting.edit import take_over
 
 WRITERS: dict[tuple[str, str], Writer] = {
-    **NORMS, **POINTWISE, **PRODUCTS, **ATTENTIONS, **STANDARD
+    **NORMS, **POINTWISE, **PRODUCTS, **ATTENTIONS, **GROUP_QUERY, **STANDARD
 }  # fmt: skip
 
 ALL: frozenset[tuple[str, str]] = frozenset(WRITERS)

@@ -44,10 +44,14 @@ class Operator:
 
 def count(op: Operator, value: ir.Value, axis: int) -> ir.Value:
     """Return 0, 1, ... up to one size of a value."""
+    return counted(op, size_of(op.draft, op.node, value, axis))
+
+
+def counted(op: Operator, number: ir.Value) -> ir.Value:
+    """Return 0, 1, ... up to a number of shape [1]."""
     graph = graph_of(op.node)
     zero, one = (op.draft.constant(graph, np.array(n, np.int64)) for n in (0, 1))
-    size = op.put("Reshape", size_of(op.draft, op.node, value, axis), op.ints())
-    return op.put("Range", zero, size, one)
+    return op.put("Range", zero, op.put("Reshape", number, op.ints()), one)
 
 
 def heads_apart(op: Operator, x: ir.Value | None, heads: int, size: int) -> ir.Value:
@@ -60,3 +64,11 @@ def grown(op: Operator, new: ir.Value | None, past: ir.Value | None) -> ir.Value
     """Return past and new tokens joined, [batch, heads, past + new, size]."""
     assert new is not None
     return new if past is None else op.put("Concat", past, new, axis=2)
+
+
+def repeated_heads(op: Operator, x: ir.Value, heads: int, groups: int, size: int) -> ir.Value:
+    """Return keys or values with each head once for every query head that shares it."""
+    if groups == 1:
+        return x
+    spread = op.put("Expand", op.put("Unsqueeze", x, op.ints(2)), op.ints(1, 1, groups, 1, 1))
+    return op.put("Reshape", spread, op.ints(0, heads * groups, -1, size))

@@ -14,7 +14,13 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
-from pipeline.graph.normalise.contrib.operator import Operator, count, grown, heads_apart
+from pipeline.graph.normalise.contrib.operator import (
+    Operator,
+    count,
+    grown,
+    heads_apart,
+    repeated_heads,
+)
 from pipeline.graph.normalise.contrib.writer import Made, Writer, given, scalar_like, size_of
 from pipeline.graph.normalise.draft import Draft
 
@@ -39,7 +45,10 @@ def _attention(draft: Draft, node: ir.Node) -> Made | None:
     )
     k, v = grown(op, k, given(node, 4)), grown(op, v, given(node, 5))
     groups = sides[0].heads // sides[1].heads
-    key, value = (_repeated(op, x, groups, side) for x, side in zip((k, v), sides[1:], strict=True))
+    key, value = (
+        repeated_heads(op, x, side.heads, groups, side.size)
+        for x, side in zip((k, v), sides[1:], strict=True)
+    )
     scale = node.attributes.get_float("scale", 1 / math.sqrt(sides[0].size))
     made = _stages(op, op.put("Mul", q, scalar_like(draft, node, scale, k)), key)
     if made is None:
@@ -80,14 +89,6 @@ def _side(op: Operator, index: int) -> _Side | None:
         return None if heads is None else _Side(heads, shape[-1].const, flat=False)
     heads = op.node.attributes.get_int("q_num_heads" if index == 0 else "kv_num_heads", 0)
     return _Side(heads, shape[-1].const // heads, flat=True) if heads else None
-
-
-def _repeated(op: Operator, x: ir.Value, groups: int, side: _Side) -> ir.Value:
-    """Return keys or values with each head once for every query head that shares it."""
-    if groups == 1:
-        return x
-    spread = op.put("Expand", op.put("Unsqueeze", x, op.ints(2)), op.ints(1, 1, groups, 1, 1))
-    return op.put("Reshape", spread, op.ints(0, side.heads * groups, -1, side.size))
 
 
 def _stages(op: Operator, q: ir.Value, k: ir.Value) -> list[ir.Value] | None:
