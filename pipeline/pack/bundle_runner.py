@@ -96,6 +96,8 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
 def check_files(here: Path, files: Mapping[str, str]) -> None:
     """Stop when a file is not what was packed: nothing measured on it would mean anything."""
     for name, wanted in files.items():
+        if not (here / name).is_file():
+            raise SystemExit(f"{name} is missing: unpack the bundle again")
         with (here / name).open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
         if found != wanted:

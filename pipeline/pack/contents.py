@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -95,3 +95,16 @@ def files_of(folder: Path, candidate: PackedVariant) -> set[str]:
                 if isinstance(value.const_value, ir.ExternalTensor):
                     names.add((home / str(value.const_value.location)).as_posix())
     return names
+
+
+def require_listed(root: Path, names: Iterable[str], artifacts: Iterable[Artifact]) -> None:
+    """Raise FolderError for a file that no artifact lists, or that is a link out of the folder."""
+    listed = {record.path for artifact in artifacts for record in artifact.files}
+    home = root.resolve()
+    for name in names:
+        inside = (root / name).resolve().is_relative_to(home)
+        if not inside or name not in listed:
+            how = "no artifact lists it" if inside else "it leads out of the folder"
+            raise FolderError(
+                f"{name} is not packed: {how}", where=str(root), fix="run its stage again"
+            )

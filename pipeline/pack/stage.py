@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -12,10 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.artifacts import Folder, digest_file, digest_json, open_folder
+from pipeline.artifacts.folder import disk_errors, folder_errors
 from pipeline.errors import FolderError
 from pipeline.graph.files.model_file import load_model
 from pipeline.pack.cases import write_cases
-from pipeline.pack.contents import files_of, find_candidates
+from pipeline.pack.contents import files_of, find_candidates, require_listed
 from pipeline.pack.options import PackOptions
 from pipeline.records.bundle import BundleIndex, PackedCase, PackedVariant
 from pipeline.records.export import ExportRecord
@@ -68,7 +70,8 @@ def pack_folder(options: PackOptions, progress: Progress = SILENT) -> Bundle:
     """Write the bundle of a folder and return what is in it.
 
     Raises:
-        FolderError: The folder has no graphs, or files are missing or changed.
+        FolderError: The folder has no graphs, files are missing or changed or lie outside it, or
+            the disk is full.
 
     Examples:
         >>> from pipeline import PackOptions, pack_folder
@@ -81,20 +84,27 @@ def pack_folder(options: PackOptions, progress: Progress = SILENT) -> Bundle:
         raise FolderError(
             "nothing here to pack", where=str(folder.path), fix="`pipeline run MODEL -o DIR` first"
         )
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="pipeline-pack-", dir=options.output.parent) as name:
-        root = Path(name)
+    home = options.output.parent
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(disk_errors(home))
+        with folder_errors(home):
+            home.mkdir(parents=True, exist_ok=True)
+            scratch = tempfile.TemporaryDirectory(prefix="pipeline-pack-", dir=home)
+        root = Path(stack.enter_context(scratch))
         cases = {
             part: _cases(folder, part, candidates, options, root, progress)
             for part in dict.fromkeys(c.part for c in candidates)
         }
         _write_scripts(root)
         packed = sorted({f for c in candidates for f in files_of(folder.path, c)})
+        require_listed(folder.path, packed, artifacts)
+        made = {f.relative_to(root).as_posix(): f for f in root.rglob("*") if f.is_file()}
         index = BundleIndex(
             artifacts={a.stage: a.digest for a in artifacts},
             candidates=tuple(candidates),
             cases=cases,
-            files={f: digest_file(folder.path / f) for f in packed},
+            files={f: digest_file(folder.path / f) for f in packed}
+            | {name: digest_file(made[name]) for name in sorted(made)},
         ).to_json()
         index["digest"] = digest_json(index)
         (root / "bundle.json").write_text(json.dumps(index, indent=1) + "\n")

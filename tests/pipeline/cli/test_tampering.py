@@ -170,6 +170,8 @@ KINDS = {
     "graph flipped, packed": (flipped(GRAPH), PACK),
     "exported graph swapped, packed": (flipped(PLAIN), PACK),
     "plan flipped, packed": (flipped(PLAN), PACK),
+    "a file of the manifest lies outside": (
+        told("export", files=lambda fs: [f | {"path": "../out.onnx"} for f in fs]), PACK),
     "facts edited, packed": (told("export", facts=lambda f: f | {"task": "x"}), PACK),
     "graph flipped, reported": (flipped(GRAPH), REPORT),
     "plan truncated": (truncated(PLAN), REPORT),

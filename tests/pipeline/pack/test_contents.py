@@ -8,7 +8,7 @@ import pytest
 from pipeline.artifacts import open_folder
 from pipeline.errors import FolderError
 from pipeline.ort.settings import SessionSettings
-from pipeline.pack.contents import files_of, find_candidates
+from pipeline.pack.contents import files_of, find_candidates, require_listed
 from pipeline.pack.options import PackOptions
 from pipeline.pack.stage import pack_folder
 from pipeline.records.bundle import PackedVariant
@@ -52,3 +52,13 @@ def test_weights_beside_a_graph_belong_to_it(tmp_path):
     assert files_of(tmp_path, packed) == {"onnx/m.onnx", "onnx/w.data"}
     plan = PackedVariant(kind="engine", file="engine/m.plan", **told)
     assert files_of(tmp_path, plan) == {"engine/m.plan"}
+
+
+@pytest.mark.parametrize(
+    "name", ["onnx/other.onnx", "manifest/export.json", "../outside.onnx"], ids=range(3)
+)
+def test_what_no_artifact_lists_is_not_packed(unpacked, name):
+    _found, artifacts = find_candidates(open_folder(unpacked[0]), ())
+    require_listed(unpacked[0], ["onnx/model.exported.onnx"], artifacts)
+    with pytest.raises(FolderError, match="is not packed"):
+        require_listed(unpacked[0], [name], artifacts)

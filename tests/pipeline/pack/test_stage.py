@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ast
+import errno
 import json
+import shutil
 import sys
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -95,3 +98,39 @@ def test_a_low_precision_graph_alone_is_judged_by_the_export(tmp_path):
     )
     assert pack_folder(options).candidates == ("model.tensorrt-fp16",)
     assert [p.name for p in (tmp_path / "deep").iterdir()] == ["b.tar"], "nothing is left behind"
+
+
+def test_every_file_but_the_index_is_known_by_its_digest(unpacked):
+    here = unpacked[2]
+    content = json.loads((here / "bundle.json").read_text())
+    inside = {p.relative_to(here).as_posix() for p in here.rglob("*") if p.is_file()}
+    left_out = {name for name in inside - set(content["files"]) if not name.endswith(".pyc")}
+    assert left_out <= {"bundle.json", "results.json"}
+    assert "cases/model-0.inputs.npz" in content["files"]
+
+
+def test_a_link_out_of_the_folder_is_not_packed(unpacked, tmp_path):
+    folder = shutil.copytree(unpacked[0], tmp_path / "d")
+    graph = folder / "onnx/model.exported.onnx"
+    graph.rename(tmp_path / "outside.onnx")
+    graph.symlink_to(tmp_path / "outside.onnx")
+    with pytest.raises(FolderError, match="leads out of the folder"):
+        pack_folder(PackOptions(folder, tmp_path / "b.tar", cases=1))
+    assert not (tmp_path / "b.tar").exists()
+
+
+def test_a_full_disk_is_said_and_leaves_nothing(unpacked, tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tarfile.TarFile, "add", full)
+    with pytest.raises(FolderError, match="No space left") as caught:
+        pack_folder(PackOptions(unpacked[0], tmp_path / "new/b.tar", cases=1))
+    assert "free space" in caught.value.fix
+    assert not [*(tmp_path / "new").iterdir()]
+
+
+def test_a_place_that_is_no_folder(unpacked, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(FolderError, match=r"exists|Not a directory"):
+        pack_folder(PackOptions(unpacked[0], tmp_path / "file/b.tar"))
