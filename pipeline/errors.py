@@ -19,6 +19,14 @@ PipelineError is a bug of ours and keeps its traceback.
 
 from __future__ import annotations
 
+import errno
+from collections.abc import Iterator
+
+# How the libraries say that memory ran out; the second is oneDNN's, inside PyTorch.
+_NO_MEMORY = ("can't allocate memory", "could not create a primitive", "bad_alloc",
+              "Failed to allocate memory", "Unable to allocate", "Cannot allocate memory",
+              "out of memory")  # fmt: skip
+
 
 class PipelineError(Exception):
     """An error with three parts: what failed, where, and what to do.
@@ -183,6 +191,25 @@ class ClaimError(PipelineError):
     """
 
     exit_code = 1
+
+
+def lacks_memory(error: BaseException) -> bool:
+    """Return whether an error, or what caused it, says that memory ran out."""
+    return any(
+        isinstance(link, MemoryError)
+        or getattr(link, "errno", None) == errno.ENOMEM
+        or any(words in str(link) for words in _NO_MEMORY)
+        for link in _chain(error)
+    )
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    link: BaseException | None = error
+    for _ in range(20):  # a chain may be a ring
+        if link is None:
+            return
+        yield link
+        link = link.__cause__ or link.__context__
 
 
 def first_line(error: BaseException) -> str:

@@ -20,10 +20,14 @@ from typing import Any, NoReturn
 import click
 
 from pipeline import __version__
+from pipeline.cli import child, streams
 from pipeline.cli.console import print_error
-from pipeline.errors import BadModelError, EnvironmentMissingError, PipelineError, Terminated
+from pipeline.cli.endings import explained
+from pipeline.errors import Terminated
 
 INTERRUPTED, TERMINATED, OUR_BUG = 130, 143, 70
+
+_SIGNALS: list[int] = []  # of Ctrl-C, so far
 
 # name -> (module under pipeline.cli.commands, the line shown by --help), in the order of work
 COMMANDS = {
@@ -101,58 +105,66 @@ def group() -> None:
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and leave the process with its exit code."""
     signal.signal(signal.SIGTERM, _terminate)
+    signal.signal(signal.SIGINT, _interrupt)
+    streams.make_usable()
+    child.limit_child()
     words = sys.argv[1:] if arguments is None else list(arguments)
-    sys.exit(run(words))
+    sys.exit(run(words, in_child=True))
 
 
-def run(arguments: Sequence[str]) -> int:
-    """Run the command line and return its exit code; errors are shown on stderr."""
+def run(arguments: Sequence[str], *, in_child: bool = False) -> int:
+    """Run the command line and return its exit code; errors are shown on stderr.
+
+    Args:
+        arguments: The words after `pipeline`.
+        in_child: Whether commands on files from anyone run in a child with limits.
+    """
     try:
+        if in_child and (files := child.files_of(arguments)):
+            return child.run_in_child(arguments, files)
         code = group.main(list(arguments), prog_name="pipeline", standalone_mode=False)
-    except PipelineError as error:
-        print_error(error, as_json="--json" in arguments)
-        return error.exit_code
     except click.ClickException as error:
         error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted; nothing half-made is left", err=True)
-        return INTERRUPTED
+        return _interrupted()
     except Terminated:
         raise
-    except SystemExit as error:  # click raises its own kind: code that is not ours ended us
-        shown = _foreign_exit(error)
-        print_error(shown, as_json="--json" in arguments)
-        return shown.exit_code
-    except MemoryError as error:
-        shown = EnvironmentMissingError(
-            f"there is not enough memory: {error or 'the system gave none'}",
-            fix="use smaller sizes, or a machine with more memory",
-        )
-        print_error(shown, as_json="--json" in arguments)
-        return shown.exit_code
-    except Exception:
-        traceback.print_exc()
-        click.echo("This is a bug in pipeline; the lines above are what a report needs.", err=True)
-        return OUR_BUG
+    except BaseException as error:  # panics of libraries in Rust are no Exceptions
+        return _ended(error, arguments)
     return code if isinstance(code, int) else 0
 
 
-def _foreign_exit(error: SystemExit) -> PipelineError:
-    """Return the error for a sys.exit in code of a model or a library, with its place."""
-    frames = traceback.extract_tb(error.__traceback__)
-    last = frames[-1]
-    return BadModelError(
-        f"code that is not ours called sys.exit({error.code!r})",
-        where=f"{last.filename}, line {last.lineno}, in {last.name}: {last.line}",
-        fix="let it raise an error, or return",
-    )
+def _ended(error: BaseException, arguments: Sequence[str]) -> int:
+    """Show what ended a command and return its exit code."""
+    if _SIGNALS:  # Ctrl-C inside an import comes out as whatever the library makes of it
+        return _interrupted()
+    shown = explained(error)
+    if shown is None:
+        traceback.print_exception(error)
+        click.echo("This is a bug in pipeline; the lines above are what a report needs.", err=True)
+        return OUR_BUG
+    if isinstance(error, OSError) and shown.exit_code == 2:
+        _leave_output()  # what is buffered may be what cannot be written
+    print_error(shown, as_json="--json" in arguments)
+    return shown.exit_code
+
+
+def _interrupted() -> int:
+    click.echo("interrupted; nothing half-made is left", err=True)
+    return INTERRUPTED
 
 
 def _leave_output() -> None:
     """Point standard output nowhere, so that what is still buffered raises no second error."""
     with contextlib.suppress(OSError, ValueError):  # a test's output has no descriptor
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """Remember Ctrl-C: a library that is being imported may turn it into an error of its own."""
+    _SIGNALS.append(number)
+    raise KeyboardInterrupt
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:

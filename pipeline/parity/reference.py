@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from pipeline.errors import ChangedModelError, PipelineError, UnconfirmedCodeError
+from pipeline.errors import ChangedModelError, PipelineError, UnconfirmedCodeError, lacks_memory
 from pipeline.records.export import ExportRecord, ModelSource
 from pipeline.records.tensors import TensorSpec
 from pipeline.stages.runners.base import Runner
@@ -111,7 +112,8 @@ def reference_for(exported: ExportRecord, folder: Path, named: str = "") -> tupl
     needed = 2 * exported.weights.bytes
     free = psutil.virtual_memory().available
     if needed > HEADROOM * free:
-        why = f" (float64 weights would take {needed / 1e9:.1f} GB of {free / 1e9:.1f} GB free)"
+        sizes = f"{math.ceil(needed / 1e6)} MB of {math.ceil(free / 1e6)} MB free"
+        why = f" (float64 weights would take {sizes})"
         return GraphReference(files, why), f"reference: the exported graph{why}"
     torch = TorchReference(exported.model, folder, named)
     try:
@@ -119,7 +121,8 @@ def reference_for(exported: ExportRecord, folder: Path, named: str = "") -> tupl
     except (ChangedModelError, UnconfirmedCodeError):
         raise  # the graph would agree with itself: nothing would be said of what is there now
     except PipelineError as err:
-        why = f" (the PyTorch model could not be loaded again: {err.what})"
+        cause = "memory ran out" if lacks_memory(err) else err.what
+        why = f" (the PyTorch model could not be loaded again: {cause})"
         return GraphReference(files, why), f"reference: the exported graph{why}"
     return torch, ""
 

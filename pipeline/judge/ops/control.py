@@ -8,6 +8,8 @@ import torch
 
 from pipeline.judge.op import Kernel, Op, Table, Tensor, always
 
+MOST_ROUNDS = 1_000_000  # minutes in the judge; real graphs loop over the positions of a text
+
 
 def if_(op: Op) -> Kernel:
     """Return the results of the branch the condition picks."""
@@ -31,6 +33,7 @@ def loop(op: Op) -> Kernel:
         rounds = None if limit is None else int(limit.reshape(()).item())
         go = condition is None or bool(condition.reshape(()))
         scans: list[list[Tensor]] = [[] for _ in range(len(op.outputs) - carried)]
+        _require_few(rounds or 0)
         count = 0
         while go and (rounds is None or count < rounds):
             results = body((torch.tensor(count), torch.tensor(True), *state), captured)
@@ -39,9 +42,16 @@ def loop(op: Op) -> Kernel:
             for scan, value in zip(scans, results[1 + carried :], strict=True):
                 scan.append(value)
             count += 1
+            _require_few(count)
         return (*state, *[_stacked(scan) for scan in scans])
 
     return kernel
+
+
+def _require_few(rounds: int) -> None:
+    """Raise ValueError for a loop that would not end while anybody waits."""
+    if rounds > MOST_ROUNDS:
+        raise ValueError(f"{rounds} rounds of a Loop; at most {MOST_ROUNDS} are computed")
 
 
 def _stacked(values: list[Tensor]) -> Tensor:

@@ -151,3 +151,15 @@ def test_a_reader_that_goes_away_is_no_failure():
     said = child.stderr.read()
     child.stderr.close()
     assert (child.wait(60), said) == (0, "")
+
+
+@pytest.mark.parametrize(
+    "error", [ImportError("numpy failed to import"), errors.UsageError("not there")]
+)
+def test_an_interrupt_that_a_library_turned_into_an_error_is_one(
+    command, capsys, monkeypatch, error
+):
+    command(raiser(error))
+    monkeypatch.setattr(app, "_SIGNALS", [2])
+    assert app.run(["doctor"]) == 130
+    assert "interrupted" in capsys.readouterr().err
