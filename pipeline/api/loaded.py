@@ -13,6 +13,7 @@ from pipeline.errors import UsageError
 from pipeline.records.export import ExportRecord
 from pipeline.tasks import classify, embed, fill_mask, rerank
 from pipeline.tasks.options import GenerateOptions
+from pipeline.tasks.settings import settled
 from pipeline.tasks.source import TextSource
 from pipeline.tasks.text import TASKS as GENERATING
 from pipeline.tasks.text import Generation, generate
@@ -37,12 +38,17 @@ class Choosing(TypedDict, total=False):
     """How tokens are chosen; the defaults are those of `GenerateOptions`, which says more.
 
     Attributes:
-        max_new_tokens: Most tokens per answer.
+        max_new_tokens: Most tokens per answer; unset takes 64, or what there is room for.
         repetition_penalty: Above 1 makes tokens that occurred less likely.
         num_beams: Beams of the search; 1 is greedy or sampling.
         temperature: Above 0 samples; 0 takes the most likely token.
         top_k: Sample among this many most likely tokens, 0 for all.
         top_p: Sample among the most likely tokens that hold this much probability.
+        no_repeat_ngram_size: No sequence of this many tokens comes twice; 0 allows all.
+        min_new_tokens: Least tokens per answer.
+        length_penalty: Above 0 favours longer beams, below 0 shorter ones.
+        source_lang: Language of the texts, by the tokenizer's code.
+        target_lang: Language of the answers, by the tokenizer's code.
         seed: Decides what is sampled.
         stop: Strings that end an answer.
         chat: Wrap each prompt in the tokenizer's chat template.
@@ -55,12 +61,17 @@ class Choosing(TypedDict, total=False):
         4
     """
 
-    max_new_tokens: int
-    repetition_penalty: float
-    num_beams: int
-    temperature: float
-    top_k: int
-    top_p: float
+    max_new_tokens: int | None
+    repetition_penalty: float | None
+    num_beams: int | None
+    temperature: float | None
+    top_k: int | None
+    top_p: float | None
+    no_repeat_ngram_size: int | None
+    min_new_tokens: int | None
+    length_penalty: float | None
+    source_lang: str
+    target_lang: str
     seed: int
     stop: tuple[str, ...]
     chat: bool
@@ -165,9 +176,10 @@ class LoadedModel:
             True
         """
         source, options = self._asked("stream"), self._options(prompt, how)
-        if options.num_beams > 1:
+        beams = settled(options, source.generation, has_encoder=False).num_beams
+        if beams > 1:
             raise UsageError(
-                f"{options.num_beams} beams cannot be streamed",
+                f"{beams} beams cannot be streamed",
                 fix="num_beams=1, or .generate(...)",
             )
         return pieces_of(source, options)

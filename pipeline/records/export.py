@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import ClassVar, Literal, TypeAlias
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar, Literal, TypeAlias
 
 from pipeline.records.record import Finite, Place, Record
 from pipeline.records.task import ClassesSpec, EmbeddingSpec
 from pipeline.records.tensors import SizeRange, TensorSpec
+from pipeline.types import Json
 
 SourceKind: TypeAlias = Literal["hf", "hub", "preset", "function"]
 TokenIds: TypeAlias = int | tuple[int, ...]
@@ -124,7 +125,11 @@ class ExportProof:
 
 @dataclass(frozen=True, kw_only=True)
 class GenerationSpec:
-    """Special tokens and lengths that a decoding loop needs; None where the model names none."""
+    """Special tokens and lengths that a decoding loop needs; None where the model names none.
+
+    Attributes:
+        own: What else the model's generation asks for, by the names of transformers' configuration.
+    """
 
     bos_token_id: TokenIds | None = None
     eos_token_id: TokenIds | None = None
@@ -135,6 +140,7 @@ class GenerationSpec:
     suppress_tokens: tuple[int, ...] | None = None
     begin_suppress_tokens: tuple[int, ...] | None = None
     max_length: int | None = None
+    own: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def ends(self) -> tuple[int, ...]:
@@ -158,14 +164,15 @@ class GenerationSpec:
         given = self.decoder_start_token_id
         return _first(self.bos_token_id if given is None else given)
 
-    def told(self) -> dict[str, int | list[int]]:
+    def told(self) -> dict[str, Json]:
         """Return what the model names, by the names of transformers' configurations."""
-        known = {f.name: getattr(self, f.name) for f in fields(self)}
-        return {
+        known = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "own"}
+        found: dict[str, Json] = {
             name: list(value) if isinstance(value, tuple) else value
             for name, value in known.items()
             if value is not None
         }
+        return found | dict(self.own)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,6 +20,7 @@ from pipeline.tasks.one_beam import asks_for_more, choices_of
 from pipeline.tasks.options import GenerateOptions
 from pipeline.tasks.request import Request
 from pipeline.tasks.room import fitted, room_of
+from pipeline.tasks.settings import MAX_NEW_TOKENS, Settings, settled
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ class WholeAnswers:
         asked = replace(options, texts=("-",))
         batcher = model.batchers["generate"]
         self._future = batcher.submit([Text(text, asked) for text in texts])
-        self._limit = options.max_new_tokens
+        self._limit = options.max_new_tokens or MAX_NEW_TOKENS
 
     async def pieces(self) -> AsyncIterator[Piece]:
         """Yield each answer whole."""
@@ -93,7 +94,7 @@ class WholeAnswers:
 
 def checked(
     model: ServedModel, prompts: Sequence[Sequence[int]], options: GenerateOptions
-) -> GenerateOptions:
+) -> Settings:
     """Return the options with no more new tokens than there is room for.
 
     Raises:
@@ -103,9 +104,10 @@ def checked(
         raise UsageError("a prompt has no tokens")
     source = model.source
     room = room_of(source.generation, source.decoder.capacity)
+    settings = settled(options, source.generation, has_encoder=False)
     for prompt in prompts:
-        options, _ = fitted(options, [prompt], room, has_encoder=False)
-    return options
+        settings, _ = fitted(settings, [prompt], room, has_encoder=False)
+    return settings
 
 
 class Answers:
@@ -132,11 +134,11 @@ class Answers:
         logprobs: int | None = None,
     ) -> None:
         assert model.generator is not None
-        options = checked(model, prompts, options)
+        settings = checked(model, prompts, options)
         self._loop = asyncio.get_running_loop()
         self._heard: asyncio.Queue[tuple[int, Event]] = asyncio.Queue()
         self._growing = [
-            self._grow(model, index, prompt, options, stop, logprobs)
+            self._grow(model, index, prompt, settings, stop, logprobs)
             for index, prompt in enumerate(prompts)
         ]
         self._submit(model.generator)
@@ -149,13 +151,13 @@ class Answers:
         model: ServedModel,
         index: int,
         prompt: Sequence[int],
-        options: GenerateOptions,
+        settings: Settings,
         stop: Sequence[str],
         logprobs: int | None,
     ) -> _Growing:
         special, tokenizer = model.source.generation, model.source.tokenizer
         ids = np.asarray([prompt], np.int64)
-        own = replace(options, seed=options.seed + index)
+        own = replace(settings, seed=settings.seed + index, stop=())
         request = Request(ids, np.ones_like(ids), own, special, tokenizer, TokenClock())
         if more := asks_for_more(request):
             raise UsageError(f"this model's generation asks for {', '.join(more)}: not served")
@@ -167,7 +169,7 @@ class Answers:
 
         job = Job(prompt, answer, tell, logprobs)
         ends = frozenset(special.ends)
-        return _Growing(job, GrowingText(tokenizer.decode, stop), ends)
+        return _Growing(job, GrowingText(tokenizer.decode, (*stop, *settings.stop)), ends)
 
     async def pieces(self) -> AsyncIterator[Piece]:
         """Yield what becomes known, until every answer has ended.

@@ -224,5 +224,6 @@ def _chosen(asked: Choosing, most: int | None, options: ServeOptions) -> Generat
         top_p=1.0 if asked.top_p is None else asked.top_p,
         top_k=asked.top_k,
         repetition_penalty=asked.repetition_penalty,
+        num_beams=1,
         seed=asked.first_seed,
     )

@@ -19,10 +19,12 @@ from pipeline.stages.export.hf_wrappers import CACHE_NAMES
 from pipeline.stages.runners.decoding import CROSS, Decoder, DecoderState, crossed
 from pipeline.stages.runners.torch_runner import TorchRunner
 from pipeline.tasks.clock import TokenClock
-from pipeline.tasks.options import GenerateOptions
 from pipeline.tasks.request import Request
+from pipeline.tasks.settings import Settings
 from pipeline.tasks.stops import Criterion, stops_at
 
+# Told to every call, or not transformers' to follow: it has no tokenizer here.
+UNSAID = ("max_length", "stop_strings")
 CACHE = next(name for name in CACHE_NAMES if name in CausalLMOutputWithPast.__annotations__)
 
 
@@ -45,13 +47,18 @@ def search(decoder: Decoder, request: Request) -> np.ndarray:
     return answers
 
 
-def _arguments(options: GenerateOptions) -> dict[str, Any]:
+def _arguments(options: Settings) -> dict[str, Any]:
     found: dict[str, Any] = {
+        "no_repeat_ngram_size": options.no_repeat_ngram_size,
+        "min_length": options.min_length,
+        "min_new_tokens": options.min_new_tokens or None,  # 0 would replace min_length
         "max_new_tokens": options.max_new_tokens,
         "repetition_penalty": options.repetition_penalty,
         "num_beams": options.num_beams,
         "do_sample": options.temperature > 0,
     }
+    if options.length_penalty is not None:
+        found["length_penalty"] = options.length_penalty
     if options.temperature > 0:
         found |= {
             "temperature": options.temperature,
@@ -138,7 +145,7 @@ class RunnerForGeneration(GenerationMixin):
 
     def __init__(self, decoder: Decoder, special: GenerationSpec) -> None:
         self.decoder, self.encoding = decoder, decoder.encoder
-        told = {name: value for name, value in special.told().items() if name != "max_length"}
+        told = {name: value for name, value in special.told().items() if name not in UNSAID}
         self.config = PretrainedConfig(is_encoder_decoder=self.encoding is not None)
         self.generation_config: Any = GenerationConfig(**told)  # type: ignore[no-untyped-call]
         self.device = torch.device("cpu")

@@ -9,19 +9,31 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from pipeline.records.export import GenerationSpec
 from pipeline.stages.runners.decoding import Decoder
 from pipeline.tasks.loop import Choices, best, continue_rows
-from pipeline.tasks.options import GenerateOptions
 from pipeline.tasks.request import Request
 from pipeline.tasks.sampling import Draw
-from pipeline.tasks.scores import Adjust, forced, repetition_penalty, temperature, top_k, top_p
+from pipeline.tasks.scores import (
+    Adjust,
+    at_least,
+    forced,
+    no_repeat,
+    repetition_penalty,
+    suppressed,
+    temperature,
+    top_k,
+    top_p,
+)
+from pipeline.tasks.settings import SETTLED, Settings
 from pipeline.tasks.stops import stops_at
 
 # What a model may say about generating that is followed here.
-FOLLOWED = frozenset((
+FOLLOWED = SETTLED | {
     "bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id",
-    "forced_bos_token_id", "forced_eos_token_id", "max_length",
-))  # fmt: skip
+    "forced_bos_token_id", "forced_eos_token_id", "max_length", "suppress_tokens",
+    "begin_suppress_tokens",
+}  # fmt: skip
 
 
 def asks_for_more(request: Request) -> tuple[str, ...]:
@@ -58,10 +70,16 @@ def choices_of(request: Request, width: int, hidden: np.ndarray) -> Choices:
     adjust: list[Adjust] = []  # in transformers' order
     if options.repetition_penalty != 1.0:
         adjust.append(repetition_penalty(options.repetition_penalty, hidden))
+    if options.no_repeat_ngram_size:
+        adjust.append(no_repeat(options.no_repeat_ngram_size))
+    least = max(options.min_length, width + options.min_new_tokens)
+    if least > width and special.ends:
+        adjust.append(at_least(least, special.ends))
     if special.forced_bos_token_id is not None:
         adjust.append(forced(1, special.forced_bos_token_id))
     if special.forced_eos_token_id is not None:
         adjust.append(forced(limit - 1, special.forced_eos_token_id))
+    adjust += _suppressed(special, width)
     if options.temperature > 0:
         adjust += _sampled(options)
     return Choices(
@@ -75,7 +93,16 @@ def choices_of(request: Request, width: int, hidden: np.ndarray) -> Choices:
     )
 
 
-def _sampled(options: GenerateOptions) -> Iterator[Adjust]:
+def _suppressed(special: GenerationSpec, width: int) -> Iterator[Adjust]:
+    """Yield what rules tokens out, always or at an answer's beginning."""
+    if special.suppress_tokens:
+        yield suppressed(special.suppress_tokens)
+    if special.begin_suppress_tokens:
+        behind = width == 1 and special.forced_bos_token_id is not None
+        yield suppressed(special.begin_suppress_tokens, width + behind)
+
+
+def _sampled(options: Settings) -> Iterator[Adjust]:
     """Yield what changes scores only where tokens are drawn."""
     if options.temperature != 1.0:
         yield temperature(options.temperature)

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import UsageError
 from pipeline.options import settle
 from pipeline.types import RunnerName
+
+# field -> whether a value is in its range, and the range in words
+RANGES: dict[str, tuple[Callable[[float], bool], str]] = {
+    "max_new_tokens": (lambda value: value >= 1, "at least 1"),
+    "repetition_penalty": (lambda value: value > 0, "above 0"),
+    "num_beams": (lambda value: value >= 1, "at least 1"),
+    "temperature": (lambda value: value >= 0, "0 or above"),
+    "top_k": (lambda value: value >= 0, "0 or above"),
+    "top_p": (lambda value: 0 < value <= 1, "above 0, at most 1"),
+    "no_repeat_ngram_size": (lambda value: value >= 0, "0 or above"),
+    "min_new_tokens": (lambda value: value >= 0, "0 or above"),
+}
 
 
 @dataclass(frozen=True)
@@ -122,12 +135,18 @@ class GenerateOptions(TextOptions):
         texts: The prompts (or sources), one answer each.
         runner: `ort`, `torch` or `tensorrt`.
         threads: Threads inside one operator, 0 for the runtime's own choice.
-        max_new_tokens: Most tokens per answer.
+        max_new_tokens: Most tokens per answer; unset takes 64, or what there is room for.
         repetition_penalty: Above 1 makes tokens that occurred less likely; 1 changes nothing.
+            This and what follows take the model's own generation_config where they are unset.
         num_beams: Beams of the search; 1 is greedy or sampling.
         temperature: Above 0 samples; 0 takes the most likely token.
         top_k: Sample among this many most likely tokens, 0 for all.
         top_p: Sample among the most likely tokens that hold this much probability.
+        no_repeat_ngram_size: No sequence of this many tokens comes twice; 0 allows all.
+        min_new_tokens: Least tokens per answer.
+        length_penalty: Above 0 favours longer beams, below 0 shorter ones.
+        source_lang: Language of the texts, by the tokenizer's code, such as eng_Latn, en or en_XX.
+        target_lang: Language of the answers, by the tokenizer's code.
         seed: Decides what is sampled: the same tokens on every runner and machine, and those that
             transformers draws after torch.manual_seed.
         stop: Strings that end an answer.
@@ -141,12 +160,17 @@ class GenerateOptions(TextOptions):
         0.95
     """
 
-    max_new_tokens: int = 64
-    repetition_penalty: float = 1.0
-    num_beams: int = 1
-    temperature: float = 0.0
-    top_k: int = 0
-    top_p: float = 1.0
+    max_new_tokens: int | None = None
+    repetition_penalty: float | None = None
+    num_beams: int | None = None
+    temperature: float | None = None
+    top_k: int | None = None
+    top_p: float | None = None
+    no_repeat_ngram_size: int | None = None
+    min_new_tokens: int | None = None
+    length_penalty: float | None = None
+    source_lang: str = ""
+    target_lang: str = ""
     seed: int = 0
     stop: tuple[str, ...] = ()
     chat: bool = False
@@ -155,14 +179,7 @@ class GenerateOptions(TextOptions):
     def __post_init__(self) -> None:
         """Raise UsageError for a value outside its range."""
         super().__post_init__()
-        for name, good, range_ in (
-            ("max_new_tokens", self.max_new_tokens >= 1, "at least 1"),
-            ("repetition_penalty", self.repetition_penalty > 0, "above 0"),
-            ("num_beams", self.num_beams >= 1, "at least 1"),
-            ("temperature", self.temperature >= 0, "0 or above"),
-            ("top_k", self.top_k >= 0, "0 or above"),
-            ("top_p", 0 < self.top_p <= 1, "above 0, at most 1"),
-        ):
-            if not good:
-                flag = name.replace("_", "-")
-                raise UsageError(f"--{flag} {getattr(self, name)} is not {range_}")
+        for name, (good, range_) in RANGES.items():
+            value = getattr(self, name)
+            if value is not None and not good(value):
+                raise UsageError(f"--{name.replace('_', '-')} {value} is not {range_}")

@@ -9,7 +9,7 @@ import numpy as np
 from pipeline.errors import BadModelError
 from pipeline.records.export import GenerationSpec
 from pipeline.tasks.clock import TokenClock
-from pipeline.tasks.options import GenerateOptions
+from pipeline.tasks.settings import Settings
 from pipeline.tokenizer.base import TextTokenizer
 
 
@@ -28,7 +28,7 @@ class Request:
 
     ids: np.ndarray
     mask: np.ndarray
-    options: GenerateOptions
+    options: Settings
     special: GenerationSpec
     tokenizer: TextTokenizer
     clock: TokenClock

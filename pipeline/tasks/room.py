@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from pipeline.errors import UsageError
 from pipeline.records.export import GenerationSpec
-from pipeline.tasks.options import GenerateOptions
+from pipeline.tasks.settings import Settings
 
 UNSET = 20  # transformers' max_length where nobody set one
 
@@ -35,8 +35,8 @@ def room_of(special: GenerationSpec, capacity: int) -> Room | None:
 
 
 def fitted(
-    options: GenerateOptions, rows: Sequence[Sequence[int]], room: Room | None, *, has_encoder: bool
-) -> tuple[GenerateOptions, tuple[str, ...]]:
+    options: Settings, rows: Sequence[Sequence[int]], room: Room | None, *, has_encoder: bool
+) -> tuple[Settings, tuple[str, ...]]:
     """Return the options with no more new tokens than there are positions for, and a note.
 
     Raises:

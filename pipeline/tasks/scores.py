@@ -46,6 +46,46 @@ def forced(length: int, tokens: int | Sequence[int]) -> Adjust:
     return adjust
 
 
+def no_repeat(size: int) -> Adjust:
+    """Return what rules out a token that would repeat a sequence of `size` tokens."""
+
+    def adjust(ids: np.ndarray, scores: np.ndarray) -> np.ndarray:
+        if ids.shape[1] + 1 < size or not size:
+            return scores
+        made = scores.copy()
+        for row, said in zip(made, ids, strict=True):
+            if len(said) >= size:
+                windows = np.lib.stride_tricks.sliding_window_view(said, size)
+                again = (windows[:, :-1] == said[len(said) - size + 1 :]).all(axis=1)
+                row[windows[again, -1]] = NEVER
+        return made
+
+    return adjust
+
+
+def at_least(length: int, ends: Sequence[int]) -> Adjust:
+    """Return what rules out the end marks until `length` ids are there."""
+    return _without(ends, lambda width: width < length)
+
+
+def suppressed(tokens: Sequence[int], at: int | None = None) -> Adjust:
+    """Return what rules out tokens, always or once `at` ids are there."""
+    return _without(tokens, lambda width: at is None or width == at)
+
+
+def _without(tokens: Sequence[int], when: Callable[[int], bool]) -> Adjust:
+    out = [*tokens]
+
+    def adjust(ids: np.ndarray, scores: np.ndarray) -> np.ndarray:
+        if not when(ids.shape[1]):
+            return scores
+        made = scores.copy()
+        made[:, out] = NEVER
+        return made
+
+    return adjust
+
+
 def temperature(value: float) -> Adjust:
     """Return what makes the likeliest tokens stand out more (below 1) or less (above 1)."""
     return lambda ids, scores: scores / np.float32(value)

@@ -5,17 +5,19 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from pipeline.errors import UsageError
 from pipeline.stages.runners.decoding import Decoder
 from pipeline.tasks.clock import Sink, TokenClock
+from pipeline.tasks.language import from_language, language_id
 from pipeline.tasks.one_beam import answer, asks_for_more
 from pipeline.tasks.options import GenerateOptions
 from pipeline.tasks.request import Request
 from pipeline.tasks.room import fitted, room_of
+from pipeline.tasks.settings import settled
 from pipeline.tasks.source import TextSource
 from pipeline.tokenizer.base import TextTokenizer, padded
 from pipeline.types import SILENT, Json, Progress
@@ -35,6 +37,7 @@ class Generation:
         first_token_s: Seconds to the first token of the batch.
         seconds: Seconds in all, after loading.
         notes: Warnings, such as truncation.
+        streamed: Whether a listener was told the text as it came.
 
     Examples:
         >>> import pipeline
@@ -50,6 +53,7 @@ class Generation:
     first_token_s: float
     seconds: float
     notes: tuple[str, ...] = ()
+    streamed: bool = False
 
     @property
     def tokens_per_s(self) -> float:
@@ -127,19 +131,28 @@ def generate_rows(
     decoder, special = source.decoder, source.generation
     left = decoder.encoder is None
     room = room_of(special, decoder.capacity)
-    options, notes = fitted(options, rows, room, has_encoder=not left)
-    clock = TokenClock(tokenizer.decode if stream is not None and len(rows) == 1 else None, stream)
+    settings, notes = fitted(
+        settled(options, special, has_encoder=not left), rows, room, has_encoder=not left
+    )
+    if options.source_lang:
+        rows = [from_language(tokenizer, row, options.source_lang) for row in rows]
+    if options.target_lang:
+        first = language_id(tokenizer, options.target_lang)
+        special = replace(special, forced_bos_token_id=first)
+    streams = stream is not None and len(rows) == 1 and settings.num_beams == 1
+    clock = TokenClock(tokenizer.decode if streams else None, stream)
     request = Request(
         padded(rows, special.filling, left=left),
         padded([[1] * len(row) for row in rows], 0, left=left),
-        options, special, tokenizer, clock,
+        settings, special, tokenizer, clock,
     )  # fmt: skip
     started = time.perf_counter()
     made = _answers(decoder, request)
     seconds = time.perf_counter() - started
     tokens = tuple(_trimmed(row.tolist(), request) for row in made)
-    texts = tuple(_shown(tokenizer, row, options.stop) for row in tokens)
-    return Generation(texts, tokens, source.variant, clock.first - started, seconds, notes)
+    texts = tuple(_shown(tokenizer, row, settings.stop) for row in tokens)
+    waited = clock.first - started
+    return Generation(texts, tokens, source.variant, waited, seconds, notes, streams)
 
 
 def _answers(decoder: Decoder, request: Request) -> np.ndarray:

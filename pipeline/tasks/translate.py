@@ -50,8 +50,9 @@ def translate(source: TextSource, options: GenerateOptions) -> Generation:
         notes = tuple(_doubts(sentences, options.texts))
     else:
         rows = [source.tokenizer.encode(text) for text in options.texts]
-    if (limit := source.generation.max_length) is not None:
-        options = replace(options, max_new_tokens=min(options.max_new_tokens, limit - 1))
+    limit, asked = source.generation.max_length, options.max_new_tokens
+    if limit is not None and asked is not None:
+        options = replace(options, max_new_tokens=min(asked, limit - 1))
     made = generate_rows(source, options, source.tokenizer, rows)
     return replace(made, texts=tuple(text.strip() for text in made.texts), notes=notes)
 

@@ -55,6 +55,9 @@ class TextTokenizer(Protocol):
     def mask_id(self) -> int | None:
         """Return the id of `mask_token`."""
 
+    def id_of(self, token: str) -> int | None:
+        """Return the id of a token, None where there is none."""
+
     def encode(self, text: str) -> list[int]:
         """Return the ids of a text, with the special tokens that belong around it."""
 

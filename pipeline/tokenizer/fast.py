@@ -44,7 +44,12 @@ class FastTokenizer:
     @property
     def mask_id(self) -> int | None:
         """Return the id of `mask_token`."""
-        return self._id(self.mask_token)
+        return None if self.mask_token is None else self.id_of(self.mask_token)
+
+    def id_of(self, token: str) -> int | None:
+        """Return the id of a token; see `TextTokenizer`."""
+        found: int | None = self._tokenizer.token_to_id(token)
+        return found
 
     def encode(self, text: str) -> list[int]:
         """Return the ids of a text; see `TextTokenizer`."""
@@ -54,7 +59,7 @@ class FastTokenizer:
     def batch(self, texts: Sequence[str | Pair]) -> Batch:
         """Return texts padded and cut; see `TextTokenizer`."""
         found, record = [self._cut(text) for text in texts], self._record
-        pad = self._id(record.pad_token)
+        pad = None if record.pad_token is None else self.id_of(record.pad_token)
         if pad is None and len({len(each.ids) for each in found}) > 1:
             raise UsageError(
                 "the tokenizer has no padding token, and the texts differ in length",
@@ -120,10 +125,6 @@ class FastTokenizer:
         room = longest - self._tokenizer.num_special_tokens_to_add(False)
         bare.truncate(room, direction=self._record.truncation_side)
         return self._tokenizer.post_process(bare)
-
-    def _id(self, token: str | None) -> int | None:
-        found: int | None = None if token is None else self._tokenizer.token_to_id(token)
-        return found
 
 
 def read_file(path: Path) -> Any:

@@ -43,6 +43,11 @@ class TransformersTokenizer:
         found: int | None = self.tokenizer.mask_token_id
         return found
 
+    def id_of(self, token: str) -> int | None:
+        """Return the id of a token; see `TextTokenizer`."""
+        found: int | None = self.tokenizer.get_vocab().get(token)
+        return found
+
     def encode(self, text: str) -> list[int]:
         """Return the ids of a text; see `TextTokenizer`."""
         return list(self.tokenizer(text)["input_ids"])

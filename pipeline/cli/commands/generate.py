@@ -31,8 +31,7 @@ def command(
 
     with Console(as_json=as_json, verbose=verbose) as console:
         options = GenerateOptions(folder=folder, texts=texts_given(texts), **values)
-        streams = len(options.texts) == 1 and options.num_beams == 1 and not as_json
-        made = generate_texts(options, console, console.stream if streams else None)
-        if streams:
+        made = generate_texts(options, console, None if as_json else console.stream)
+        if made.streamed:
             console.stream("\n")
-        show_generation(console, made, shown=streams)
+        show_generation(console, made, shown=made.streamed)

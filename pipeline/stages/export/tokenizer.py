@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,13 @@ from pipeline.stages.export.hf_inputs import known_positions
 from pipeline.stages.export.options import ExportOptions
 
 Writer = Callable[[Path], None]
+# Settings of transformers' generation that change how it works, and not which tokens come.
+NEUTRAL = frozenset((
+    "transformers_version", "use_cache", "max_time", "max_new_tokens", "prompt_lookup_num_tokens",
+    "max_matching_ngram_size", "compile_config", "disable_compile", "trust_remote_code",
+    "return_dict_in_generate", "token_healing", "num_return_sequences", "is_assistant",
+))  # fmt: skip
+NEUTRAL_BEGINNINGS = ("output_", "cache_", "num_assistant_tokens", "assistant_", "prefill_")
 PREPROCESSOR = "preprocessor_config.json"
 
 
@@ -88,8 +95,10 @@ def generation_spec(model: Any) -> GenerationSpec | None:
     config = getattr(model, "generation_config", None)
     if config is None:
         return None
-    known = {field.name: getattr(config, field.name, None) for field in fields(GenerationSpec)}
+    names = {field.name for field in fields(GenerationSpec)} - {"own"}
+    known = {name: getattr(config, name, None) for name in names}
     found = {name: value for name, value in known.items() if value is not None}
+    found |= {"own": own} if (own := _own_settings(config, names)) else {}
     told = getattr(model, "config", None)
     if told is not None and not getattr(told, "is_encoder_decoder", False):
         positions = known_positions(model)
@@ -102,6 +111,20 @@ def generation_spec(model: Any) -> GenerationSpec | None:
             where="generation_config.json",
             fix="token ids are whole numbers or lists of them, max_length is one number",
         ) from err
+
+
+def _own_settings(config: Any, known: Collection[str]) -> dict[str, Any]:
+    """Return what a generation configuration changes, of what decides which tokens come."""
+    from transformers import GenerationConfig
+
+    defaults = vars(GenerationConfig())  # type: ignore[no-untyped-call]
+    return {
+        name: value
+        for name, value in sorted(vars(config).items())
+        if name in defaults and name not in known and name not in NEUTRAL
+        and not name.startswith(("_", *NEUTRAL_BEGINNINGS))
+        and value not in (None, defaults[name])
+    }  # fmt: skip
 
 
 def preset_generation(model: Any) -> GenerationSpec | None:

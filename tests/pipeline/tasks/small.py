@@ -21,6 +21,7 @@ from pipeline.stages.runners.decoding import Decoder
 from pipeline.tasks.clock import TokenClock
 from pipeline.tasks.options import GenerateOptions
 from pipeline.tasks.request import Request
+from pipeline.tasks.settings import settled
 from pipeline.tokenizer.base import padded
 
 HEADS = {"llama": 2, "gpt2": 4, "bart": 4}
@@ -158,11 +159,13 @@ class Letters:
 
 def request(rows, *, special=SPECIAL, clock=None, left=True, **options):
     """Return a request for rows of ids."""
+    told = GenerationSpec(**special)
+    asked = GenerateOptions(Path("out"), ("-",), **options)
     return Request(
         padded(rows, 0, left=left),
         padded([[1] * len(row) for row in rows], 0, left=left),
-        GenerateOptions(Path("out"), ("-",), **options),
-        GenerationSpec(**special),
+        settled(asked, told, has_encoder=not left),
+        told,
         Letters(),
         clock or TokenClock(),
     )

@@ -6,16 +6,23 @@ import torch
 from transformers import (
     ForcedBOSTokenLogitsProcessor,
     ForcedEOSTokenLogitsProcessor,
+    MinLengthLogitsProcessor,
+    NoRepeatNGramLogitsProcessor,
     RepetitionPenaltyLogitsProcessor,
+    SuppressTokensAtBeginLogitsProcessor,
+    SuppressTokensLogitsProcessor,
     TemperatureLogitsWarper,
     TopKLogitsWarper,
     TopPLogitsWarper,
 )
 
 from pipeline.tasks.scores import (
+    at_least,
     forced,
+    no_repeat,
     probabilities,
     repetition_penalty,
+    suppressed,
     temperature,
     top_k,
     top_p,
@@ -54,12 +61,23 @@ def pair(name, chance, ids):
     if name == "top p":
         mass = float(chance.uniform(0.01, 0.999))
         return top_p(mass), TopPLogitsWarper(mass)
+    if name == "no repeat":
+        size = int(chance.integers(1, 4))
+        return no_repeat(size), NoRepeatNGramLogitsProcessor(size)
+    if name == "at least":
+        length = int(chance.integers(1, 12))
+        return at_least(length, (1, 2)), MinLengthLogitsProcessor(length, [1, 2])
+    if name == "suppressed":
+        return suppressed((0, 2)), SuppressTokensLogitsProcessor([0, 2])
+    if name == "suppressed at first":
+        return suppressed((1,), 3), SuppressTokensAtBeginLogitsProcessor([1], 3)
     if name == "forced start":
         return forced(1, 2), ForcedBOSTokenLogitsProcessor(2)
     return forced(5, (1, 2)), ForcedEOSTokenLogitsProcessor(6, [1, 2])
 
 
-NAMES = ("repetition penalty", "temperature", "top k", "top p", "forced start", "forced end")
+NAMES = ("repetition penalty", "temperature", "top k", "top p", "forced start", "forced end",
+         "no repeat", "at least", "suppressed", "suppressed at first")  # fmt: skip
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -27,6 +27,7 @@ class Generation:
     seconds: float = 1.5
     tokens_per_s: float = 2.0
     notes: tuple[str, ...] = ("one word was guessed",)
+    streamed: bool = False
 
     def json(self):
         return {"texts": list(self.texts)}
@@ -71,15 +72,22 @@ def test_lines_of_standard_input_are_texts(stage, monkeypatch):
 
 
 def test_a_single_prompt_is_streamed(stage, capsys):
-    stage("pipeline.tasks.text.generate_texts", Generation(("streamed",)))
+    made = Generation(("streamed",), streamed=True)
+    stage("pipeline.tasks.text.generate_texts", made)
     assert run(["generate", "out", "Once"]) == 0
     assert capsys.readouterr().out == "streamed\n"
 
 
-@pytest.mark.parametrize("words", [["a", "b"], ["a", "--num-beams", "2"], ["a", "--json"]])
-def test_other_prompts_are_not(stage, capsys, words):
+def test_what_was_not_streamed_is_shown_at_the_end(stage, capsys, monkeypatch):
+    monkeypatch.setattr("pipeline.cli.console.Console.stream", lambda self, text: None)
+    stage("pipeline.tasks.text.generate_texts", Generation(("x", "y")))
+    assert run(["generate", "out", "a", "b"]) == 0
+    assert capsys.readouterr().out == "x\ny\n"
+
+
+def test_json_has_no_stream(stage, capsys):
     stage("pipeline.tasks.text.generate_texts", Generation(("x",)))
-    assert run(["generate", "out", *words]) == 0
+    assert run(["generate", "out", "a", "--json"]) == 0
     assert "streamed" not in capsys.readouterr().out
 
 

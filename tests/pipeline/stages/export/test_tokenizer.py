@@ -83,6 +83,17 @@ def test_what_a_decoding_loop_needs():
     assert preset_generation(object()) is None
 
 
+def test_what_a_model_s_generation_asks_for_is_kept(checkpoints):
+    model = random_model("llama")
+    model.generation_config.no_repeat_ngram_size = 3
+    model.generation_config.do_sample = True
+    model.generation_config.temperature = 0.6
+    model.generation_config.use_cache = False  # how, not what
+    model.generation_config.lang_to_id = {"<|en|>": 7}  # not one of transformers' settings
+    own = generation_spec(model).own
+    assert own == {"no_repeat_ngram_size": 3, "do_sample": True, "temperature": 0.6}
+
+
 def test_a_decoder_says_how_many_positions_it_has():
     assert generation_spec(random_model("llama")).max_length == 64
 
