@@ -16,7 +16,8 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pipeline.api.loaded import Choosing, LoadedModel, load
+    from pipeline.api.choosing import Choosing
+    from pipeline.api.loaded import LoadedModel, load
     from pipeline.api.memory import Optimized, optimize
     from pipeline.artifacts import Artifact, Folder, open_folder
     from pipeline.doctor import Diagnosis, examine
@@ -78,7 +79,8 @@ if TYPE_CHECKING:
 
 # module below `pipeline` -> the names taken from it, in the order of work
 _HOMES = {
-    "api.loaded": ("Choosing", "LoadedModel", "load"),
+    "api.choosing": ("Choosing",),
+    "api.loaded": ("LoadedModel", "load"),
     "api.memory": ("Optimized", "optimize"),
     "doctor": ("Diagnosis", "examine"),
     "stages.export.options": ("ExportOptions",),
