@@ -10,7 +10,7 @@ import onnx_ir as ir
 
 from pipeline.graph.rewriting.regions import Region
 from pipeline.graph.sizes.dims import Dim
-from pipeline.operators import GATHERS
+from pipeline.operators import GATHERS, MASK_INPUT
 from pipeline.stages.optimize.proof_caches import room_in_cache
 
 PATTERNS = ((2, 5, 3, 7, 4, 6), (3, 1, 4, 2, 5, 8), (1, 1, 1, 1, 1, 1), (4, 8, 12, 16, 8, 4),
@@ -148,15 +148,25 @@ def _floats(
     return values
 
 
+_VIEWS = frozenset({"Unsqueeze", "Slice", "Reshape", "Expand", "Cast", "Identity"})
+
+
 def _only_added(region: Region, index: int) -> bool:
-    """Whether a float input is only ever added: an additive mask handed in."""
-    for value in region.before.graph.inputs:
-        if value.name == f"i{index}":
-            return all(
-                node.op_type in ("Add", "Unsqueeze", "Slice", "Attention", "Shape", "Reshape")
-                for node in value.consumers()
-            )
-    return False
+    """Whether a float input is only ever added, also behind views: an additive mask handed in.
+
+    Keys of a cache go through views as well, and end in a product.
+    """
+    level = [value for value in region.before.graph.inputs if value.name == f"i{index}"]
+    added = False
+    while level:
+        for node, place in level.pop().uses():
+            if node.op_type == "Add" or MASK_INPUT.get(node.op_type) == place:
+                added = True
+            elif node.op_type in _VIEWS and place == 0:
+                level += node.outputs
+            elif node.op_type != "Shape":
+                return False
+    return added
 
 
 def _index_bound(region: Region, index: int) -> int | None:

@@ -157,6 +157,34 @@ def test_a_float_input_that_is_only_added_is_a_mask():
     assert lowest not in plain["mask"]
 
 
+KEYS = region_of("""
+    (float[b, 3, s] x, float[b, s, 4, 2] keys, float[b, 1, 1, s] mask, float[b, 2, s, 3] size)
+    => (float[b, 3, 8] y) {
+    three = Constant<value_ints=[0, -1, 8]>()  k = Reshape(keys, three)  z = MatMul(x, k)
+    n = Shape<start=2, end=3>(size)  one = Constant<value_ints=[1]>()
+    m = Squeeze(mask, one)  w = Unsqueeze(m, one)  u = Add(mask, w)  v = ReduceSum(u)
+    t = Cast<to=1>(n)  a = Add(z, v)  y = Add(a, t) }""")
+
+
+def test_what_goes_through_views_into_a_product_is_no_mask():
+    """Keys of a cache: the lowest number among them makes scores that no softmax survives."""
+    feeds = named(KEYS, feeds_for(KEYS, {"b": 2, "s": 20}, "holes", 0))
+    lowest = np.finfo(np.float32).min
+    assert lowest not in feeds["keys"]
+    assert lowest not in feeds["size"]  # its shape alone is read
+
+
+def test_a_mask_may_go_through_views_and_into_an_attention():
+    region = region_of("""
+        (float[b, 1, s, 8] q, float[b, 1, s, 8] k, float[s, s] mask) => (float[b, 1, s, 8] y) {
+        at = Constant<value_ints=[0, 1]>()  m = Unsqueeze(mask, at)  y = Attention(q, k, k, m) }""")
+    feeds = named(region, feeds_for(region, {"b": 2, "s": 9}, "holes", 0))
+    lowest = np.finfo(np.float32).min
+    assert lowest in feeds["mask"]
+    assert lowest not in feeds["q"]
+    assert lowest not in feeds["k"]
+
+
 def test_a_seed_decides_the_values():
     sizes = {"b": 2, "s": 5}
     one, same, other = (feeds_for(PRODUCT, sizes, "plain", seed)["i0"] for seed in (1, 1, 2))
