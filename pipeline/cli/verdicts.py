@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pipeline.artifacts.artifact import Artifact
 from pipeline.cli.console import Console
 from pipeline.cli.summary import artifact_data, artifact_lines
-from pipeline.records.parity import CandidateSummary, Departure, ParityRecord
+from pipeline.records.parity import CandidateSummary, Departure, MeasureRecord, ParityRecord
 from pipeline.records.perf import PerfRecord, RatioRecord
 
 
@@ -62,7 +62,22 @@ def _candidate(entry: CandidateSummary) -> str:
         return f"{name} not run: {entry.skipped}"
     usage = entry.usage
     share = "beyond the budget" if usage is None else f"{100 * usage:.3g} % of the budget"
-    return f"{name} {_word(entry.passed)}, {share}"
+    lost = [_measure(measure) for measure in entry.measures]
+    if lost:
+        share = "against the reference: " + ", ".join(lost)
+    why = f"; {entry.why}" if entry.why else ""
+    return f"{name} {_word(entry.passed)}, {share}{why}"
+
+
+def _measure(measure: MeasureRecord) -> str:
+    """Return a measure with its interval and its limit."""
+    if measure.value is None or measure.low is None or measure.high is None:
+        return f"{measure.name} not finite"
+    seen = f"{measure.name} {measure.value:.3g} [{measure.low:.3g}, {measure.high:.3g}]"
+    if measure.limit is None:
+        return seen
+    kind = "at least" if measure.name in ("agreement", "cosine") else "at most"
+    return f"{seen} ({kind} {measure.limit:g}{'' if measure.passed else ', MISSED'})"
 
 
 def _word(passed: bool | None) -> str:

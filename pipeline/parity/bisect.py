@@ -10,6 +10,7 @@ the same places, first with its own rewriting off (its kernels), then on (its op
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.accuracy import Errors, compare, magnitude, usage
+from pipeline.accuracy import Budget, Errors, compare, magnitude, usage
 from pipeline.errors import PipelineError
 from pipeline.graph.files.model_file import load_model, save_model
 from pipeline.graph.module_path import module_path
@@ -26,9 +27,11 @@ from pipeline.judge import Judge
 from pipeline.ort.settings import settings_path
 from pipeline.parity.budget import ULP, budget_for
 from pipeline.parity.candidates import Candidate
+from pipeline.parity.limits import limits_for
 from pipeline.parity.part import Part
 from pipeline.parity.reference import DTYPES
-from pipeline.parity.results import CandidateResult, finite
+from pipeline.parity.results import CandidateResult, Case, OutputResult, finite
+from pipeline.parity.ways import FORMATS
 from pipeline.records.parity import Departure
 from pipeline.stages.runners.open import open_runner
 from pipeline.stages.runners.torch_runner import to_array
@@ -57,6 +60,7 @@ def find_departure(
     candidate: Candidate,
     progress: Progress,
     otherwise: str = "unknown",
+    failed: OutputResult | None = None,
 ) -> Departure:
     """Return where a failed candidate leaves the budget, on its worst case.
 
@@ -67,12 +71,16 @@ def find_departure(
         progress: Told what is going on.
         otherwise: The stage at fault when both graphs agree everywhere: "export" when the
             verdict came from PyTorch and so the reference graph itself is in doubt.
+        failed: The output that left its budget furthest: names the worst case, and what the
+            tensors on its way are held to.
     """
     progress.step(f"{part.name}: looking for where {candidate.name} departs")
     ours, theirs = load_model(reference), load_model(candidate.file)
     names = shared_names(ours, theirs)
-    feeds = max(part.cases, key=lambda case: sum(a.size for a in case.feeds.values())).feeds
-    precision = candidate.precision if candidate.precision in ULP else "fp32"
+    feeds = worst_case(part.cases, failed).feeds
+    precision = failed.precision if failed is not None and failed.precision else "fp32"
+    most = limits_for(precision, part.limits).drop if precision in FORMATS else None
+    precision = precision if precision in ULP else "fp32"
     truth = _judged(ours, "float64", feeds, names)
     noise = _judged(ours, DTYPES[precision], feeds, names)
     ways: tuple[tuple[str, Callable[[], Arrays]], ...] = (
@@ -88,7 +96,7 @@ def find_departure(
         usage=None,
     )
     for stage, run in ways:
-        found = first_departure(names, truth, noise, run(), precision)
+        found = first_departure(names, truth, noise, run(), precision, most)
         if found is not None:
             name, share, before = found
             producer = vars(describe_producer(theirs, name))
@@ -107,10 +115,21 @@ def bisect_failures(
 ) -> list[Departure]:
     """Return where each failed graph departs; engines show no tensors but their outputs."""
     return [
-        find_departure(part, reference, candidate, progress, otherwise)
+        find_departure(part, reference, candidate, progress, otherwise, furthest(entry))
         for candidate, entry in zip(candidates, found, strict=True)
         if not entry.passed and not candidate.is_engine and entry.describe
     ]
+
+
+def furthest(entry: CandidateResult) -> OutputResult | None:
+    """Return the output that used most of what it was allowed, None where there is none."""
+    return max(entry.outputs, key=lambda o: (not o.passed, o.usage), default=None)
+
+
+def worst_case(cases: Sequence[Case], failed: OutputResult | None) -> Case:
+    """Return the case in which an output was furthest off, else the one with the largest inputs."""
+    named = [case for case in cases if failed is not None and case.name == failed.worst_case]
+    return max(named or cases, key=lambda case: sum(a.size for a in case.feeds.values()))
 
 
 def shared_names(reference: ir.Model, candidate: ir.Model) -> list[str]:
@@ -120,21 +139,38 @@ def shared_names(reference: ir.Model, candidate: ir.Model) -> list[str]:
 
 
 def first_departure(
-    names: list[str], truth: Arrays, noise: Arrays, given: Arrays, precision: str
+    names: list[str],
+    truth: Arrays,
+    noise: Arrays,
+    given: Arrays,
+    precision: str,
+    most: float | None = None,
 ) -> tuple[str, float, str] | None:
-    """Return the first tensor beyond its budget, the share used, and the last good one before."""
+    """Return the first tensor beyond its budget, the share used, and the last good one before.
+
+    Args:
+        names: Where to look, in order.
+        truth: The values in float64.
+        noise: As the precision rounds them.
+        given: The candidate's.
+        precision: Of the budget.
+        most: What a quantised graph may lose instead: rms of the difference over that of the
+            values.
+    """
     before = ""
     for name in names:
         if name not in given or not np.issubdtype(truth[name].dtype, np.floating):
             continue
         if given[name].shape != truth[name].shape:
             return name, float("inf"), before
-        allowed = budget_for(
-            compare(noise[name], truth[name]), Errors(), magnitude(truth[name]), ULP[precision]
-        )
-        share = usage(compare(given[name], truth[name]), allowed)
-        if share > CERTAIN:
-            return name, share, before
+        size, got = magnitude(truth[name]), compare(given[name], truth[name])
+        if most is None:
+            noises = compare(noise[name], truth[name])
+            share = usage(got, budget_for(noises, Errors(), size, ULP[precision])) / CERTAIN
+        else:
+            share = usage(got, Budget(most * size.rms, math.inf, math.inf))
+        if share > 1.0:
+            return name, share * (CERTAIN if most is None else 1.0), before
         before = name
     return None
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.artifacts import open_folder
 from pipeline.errors import PipelineError
+from pipeline.parity.ways import FORMATS, narrowest, output_precisions
 from pipeline.records.engine import EngineRecord
 from pipeline.records.export import ExportedPart
 from pipeline.records.optimize import OptimizeRecord
@@ -22,13 +23,6 @@ from pipeline.types import PRECISIONS
 if TYPE_CHECKING:
     import onnx_ir as ir
 
-QUANTIZED = {
-    "INT8": "int8",
-    "UINT8": "int8",
-    "FLOAT8E4M3FN": "fp8",
-    "INT4": "int4",
-    "UINT4": "int4",
-}
 VARIANT = re.compile(rf"-({'|'.join(PRECISIONS)})(?=$|\.)")
 
 
@@ -41,17 +35,37 @@ class Candidate:
         part: The part of the model it computes.
         file: Where it lies.
         precision: What it computes in.
+        declared: Whether that was promised when it was made: then outputs that pass no quantiser
+            are held to it, whatever types their graph has.
     """
 
     name: str
     part: str
     file: Path
     precision: str
+    declared: bool = False
 
     @property
     def is_engine(self) -> bool:
         """Whether it is a TensorRT plan."""
         return self.file.suffix in ENGINE_SUFFIXES
+
+    def precisions(self, outputs: Sequence[str]) -> dict[str, str]:
+        """Return the precision of each output: of its way through the graph, or as declared."""
+        if self.is_engine:
+            # An engine shows no way; its int8 has fixed scales.
+            whole = "int8-static" if self.precision == "int8" else self.precision
+            return dict.fromkeys(outputs, whole)
+        from pipeline.graph.files.model_file import load_model
+
+        found = output_precisions(load_model(self.file))
+        promised = self.declared and self.precision in ("fp32", "fp16", "bf16")
+        return {
+            name: self.precision
+            if promised and found.get(name) not in FORMATS
+            else found.get(name, self.precision)
+            for name in outputs
+        }
 
     def open(self, threads: int = 0) -> Runner:
         """Return a runner for the file.
@@ -93,7 +107,7 @@ def folder_candidates(
         verb, _, variant = stage.partition(".")
         name = variant if verb == "optimize" else f"engine {variant}"
         found += [
-            Candidate(name, part, folder / about.file, name_precision(variant))
+            Candidate(name, part, folder / about.file, name_precision(variant), declared=True)
             for part, about in record.parts.items()
         ]
     return found
@@ -142,22 +156,12 @@ def name_precision(name: str) -> str:
 
 
 def graph_precision(path: Path) -> str:
-    """Return the narrowest type the graph's weights have, read off the file."""
+    """Return the precision of the output that loses most, read off the file."""
     from pipeline.graph.files.model_file import load_model
 
     return model_precision(load_model(path))
 
 
 def model_precision(model: ir.Model) -> str:
-    """Return the narrowest type among a model's weights: fp32, fp16, bf16 or a quantized one."""
-    types = {
-        value.dtype.name
-        for graph in (model.graph, *model.graph.subgraphs())
-        for value in graph.initializers.values()
-        if value.dtype is not None and value.const_value is not None
-    }
-    quantizes = any(node.op_type == "DequantizeLinear" for node in model.graph.all_nodes())
-    for kind, precision in QUANTIZED.items():
-        if quantizes and kind in types:
-            return precision
-    return "fp16" if "FLOAT16" in types else "bf16" if "BFLOAT16" in types else "fp32"
+    """Return the precision of the output that loses most; see `pipeline.parity.ways`."""
+    return narrowest(output_precisions(model).values())

@@ -16,6 +16,7 @@ from pipeline.parity.metamorphic import (
     identical_rows,
     padded_rows,
     permuted_rows,
+    repeated_runs,
 )
 from pipeline.parity.results import Case
 from pipeline.parity.shapes import is_batch
@@ -70,11 +71,14 @@ class Prompt:
 
 def run_checks(run: Run, about: Applicable) -> list[Check]:
     """Return every check that applies to the part."""
+    if not about.cases:
+        return []
+    checks = repeated_runs(run, about.cases[0].feeds)
     case = about.rows
     if case is None or about.batch is None:
-        return []
+        return checks
     batch = about.axes(about.batch)
-    checks = identical_rows(run, case.feeds, batch) + permuted_rows(run, case.feeds, batch)
+    checks += identical_rows(run, case.feeds, batch) + permuted_rows(run, case.feeds, batch)
     prompt = prompt_of(about, case)
     if prompt is None:
         return checks

@@ -6,15 +6,18 @@ copy of the weights is in memory; what stays are the reference's outputs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from pipeline.accuracy import Errors, compare, magnitude, measured, usage
+from pipeline.accuracy import Budget, Errors, compare, magnitude, measured, share, usage
 from pipeline.errors import BadModelError, PipelineError
 from pipeline.parity.budget import ULP, budget_for, kappa, pool, within_tolerance
+from pipeline.parity.limits import Limits, judged, limits_for
 from pipeline.parity.results import Case, OutputResult, histogram
+from pipeline.parity.ways import FORMATS
 from pipeline.stages.runners.base import Runner
 
 AMPLIFYING = ("large",)
@@ -40,6 +43,8 @@ class Measured:
         histograms: Output -> counts over all cases.
         problems: Output -> the first thing that made values incomparable.
         dtypes: Output -> its type.
+        known: Output -> elements whose reference is finite, and all elements, over all cases.
+        kept: Output -> the values themselves and the reference's, on the ordinary cases.
     """
 
     errors: dict[str, list[Errors]] = field(default_factory=dict)
@@ -47,6 +52,8 @@ class Measured:
     histograms: dict[str, np.ndarray] = field(default_factory=dict)
     problems: dict[str, str] = field(default_factory=dict)
     dtypes: dict[str, np.dtype] = field(default_factory=dict)
+    known: dict[str, tuple[int, int]] = field(default_factory=dict)
+    kept: dict[str, list[tuple[np.ndarray, np.ndarray]]] = field(default_factory=dict)
 
 
 def run_cases(runner: Runner, cases: Sequence[Case]) -> list[dict[str, np.ndarray]]:
@@ -54,8 +61,19 @@ def run_cases(runner: Runner, cases: Sequence[Case]) -> list[dict[str, np.ndarra
     return [runner.run(case.feeds) for case in cases]
 
 
-def measure(runner: Runner, cases: Sequence[Case], references: Sequence[Arrays]) -> Measured:
+def measure(
+    runner: Runner,
+    cases: Sequence[Case],
+    references: Sequence[Arrays],
+    keep: Collection[str] = (),
+) -> Measured:
     """Return the errors of a runner against the reference's outputs.
+
+    Args:
+        runner: What is measured.
+        cases: What it is run on.
+        references: The reference's outputs on each.
+        keep: Outputs whose values are kept.
 
     A case the runtime fails on is a problem of every output, not an error of ours: the reference
     has computed it.
@@ -70,6 +88,11 @@ def measure(runner: Runner, cases: Sequence[Case], references: Sequence[Arrays])
                 found.problems.setdefault(name, f"{err.what} (case {case.name})")
         for name, wanted in reference.items():
             _add(found, name, given.get(name), wanted, case)
+            value = given.get(name)
+            if name not in keep or case.style in EXTREME or value is None:
+                continue
+            if value.shape == wanted.shape:
+                found.kept.setdefault(name, []).append((value, wanted))
     return found
 
 
@@ -78,6 +101,8 @@ def _add(
 ) -> None:
     size = magnitude(wanted)
     found.sizes.setdefault(name, []).append(size)
+    finite, every = found.known.get(name, (0, 0))
+    found.known[name] = finite + size.count, every + wanted.size
     errors = found.errors.setdefault(name, [])
     if given is None or given.shape != wanted.shape:
         shape = "nothing" if given is None else f"shape {list(given.shape)}"
@@ -95,25 +120,82 @@ def _add(
     found.histograms[name] = found.histograms.get(name, np.zeros_like(counts)) + counts
 
 
+@dataclass(frozen=True)
+class Allowed:
+    """What outputs are held to.
+
+    Attributes:
+        precisions: Of each output.
+        noises: Precision -> PyTorch's errors in it; where one is missing only the floor of a few
+            ulps is allowed.
+        tolerance: Replaces the budget when given.
+        limits: What the user allows quantised outputs to lose.
+    """
+
+    precisions: Mapping[str, str]
+    noises: Mapping[str, Measured] = field(default_factory=dict)
+    tolerance: Tolerance | None = None
+    limits: Limits = field(default_factory=Limits)
+
+
 def judge_outputs(
-    candidate: Measured,
-    noise: Measured | None,
-    cases: Sequence[Case],
-    precision: str,
-    tolerance: Tolerance | None,
+    candidate: Measured, cases: Sequence[Case], allowed: Allowed
 ) -> tuple[OutputResult, ...]:
     """Return the verdict on each output.
 
     Args:
         candidate: Its errors.
-        noise: PyTorch's errors in the candidate's precision; None where there is none, then
-            only the floor of a few ulps is allowed.
-        cases: The cases both ran.
-        precision: Of the candidate; decides the ulp.
-        tolerance: Replaces the budget when given.
+        cases: The cases it ran.
+        allowed: What each output is held to.
     """
-    return tuple(
-        _judge(name, candidate, noise, cases, precision, tolerance) for name in candidate.errors
+    found = []
+    for name in candidate.errors:
+        precision = allowed.precisions.get(name, "fp32")
+        if precision in FORMATS and allowed.tolerance is None:
+            found.append(_lossy(name, candidate, cases, precision, allowed.limits))
+        else:
+            noise = allowed.noises.get(precision)
+            found.append(_judge(name, candidate, noise, cases, precision, allowed.tolerance))
+    return tuple(found)
+
+
+def _lossy(
+    name: str, candidate: Measured, cases: Sequence[Case], precision: str, limits: Limits
+) -> OutputResult:
+    """Return the verdict on a quantised output: what it loses against the reference."""
+    sizes, errors = candidate.sizes[name], candidate.errors[name]
+    kept = candidate.kept.get(name, [])
+    measures = judged(
+        name, [g for g, _ in kept], [w for _, w in kept], limits_for(precision, limits)
+    )
+    shares = [
+        usage(_excused(got, Errors(), case, precision), Budget(math.inf, math.inf, math.inf))
+        for got, case in zip(errors, cases, strict=True)
+    ]
+    drops = [share(got.rms, size.rms) for got, size in zip(errors, sizes, strict=True)]
+    worst = int(np.argmax(np.maximum(shares, drops)))
+    return OutputResult(
+        output=name,
+        usage=max([shares[worst], *(m.usage for m in measures)]),
+        worst_case=cases[worst].name,
+        errors=_pools(errors, sizes, cases)[False],
+        noise=None,
+        kappa=None,
+        histogram=_counts(candidate, name),
+        problem=candidate.problems.get(name, "") or _unknown(candidate, name),
+        precision=precision,
+        measures=measures,
+    )
+
+
+def _unknown(candidate: Measured, name: str) -> str:
+    """Return that there is nothing to compare with, empty where there is."""
+    finite, every = candidate.known[name]
+    if finite or not every:
+        return ""
+    return (
+        f"nothing finite is left to compare: none of the {every} values of the reference is a "
+        "finite number; look for NaN or infinity in the weights"
     )
 
 
@@ -148,7 +230,8 @@ def _judge(
         kappa=None if noise is None else kappa(pools[False], ulp),
         histogram=_counts(candidate, name),
         noise_histogram=() if noise is None else _counts(noise, name),
-        problem=candidate.problems.get(name, ""),
+        problem=candidate.problems.get(name, "") or _unknown(candidate, name),
+        precision=precision,
     )
 
 

@@ -35,7 +35,8 @@ class Comparison:
         self, part: Part, candidates: Sequence[Candidate], progress: Progress
     ) -> list[CandidateResult]:
         """Compare one part's candidates, keep what was found and return it."""
-        part.prepare(sorted({c.precision for c in candidates} | {"fp32"}), progress)
+        wanted = {p for c in candidates for p in c.precisions(part.output_names).values()}
+        part.prepare(sorted(wanted | {"fp32"}), progress)
         found = []
         for place, candidate in enumerate(candidates):
             progress.step(f"{part.name}: {candidate.name}", place, len(candidates))

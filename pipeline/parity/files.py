@@ -11,7 +11,8 @@ from pipeline.parity.bisect import bisect_failures
 from pipeline.parity.candidates import Candidate, file_candidates
 from pipeline.parity.cases import file_case, make_file_cases
 from pipeline.parity.comparison import Comparison
-from pipeline.parity.folder import tolerance_of
+from pipeline.parity.folder import limits_of, tolerance_of
+from pipeline.parity.lost import nan_weights
 from pipeline.parity.options import ParityOptions
 from pipeline.parity.part import Part
 from pipeline.parity.reference import GraphReference
@@ -48,12 +49,15 @@ def compare_files(options: ParityOptions, progress: Progress) -> ParityResult:
     cases = make_file_cases(model, seeds=options.seeds, pinned=options.dims, precisions=precisions)
     if options.inputs is not None:
         extra = file_case(options.inputs, input_names(model), precisions)
-        cases = [extra] if extra is not None else cases
+        cases += [extra] if extra is not None else []
     reference = GraphReference({PART: path})
     inputs = [tensor_spec(v) for v in model.graph.inputs if v.name in input_names(model)]
     outputs = [tensor_spec(v) for v in model.graph.outputs]
     tolerance = tolerance_of(options)
-    part = Part(PART, inputs, outputs, reference, cases, tolerance, options.threads)
+    part = Part(
+        PART, inputs, outputs, reference, cases, tolerance, options.threads, limits_of(options)
+    )
+    part.lost = nan_weights(model)
     comparison = Comparison(f"{path.name} in float64, operator by operator", tolerance)
     found = comparison.add(part, candidates, progress)
     _all_ran(found)

@@ -15,11 +15,14 @@ from pipeline.parity.candidates import Candidate, folder_candidates, named_candi
 from pipeline.parity.cases import file_case, make_cases
 from pipeline.parity.compare import Tolerance
 from pipeline.parity.comparison import Comparison
+from pipeline.parity.limits import Limits
+from pipeline.parity.lost import nan_weights
 from pipeline.parity.options import ParityOptions
 from pipeline.parity.part import Part
 from pipeline.parity.reference import Reference, TorchReference, reference_for
 from pipeline.parity.results import Case
 from pipeline.parity.texts import Texts, read_texts, unseen_texts
+from pipeline.parity.ways import FORMATS, narrowest
 from pipeline.records.export import ExportedPart, ExportRecord, GenerationSpec
 from pipeline.records.generation import GenerationResult, GenerationRow
 from pipeline.records.parity import ParityResult
@@ -49,8 +52,10 @@ def compare_folder(
         mine = [c for c in candidates if c.part == name]
         cases = _cases(options, exported, folder, about, mine)
         part = Part(
-            name, about.inputs, about.outputs, reference, cases, tolerance, options.threads, True
-        )
+            name, about.inputs, about.outputs, reference, cases, tolerance, options.threads,
+            limits_of(options), True,
+        )  # fmt: skip
+        part.lost = nan_weights(load_model(folder / about.file))
         found = comparison.add(part, mine, progress)
         if options.bisect:
             graph = folder / about.file
@@ -66,6 +71,11 @@ def tolerance_of(options: ParityOptions) -> Tolerance | None:
     if options.absolute is None and options.relative is None:
         return None
     return Tolerance(options.absolute or 0.0, options.relative or 0.0)
+
+
+def limits_of(options: ParityOptions) -> Limits:
+    """Return what the user allows a quantised candidate to lose."""
+    return Limits(options.max_kl, options.min_agreement, options.min_cosine, options.max_drop)
 
 
 def _cases(
@@ -148,6 +158,7 @@ def _generation(
         special=special,
         max_new=min(options.max_new_tokens, longest),
         has_encoder="encoder" in parts,
+        limits=limits_of(options),
     )
     compared.reference(lambda: {p: reference.open(p, "fp64") for p in parts}, progress)
     precisions = {c.precision for c in candidates if c.precision in ULP} | {"fp32"}
@@ -193,13 +204,21 @@ def _variants(
         def opened(files: Mapping[str, Candidate] = files) -> dict[str, Runner]:
             return {part: c.open(threads) for part, c in files.items()}
 
-        precision = next(iter(files.values())).precision
+        precision = _together(compared, files)
         try:
             rows.append(compared.candidate(name, precision, opened, progress))
         except PipelineError as err:
             failed = False if err.exit_code != EnvironmentMissingError.exit_code else None
             rows.append(_not_run(name, err.what, failed))
     return rows
+
+
+def _together(compared: GenerationParity, files: Mapping[str, Candidate]) -> str:
+    """Return what a variant's texts are held to: the precision of its logits, if they lose more."""
+    last = list(files.values())[-1]
+    found = [*last.precisions(["logits"]).values()]
+    found += [c.precision for c in files.values() if c.precision in compared.noise]
+    return narrowest(p for p in found if p in (*compared.noise, *FORMATS))
 
 
 def _not_run(name: str, why: str, passed: bool | None = None) -> GenerationRow:

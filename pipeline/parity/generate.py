@@ -18,7 +18,9 @@ from pipeline.parity.generation import (
     teacher_forced,
     together,
 )
+from pipeline.parity.limits import Limits, limits_for
 from pipeline.parity.texts import Texts
+from pipeline.parity.ways import FORMATS
 from pipeline.records.export import GenerationSpec
 from pipeline.records.generation import ForcedRecord, GenerationRow, SampleText
 from pipeline.records.tensors import TensorSpec
@@ -50,6 +52,7 @@ class GenerationParity:
         inputs: What the decoding part takes.
         special: Ids of start, end and padding.
         max_new: Longest generation.
+        limits: What the user allows a quantised variant to lose.
         noise: Precision -> largest logit error allowed, from PyTorch's own.
     """
 
@@ -59,6 +62,7 @@ class GenerationParity:
     special: GenerationSpec
     max_new: int
     has_encoder: bool
+    limits: Limits = field(default_factory=Limits)
     batches: list[Batch] = field(default_factory=list)
     noise: dict[str, float] = field(default_factory=dict)
 
@@ -98,17 +102,21 @@ class GenerationParity:
                 got = self._greedy(decoder, batch)
                 found += divergences(batch.expected, got, allowed, batch.first)
         ties = sum(d.near_tie for d in found)
-        quantized = "" if precision in self.noise else f"no budget for texts in {precision}"
+        whole = together(forced)
+        if precision in FORMATS:
+            passed, why = held(whole, limits_for(precision, self.limits))
+        else:
+            passed, why = ties == len(found), ""
         return GenerationRow(
             name=name,
-            passed=None if quantized else ties == len(found),
-            skipped=quantized,
+            passed=passed,
+            skipped=why,
             texts=len(self.texts),
             equal=len(self.texts) - len(found),
             near_ties=ties,
             failed=len(found) - ties,
             divergences=tuple(d.record(self.texts[d.row]) for d in found[:SHOWN]),
-            forced=together(forced),
+            forced=whole,
         )
 
     def samples(self) -> tuple[SampleText, ...]:
@@ -152,6 +160,22 @@ class GenerationParity:
 
     def _forced(self, decoder: Decoder, batch: Batch) -> np.ndarray:
         return teacher_forced(decoder, batch.ids, batch.mask, self._start, batch.expected.tokens)
+
+
+def held(forced: ForcedRecord | None, limits: Limits) -> tuple[bool, str]:
+    """Return whether a quantised variant's distributions are within their limits, and how far.
+
+    Its texts part where it likes: what counts is the loss where it reads the reference's tokens.
+    """
+    if forced is None:
+        return True, ""
+    if forced.kl_mean is None or forced.agreement is None:
+        return False, "its logits are not finite"
+    kept = limits.kl is None or forced.kl_mean <= limits.kl
+    kept &= limits.agreement is None or forced.agreement >= limits.agreement
+    least = "" if limits.agreement is None else f" (at least {limits.agreement:g})"
+    most = "" if limits.kl is None else f" (at most {limits.kl:g})"
+    return kept, f"KL {forced.kl_mean:.3g}{most}, agreement {forced.agreement:.3g}{least}"
 
 
 def _rows(batch: Batch) -> list[tuple[int, list[int]]]:

@@ -1,5 +1,6 @@
 """Checks that need no reference: how outputs must change when inputs change in a known way.
 
+repeated runs    the same inputs give the same bits
 identical rows   a batch of one row repeated gives that row's output in every place
 permuted rows    permuting the batch permutes the outputs
 padded rows      a row in a padded batch gives, where it is not padding, what it gives alone
@@ -39,6 +40,23 @@ class Check:
     bitwise: bool
     errors: Errors
     skipped: str = ""
+
+
+def repeated_runs(run: Run, feeds: Arrays, runs: int = 4) -> list[Check]:
+    """Return how far outputs come from those of the first run, of the run that is furthest off."""
+    first = {name: np.array(array) for name, array in run(feeds).items()}
+    worst: dict[str, Check] = {}
+    for _ in range(runs - 1):
+        for name, array in run(feeds).items():
+            check = difference("repeated runs", name, array, first[name])
+            known = worst.get(name)
+            if known is None or (not check.bitwise, check.errors.max, check.errors.bad) > (
+                not known.bitwise,
+                known.errors.max,
+                known.errors.bad,
+            ):
+                worst[name] = check
+    return list(worst.values())
 
 
 def identical_rows(run: Run, feeds: Arrays, batch: Axes, copies: int = 4) -> list[Check]:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from pipeline.accuracy import Errors, magnitude, usage
+from pipeline.accuracy import Budget, Errors, magnitude, usage
 from pipeline.errors import BadModelError, PipelineError, first_line
 from pipeline.parity.budget import ULP, budget_for, pool
 from pipeline.parity.candidates import Candidate
 from pipeline.parity.cases import ROUND_TO
 from pipeline.parity.checks import Applicable, run_checks
 from pipeline.parity.compare import (
+    Allowed,
     Arrays,
     Measured,
     Tolerance,
@@ -24,9 +26,12 @@ from pipeline.parity.compare import (
     measure,
     run_cases,
 )
+from pipeline.parity.limits import Limits, limits_for
+from pipeline.parity.lost import exempt_hidden
 from pipeline.parity.metamorphic import Check
 from pipeline.parity.reference import Reference, declared_types
 from pipeline.parity.results import CandidateResult, Case, OutputResult
+from pipeline.parity.ways import FORMATS
 from pipeline.records.tensors import TensorSpec
 from pipeline.stages.runners.base import Runner
 from pipeline.types import Progress
@@ -38,8 +43,11 @@ class Part:
 
     Attributes:
         inputs, outputs: What it takes and gives.
+        limits: What the user allows quantised outputs to lose.
         forgiving: Whether a candidate the runtime refuses is a failed one, instead of an error.
         noises: Precision -> PyTorch's own errors in it.
+        lost: What is wrong with the reference's weights, in words; then no candidate passes.
+        exempt: Output -> elements of rows that are hidden whole, over all cases.
         own_checks: Precision -> what PyTorch itself shows in the checks without a reference.
     """
 
@@ -50,11 +58,19 @@ class Part:
     cases: Sequence[Case]
     tolerance: Tolerance | None = None
     threads: int = 0
+    limits: Limits = field(default_factory=Limits)
     forgiving: bool = False
     truths: list[dict[str, np.ndarray]] = field(default_factory=list)
     noises: dict[str, Measured] = field(default_factory=dict)
     own_checks: dict[str, list[Check]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    lost: str = ""
+    exempt: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def output_names(self) -> list[str]:
+        """The names of the outputs."""
+        return [output.name for output in self.outputs]
 
     def prepare(self, precisions: Sequence[str], progress: Progress) -> None:
         """Compute the reference, and PyTorch's own errors in each precision.
@@ -82,8 +98,12 @@ class Part:
         kept, last = [], None
         for case in self.cases:
             try:
-                self.truths += run_cases(runner, [case])
+                (truth,) = run_cases(runner, [case])
                 kept.append(case)
+                truth, exempt = exempt_hidden(truth, case, self.inputs, self.outputs)
+                self.truths.append(truth)
+                for name, count in exempt.items():
+                    self.exempt[name] = self.exempt.get(name, 0) + count
             except BadModelError as err:
                 last = err
                 self.notes.append(f"{self.name}: case {case.name} left out, {err.what}")
@@ -106,38 +126,28 @@ class Part:
         if runner is None:
             return self._result(candidate, {}, skipped=missing)
         with runner:
-            measured = measure(runner, self.cases, self.truths)
+            precisions = candidate.precisions(self.output_names)
+            lossy = [name for name, precision in precisions.items() if precision in FORMATS]
+            measured = measure(runner, self.cases, self.truths, lossy)
             # What already failed to run would only fail again in the checks.
             checks = [] if measured.problems else run_checks(runner.run, self._applicable())
             about = runner.describe()
         allowed = [ROUND_TO[p] for p in (candidate.precision,) if p in ROUND_TO]
         check_types(measured, declared_types(self.outputs), allowed)
-        noise = self.noises.get(candidate.precision) or self._typed(candidate)
-        outputs = judge_outputs(measured, noise, self.cases, candidate.precision, self.tolerance)
-        judged = tuple(self._judged(check, candidate.precision) for check in checks)
+        held = Allowed(precisions, self.noises, self.tolerance, self.limits)
+        if self.lost:
+            for name in measured.errors:
+                measured.problems[name] = self.lost
+        judged_outputs = judge_outputs(measured, self.cases, held)
+        outputs = tuple(replace(o, exempt=self.exempt.get(o.output, 0)) for o in judged_outputs)
+        self.notes += [
+            f"{self.name}, {candidate.name}: {check.output} is not deterministic: runs on the same "
+            f"inputs differ by up to {check.errors.max:.3g}"
+            for check in checks
+            if check.name == "repeated runs" and not check.bitwise
+        ]
+        judged = tuple(self._judged(c, precisions.get(c.output, "fp32")) for c in checks)
         return self._result(candidate, about, outputs=outputs, checks=judged)
-
-    def _typed(self, candidate: Candidate) -> Measured | None:
-        """Return the errors of a quantized graph as its own types mean it, None for others.
-
-        PyTorch has no such precision. What the runtime computes is then held against what the
-        graph says; how far that is from PyTorch is the price of quantization, and is noted.
-        """
-        if candidate.precision in ULP or candidate.is_engine:
-            return None
-        from pipeline.stages.runners.judge_runner import JudgeRunner
-
-        with JudgeRunner(candidate.file, "declared") as runner:
-            found = measure(runner, self.cases, self.truths)
-        worst = max(
-            (pool(zip(found.errors[n], found.sizes[n], strict=True)).rms for n in found.errors),
-            default=0.0,
-        )
-        self.notes.append(
-            f"{self.name}, {candidate.name}: {candidate.precision} is judged by what its own graph "
-            f"means; quantization moves it up to {worst:.2g} of the values' rms from PyTorch"
-        )
-        return found
 
     def _result(
         self, candidate: Candidate, about: Mapping[str, str], **found: Any
@@ -168,6 +178,9 @@ class Part:
         noise = self.noises.get(precision)
         sizes = [magnitude(truth[check.output]) for truth in self.truths]
         size = max(sizes, key=lambda found: found.rms)
+        if precision in FORMATS:
+            most = limits_for(precision, self.limits).drop
+            return usage(check.errors, Budget((most or math.inf) * size.rms, math.inf, math.inf))
         pooled = Errors()
         if noise is not None:
             pooled = pool(zip(noise.errors[check.output], sizes, strict=True))

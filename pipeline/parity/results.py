@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pipeline.accuracy import Errors
+from pipeline.parity.measures import Measure
 from pipeline.parity.metamorphic import Check
 from pipeline.records.parity import (
     CandidateRecord,
     CaseRecord,
     CheckRecord,
     ErrorRecord,
+    MeasureRecord,
     OutputRecord,
 )
 
@@ -32,6 +34,7 @@ class Case:
         sizes: The dynamic sizes.
         feeds: The inputs; floats are exact in every precision compared.
         traced: Whether these sizes are the ones the exporter saw.
+        hidden: Rows of the batch whose mask hides every position.
     """
 
     name: str
@@ -40,6 +43,7 @@ class Case:
     feeds: Mapping[str, np.ndarray] = field(repr=False)
     seed: int = 0
     traced: bool = False
+    hidden: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,9 @@ class OutputResult:
         kappa: `noise` in ulps: how much the model amplifies rounding.
         histogram, noise_histogram: Counts of elements between EDGES, exact zeros left out.
         problem: In words, when values could not even be compared.
+        precision: What it was held to.
+        exempt: Elements that bind nothing: they belong to a row whose mask hides everything.
+        measures: What a quantised output is held to in place of the budget.
     """
 
     output: str
@@ -66,11 +73,15 @@ class OutputResult:
     histogram: tuple[int, ...] = ()
     noise_histogram: tuple[int, ...] = ()
     problem: str = ""
+    precision: str = ""
+    exempt: int = 0
+    measures: tuple[Measure, ...] = ()
 
     @property
     def passed(self) -> bool:
         """Whether every case stayed within its budget."""
-        return not self.problem and self.usage <= 1.0
+        within = self.usage <= 1.0 and all(measure.passed for measure in self.measures)
+        return not self.problem and within
 
     def record(self) -> OutputRecord:
         """Return the fields and the verdict."""
@@ -85,6 +96,9 @@ class OutputResult:
             histogram=self.histogram,
             noise_histogram=self.noise_histogram,
             problem=self.problem,
+            precision=self.precision,
+            exempt=self.exempt,
+            measures=tuple(measure_record(measure) for measure in self.measures),
         )
 
 
@@ -125,6 +139,18 @@ class CandidateResult:
             outputs=tuple(output.record() for output in self.outputs),
             checks=tuple(_check(check, used) for check, used in self.checks),
         )
+
+
+def measure_record(measure: Measure) -> MeasureRecord:
+    """Return a measure with None for what is not finite."""
+    return MeasureRecord(
+        name=measure.name,
+        value=finite(measure.value),
+        low=finite(measure.low),
+        high=finite(measure.high),
+        limit=measure.limit,
+        passed=measure.passed,
+    )
 
 
 def _check(check: Check, used: float) -> CheckRecord:

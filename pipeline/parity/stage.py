@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pipeline.artifacts import (
@@ -18,12 +19,14 @@ from pipeline.artifacts import (
 from pipeline.artifacts.memory import Meter
 from pipeline.errors import UsageError
 from pipeline.options import plain
+from pipeline.parity.measures import LEAST
 from pipeline.parity.options import ParityOptions
 from pipeline.records.generation import GenerationRow
 from pipeline.records.parity import (
     CandidateRecord,
     CandidateSummary,
     GenerationSummary,
+    MeasureRecord,
     ParityRecord,
     ParityResult,
 )
@@ -39,8 +42,8 @@ ELSEWHERE = ("reference", "candidates", "output", "inputs", "text", "threads")
 def compare_parity(options: ParityOptions, progress: Progress = SILENT) -> Artifact:
     """Return the comparison: `ParityRecord.of(it).passed` is the verdict, a failure no exception.
 
-    A folder keeps the result as its stage `parity`; a comparison of files is returned, and
-    written where `options.output` says.
+    A folder keeps the result on its own variants as its stage `parity`; a comparison of files, or
+    of candidates that were named, is returned, and written where `options.output` says.
 
     Raises:
         UsageError: no such file, or candidates whose inputs or outputs have other names.
@@ -61,16 +64,21 @@ def compare_parity(options: ParityOptions, progress: Progress = SILENT) -> Artif
             where=str(options.reference),
             fix="name one or more candidates, or an artifact folder",
         )
-    return _files(options, progress)
+    from pipeline.parity.files import compare_files
+
+    return _apart(options, lambda: compare_files(options, progress))
 
 
 def _folder(options: ParityOptions, progress: Progress) -> Artifact:
+    from pipeline.parity.folder import compare_folder
+
     folder = open_folder(options.reference)
     parents = _parents(folder)
+    if options.candidates:
+        # The folder's verdict is on its own variants; what is compared beside them is not kept.
+        return _apart(options, lambda: compare_folder(options, folder.path, parents, progress))
 
     def produce(context: StageContext) -> ParityRecord:
-        from pipeline.parity.folder import compare_folder
-
         result = compare_folder(options, folder.path, parents, progress)
         text = json.dumps(result.to_json(), ensure_ascii=False)
         context.path(RESULT).write_text(text, encoding="utf-8")
@@ -79,11 +87,10 @@ def _folder(options: ParityOptions, progress: Progress) -> Artifact:
     return run_stage(folder, "parity", _recipe(options), parents, produce, ParityRecord)
 
 
-def _files(options: ParityOptions, progress: Progress) -> Artifact:
-    from pipeline.parity.files import compare_files
-
+def _apart(options: ParityOptions, compared: Callable[[], ParityResult]) -> Artifact:
+    """Return a comparison that is no stage of a folder, written where the user says."""
     with Meter() as meter:
-        result = compare_files(options, progress)
+        result = compared()
     if options.output is not None:
         options.output.parent.mkdir(parents=True, exist_ok=True)
         text = json.dumps(result.to_json(), ensure_ascii=False)
@@ -127,7 +134,25 @@ def _candidate(entry: CandidateRecord) -> CandidateSummary:
         passed=entry.passed,
         skipped=entry.skipped,
         usage=_worst([output.usage for output in entry.outputs]),
+        why=next((o.problem for o in entry.outputs if o.problem), ""),
+        measures=_measures(entry),
     )
+
+
+def _measures(entry: CandidateRecord) -> tuple[MeasureRecord, ...]:
+    """Return of each measure the output that comes closest to its limit, or leaves it furthest."""
+    found: dict[str, MeasureRecord] = {}
+    for measure in (m for output in entry.outputs for m in output.measures):
+        best = found.get(measure.name)
+        if best is None or _loss(measure) > _loss(best):
+            found[measure.name] = measure
+    return tuple(found.values())
+
+
+def _loss(measure: MeasureRecord) -> float:
+    if measure.value is None:
+        return math.inf
+    return -measure.value if measure.name in LEAST else measure.value
 
 
 def _generation(row: GenerationRow) -> GenerationSummary:
@@ -166,14 +191,4 @@ def _recipe(options: ParityOptions) -> dict[str, Json]:
     for name in ("inputs", "text"):
         path: Path | None = getattr(options, name)
         recipe[name] = digest_file(path) if path is not None and path.is_file() else None
-    recipe["candidates"] = [_identity(path) for path in options.candidates]
     return recipe
-
-
-def _identity(path: Path) -> Json:
-    """Return what a named candidate is, by contents."""
-    if path.is_dir():
-        folder = open_folder(path)
-        made = [folder.stage(name) for name in folder.stages()]
-        return [artifact.digest for artifact in made if artifact is not None]
-    return digest_file(path) if path.is_file() else None

@@ -29,6 +29,25 @@ class ErrorRecord:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MeasureRecord:
+    """What quantisation costs one output, in one measure of the task.
+
+    Attributes:
+        name: "kl", "agreement", "cosine" or "drop"; see `pipeline.parity.measures`.
+        value: Over all rows of the ordinary cases; None where values were lost.
+        low, high: Its 99 % interval; None where there is none.
+        limit: The most that is allowed, for agreement and cosine the least; None binds nothing.
+    """
+
+    name: str
+    value: Finite | None
+    low: Finite | None
+    high: Finite | None
+    limit: Finite | None
+    passed: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class OutputRecord:
     """One output of one candidate, over all cases.
 
@@ -40,6 +59,9 @@ class OutputRecord:
         kappa: `noise` in ulps.
         histogram, noise_histogram: Counts of errors between the result's edges.
         problem: In words, when values could not even be compared.
+        precision: What its way through the graph computes in, or what was declared.
+        exempt: Elements that bind nothing: they belong to a row whose mask hides everything.
+        measures: What a quantised output is held to in place of the budget; empty for others.
     """
 
     output: str
@@ -52,6 +74,9 @@ class OutputRecord:
     histogram: tuple[int, ...]
     noise_histogram: tuple[int, ...]
     problem: str
+    precision: str = ""
+    exempt: int = 0
+    measures: tuple[MeasureRecord, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,7 +219,7 @@ class ParityResult(Record):
         True
     """
 
-    FORMAT: ClassVar[int] = 1
+    FORMAT: ClassVar[int] = 2
     COMMAND: ClassVar[str] = "parity"
 
     passed: bool
@@ -214,7 +239,12 @@ class ParityResult(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class CandidateSummary:
-    """A candidate's verdict, and the largest share of the budget any output used."""
+    """A candidate's verdict, and the largest share of what was allowed that any output used.
+
+    Attributes:
+        why: What failed, in words; empty where the numbers say it all.
+        measures: The worst of each measure over its quantised outputs.
+    """
 
     name: str
     part: str
@@ -222,6 +252,8 @@ class CandidateSummary:
     passed: bool | None
     skipped: str
     usage: Finite | None
+    why: str = ""
+    measures: tuple[MeasureRecord, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -251,7 +283,7 @@ class ParityRecord(Record):
         [('fused.onnx', True)]
     """
 
-    FORMAT: ClassVar[int] = 1
+    FORMAT: ClassVar[int] = 2
     COMMAND: ClassVar[str] = "parity"
 
     file: Place | None = None

@@ -49,6 +49,8 @@ def parity_section(data: ReportData) -> Section | None:
     blocks += [Text(note, "open") for note in result.notes]
     for name, part in result.parts.items():
         blocks.append(Details(f"{name}: every output", [_outputs(part)]))
+        if any(o.measures for entry in part.candidates for o in entry.outputs):
+            blocks.append(Details(f"{name}: what quantisation loses", [_measures(part)]))
         blocks.append(Details(f"{name}: checks that need no reference", [_checks(part)]))
         blocks.append(Details(f"{name}: the {len(part.cases)} cases", [_cases(part)]))
     return Section("parity", "Parity", lead, blocks)
@@ -163,6 +165,32 @@ def _outputs(part: PartComparison) -> Table:
         ">max", ">PyTorch max", ">κ", "worst case",
     )  # fmt: skip
     caption = "Errors in units of the rms of each output's values; κ is PyTorch's error in ulp."
+    return Table(columns, rows, caption)
+
+
+def _measures(part: PartComparison) -> Table:
+    rows: list[list[Cell]] = [
+        [
+            Code(entry.name),
+            Code(output.output),
+            output.precision,
+            measure.name,
+            PASSED if measure.passed else FAILED,
+            numbers.number(measure.value),
+            f"{numbers.number(measure.low)} to {numbers.number(measure.high)}",
+            "none" if measure.limit is None else numbers.number(measure.limit),
+        ]
+        for entry in part.candidates
+        for output in entry.outputs
+        for measure in output.measures
+    ]
+    columns = (
+        "candidate", "output", "format", "measure", "verdict", ">value", ">99 % interval", ">limit",
+    )  # fmt: skip
+    caption = (
+        "Against the reference. kl in nats per row; agreement: share of rows with the same largest "
+        "score; cosine of rows; drop: rms of the difference over rms of the values."
+    )
     return Table(columns, rows, caption)
 
 

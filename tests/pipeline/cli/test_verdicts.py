@@ -9,6 +9,7 @@ import pytest
 from pipeline.artifacts.artifact import Artifact
 from pipeline.cli.console import Console
 from pipeline.cli.verdicts import finish, parity_lines, perf_lines
+from pipeline.records.parity import MeasureRecord
 from tests.pipeline.records.judged import (
     contender,
     departure,
@@ -81,3 +82,11 @@ def test_an_interval_too_wide_to_tell_is_not_called_no_difference():
     row = ratio("fast", low=0.17, high=1.12, verdict="no difference", resolved=False)
     (line,) = [text for text in perf_lines(perf_record(ratios=(row,))) if "times" in text]
     assert line.endswith("[0.17, 1.12] times eager: not resolved")
+
+
+def test_what_a_quantised_candidate_loses_is_shown_with_its_limit():
+    lost = MeasureRecord(name="kl", value=0.2, low=0.1, high=0.3, limit=0.1, passed=False)
+    told = MeasureRecord(name="cosine", value=None, low=None, high=None, limit=0.9, passed=False)
+    entry = summarized(passed=False, measures=(lost, told), why="it is wrong")
+    text = " ".join(parity_lines(parity_record(candidates=(entry,))))
+    assert "kl 0.2 [0.1, 0.3] (at most 0.1, MISSED), cosine not finite; it is wrong" in text

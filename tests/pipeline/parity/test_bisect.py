@@ -4,16 +4,19 @@ import onnx_ir as ir
 import pytest
 from onnx.parser import parse_model
 
+from pipeline.accuracy import Errors
 from pipeline.parity.bisect import (
     describe_producer,
     find_departure,
     first_departure,
+    furthest,
     shared_names,
+    worst_case,
 )
 from pipeline.parity.candidates import Candidate
 from pipeline.parity.part import Part
 from pipeline.parity.reference import GraphReference
-from pipeline.parity.results import Case
+from pipeline.parity.results import CandidateResult, Case, OutputResult
 from pipeline.types import SILENT
 
 HEAD = '<ir_version: 10, opset_import: ["" : 20]> g (float[n, 8] x) => (float[n, 8] y)'
@@ -84,3 +87,29 @@ def test_kernels_are_blamed_when_only_they_differ(part, tmp_path, monkeypatch):
     monkeypatch.setattr(bisect, "_ran", wrong)
     found = found_in(part, tmp_path / "a.onnx")
     assert (found.stage, found.tensor) == ("kernels", "b")
+
+
+def failed(case, output="y", usage=2.0, precision="fp32"):
+    return OutputResult(output, usage, case, Errors(), None, None, precision=precision)
+
+
+def test_it_looks_at_the_worst_case_and_not_at_the_largest_inputs():
+    small = Case("small", "plain", {}, {"x": np.ones((1, 8))})
+    large = Case("big", "plain", {}, {"x": np.ones((40, 8))})
+    assert worst_case([large, small], failed("small")) is small
+    assert worst_case([small, large], failed("gone")) is large
+    assert worst_case([small, large], None) is large
+
+
+def test_the_output_that_is_furthest_off_is_looked_at():
+    outputs = (failed("a", "x", 0.5), failed("b", "y", 7.0), failed("c", "z", 3.0))
+    entry = CandidateResult("c", "model", "fp32", "f", {}, outputs)
+    assert furthest(entry).output == "y"
+    assert furthest(CandidateResult("c", "model", "fp32", "f", {}, ())) is None
+
+
+def test_quantised_tensors_are_held_to_their_loss():
+    noise = values(a=1e-7, b=1e-7, c=1e-7)
+    lossy = values(a=0.01, b=0.01, c=0.5)
+    assert first_departure(list("abc"), values(), noise, lossy, "fp32", 0.1)[0] == "c"
+    assert first_departure(list("abc"), values(), noise, values(a=0.01), "fp32", 0.1) is None

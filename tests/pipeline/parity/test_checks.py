@@ -58,13 +58,14 @@ def names(checks):
 
 def test_an_encoder_is_checked_row_by_row():
     checks = run_checks(encoder, ENCODER)
-    assert names(checks) == {"identical rows", "permuted rows", "padded rows"}
+    assert names(checks) == {"repeated runs", "identical rows", "permuted rows", "padded rows"}
     assert max(check.errors.max for check in checks) < 1e-12
 
 
 def test_a_decoder_is_checked_in_chunks():
     checks = run_checks(decoder, DECODER)
     assert names(checks) == {
+        "repeated runs",
         "identical rows", "permuted rows", "padded rows", "chunked prefill",
     }  # fmt: skip
     chunked = [check for check in checks if check.name == "chunked prefill"]
@@ -93,5 +94,7 @@ def test_faults_show():
 
 
 def test_one_row_cannot_be_checked():
-    case = Case("c", "plain", {"batch": 1, "seq": 5}, {})
-    assert run_checks(encoder, Applicable(ENCODER.inputs, ENCODER.outputs, [case])) == []
+    feeds = {"input_ids": np.ones((1, 5)), "attention_mask": np.ones((1, 5))}
+    case = Case("c", "plain", {"batch": 1, "seq": 5}, feeds)
+    found = run_checks(encoder, Applicable(ENCODER.inputs, ENCODER.outputs, [case]))
+    assert names(found) == {"repeated runs"}

@@ -3,6 +3,7 @@ import pytest
 
 from pipeline.errors import BadModelError, EnvironmentMissingError, UsageError
 from pipeline.parity.compare import (
+    Allowed,
     Tolerance,
     attempt,
     check_types,
@@ -38,9 +39,9 @@ def cases():
 
 def verdict(cases, candidate, noise, precision="fp32", tolerance=None):
     references = run_cases(Fake(dtype=np.float64), cases)
-    own = None if noise is None else measure(Fake(noise, seed=1), cases, references)
+    own = {} if noise is None else {precision: measure(Fake(noise, seed=1), cases, references)}
     got = measure(candidate, cases, references)
-    (result,) = judge_outputs(got, own, cases, precision, tolerance)
+    (result,) = judge_outputs(got, cases, Allowed({"y": precision}, own, tolerance))
     return result
 
 
@@ -94,7 +95,7 @@ def test_the_noise_of_large_inputs_does_not_excuse_ordinary_ones(cases):
     loud = measure(Fake(1.0, seed=1), [*cases, large], references)
     noisy.errors["y"][-1] = loud.errors["y"][-1]
     got = measure(Fake(1e-3, seed=2), [*cases, large], references)
-    (result,) = judge_outputs(got, noisy, [*cases, large], "fp32", None)
+    (result,) = judge_outputs(got, [*cases, large], Allowed({"y": "fp32"}, {"fp32": noisy}))
     assert not result.passed
     assert result.worst_case != "big"
     assert result.noise.rms < 1e-4
@@ -114,7 +115,8 @@ def test_what_torch_itself_loses_binds_only_ordinary_16_bit_inputs(precision, st
     references = run_cases(Fake(dtype=np.float64), [case])
     own = measure(Fake(1e-5, seed=1, spoil=overflow), [case], references)
     got = measure(Fake(1e-5, seed=2, spoil=overflow), [case], references)
-    assert judge_outputs(got, own, [case], precision, None)[0].passed is passed
+    allowed = Allowed({"y": precision}, {precision: own})
+    assert judge_outputs(got, [case], allowed)[0].passed is passed
 
 
 def test_types_must_be_the_references_or_the_promised_one(cases):
@@ -152,3 +154,39 @@ def test_what_the_environment_lacks_is_told_and_other_errors_are_not_hidden():
     assert attempt(absent) == (None, "No GPU. Get one.")
     with pytest.raises(UsageError):
         attempt(wrong)
+
+
+def test_nothing_finite_left_to_compare_is_a_failure_with_its_own_words(cases):
+    lost = [{"y": np.full((50, 3), np.nan)} for _ in cases]
+    got = measure(Fake(spoil=lambda value: value * np.nan), cases, lost)
+    (result,) = judge_outputs(got, cases, Allowed({"y": "fp32"}))
+    assert not result.passed
+    assert "nothing finite is left to compare: none of the 600 values" in result.problem
+
+
+def test_equal_infinities_match_beside_numbers(cases):
+    def masked(value):
+        value[:, 0] = -np.inf
+        return value
+
+    truth = run_cases(Fake(dtype=np.float64, spoil=masked), cases)
+    got = measure(Fake(spoil=masked), cases, truth)
+    assert judge_outputs(got, cases, Allowed({"y": "fp32"}))[0].passed
+    other = measure(Fake(spoil=lambda value: -masked(value)), cases, truth)
+    assert not judge_outputs(other, cases, Allowed({"y": "fp32"}))[0].passed
+
+
+def test_a_quantised_output_is_held_to_its_loss_on_ordinary_cases(cases):
+    large = Case("big", "large", {}, {"x": np.ones((50, 4))})
+    every = [*cases, large]
+    truth = run_cases(Fake(dtype=np.float64), every)
+    allowed = Allowed({"y": "int8"})
+
+    def judged_with(noise, **spoilt):
+        return judge_outputs(measure(Fake(noise, **spoilt), every, truth, ["y"]), every, allowed)[0]
+
+    assert judged_with(0.02).passed
+    assert not judged_with(0.5).passed
+    lost = judged_with(0.0, spoil=lambda value: value * np.where(np.arange(3) == 1, np.nan, 1))
+    assert not lost.passed
+    assert lost.usage == float("inf")

@@ -21,7 +21,7 @@ from tests.pipeline.records.judged import (
 class Part:
     """A part whose candidates all pass."""
 
-    name, notes = "encoder", ["left out"]
+    name, notes, output_names = "encoder", ["left out"], ["y"]
     cases = (Case("c", "plain", {"batch": 2}, {"x": np.ones(2)}, seed=3),)
 
     def prepare(self, precisions, progress):
@@ -61,7 +61,7 @@ def test_the_rule_is_derived_unless_a_tolerance_is_given():
 
 def test_a_part_keeps_its_cases_candidates_and_notes(tmp_path):
     made, part = Comparison("r", None, notes=["first"]), Part()
-    given = [Candidate("half", "encoder", tmp_path / "a.onnx", "fp16")]
+    given = [Candidate("half", "encoder", tmp_path / "a.plan", "fp16")]
     (found,) = made.add(part, given, SILENT)
     assert part.precisions == ["fp16", "fp32"]
     result = made.result()

@@ -113,12 +113,29 @@ def test_junk_and_nothing_to_compare(save, tmp_path):
         compare(path)
 
 
-def test_given_inputs_replace_the_synthetic_ones(save, tmp_path):
+def test_given_inputs_add_to_the_synthetic_ones(save, tmp_path):
     np.savez(tmp_path / "in.npz", x=np.ones((2, 16), np.float32))
     path = save("a.onnx", model())
     found = compare(path, path, inputs=tmp_path / "in.npz")
-    assert [c["name"] for c in found.facts["result"]["parts"]["model"]["cases"]] == ["in.npz"]
+    names = [c["name"] for c in found.facts["result"]["parts"]["model"]["cases"]]
+    assert names[-1] == "in.npz"
+    assert len(names) > 6
     np.savez(tmp_path / "wrong.npz", other=np.ones(2))
     (tmp_path / "torn.npz").write_bytes(b"PK")
     with pytest.raises(UsageError, match="cannot read"):
         compare(path, path, inputs=tmp_path / "torn.npz")
+
+
+def test_weights_that_are_no_numbers_fail_in_words(save):
+    path = save("nan.onnx", model(w1=np.where(np.arange(16) == 3, np.nan, 1).astype(np.float32)))
+    found = compare(path, path, seeds=1)
+    assert found.facts["passed"] is False
+    assert "w1 (16 of 256 values)" in found.facts["candidates"][0]["why"]
+
+
+def test_one_constant_in_half_precision_widens_nothing(save):
+    changed = model(w2=1 + 2**-10)
+    changed.graph.initializer.append(numpy_helper.from_array(np.float16(1), "half"))
+    found = compare(save("a.onnx", model()), save("b.onnx", changed), seeds=1)
+    assert found.facts["candidates"][0]["precision"] == "fp32"
+    assert found.facts["passed"] is False

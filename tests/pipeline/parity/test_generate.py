@@ -1,7 +1,10 @@
 import numpy as np
+import pytest
 
-from pipeline.parity.generate import GenerationParity
+from pipeline.parity.generate import GenerationParity, held
+from pipeline.parity.limits import Limits
 from pipeline.records.export import GenerationSpec
+from pipeline.records.generation import ForcedRecord
 from pipeline.records.record import as_json
 from pipeline.types import SILENT
 from tests.pipeline.records.made import tensor
@@ -104,3 +107,17 @@ def test_logits_that_are_not_numbers_fail_and_are_told_as_none():
     assert found.forced.kl_max is None
     assert found.forced.logit_error_max is None
     assert as_json(found)
+
+
+@pytest.mark.parametrize(
+    ("kl", "limits", "passed"),
+    [(0.05, Limits(kl=0.1), True), (0.2, Limits(kl=0.1), False), (None, Limits(), False),
+     (0.05, Limits(agreement=0.9), False)],
+)  # fmt: skip
+def test_a_quantised_variant_is_held_to_its_divergence(kl, limits, passed):
+    forced = ForcedRecord(positions=9, kl_mean=kl, kl_max=kl, agreement=0.8, logit_error_max=0.1)
+    assert held(forced, limits)[0] is passed
+
+
+def test_no_position_is_no_loss():
+    assert held(None, Limits(kl=0.0)) == (True, "")

@@ -34,3 +34,9 @@ def test_the_least_of_everything_is_allowed():
     )
     assert (made.reference, made.candidates) == (Path("out"), (Path("a.onnx"),))
     assert (made.absolute, made.dims) == (0.0, {"past": 0})
+
+
+@pytest.mark.parametrize("given", [{"max_kl": -1.0}, {"min_cosine": 1.5}, {"min_agreement": -0.1}])
+def test_limits_are_checked(given):
+    with pytest.raises(UsageError, match=next(iter(given))):
+        ParityOptions(Path("x"), **given)

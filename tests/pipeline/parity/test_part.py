@@ -5,6 +5,7 @@ from onnx import TensorProto, helper
 
 from pipeline.errors import BadModelError
 from pipeline.parity.candidates import Candidate, graph_precision
+from pipeline.parity.limits import Limits
 from pipeline.parity.part import Part
 from pipeline.parity.reference import GraphReference
 from pipeline.parity.results import Case
@@ -51,20 +52,81 @@ def part(tmp_path):
     return made
 
 
-def test_a_quantized_graph_is_judged_by_what_it_means(part, tmp_path):
+def test_a_quantised_graph_is_held_to_what_it_loses(part, tmp_path):
     path = product(tmp_path / "q.onnx", quantize=True)
-    assert graph_precision(path) == "int8"
-    found = part.compare(Candidate("q", "model", path, "int8"))
+    assert graph_precision(path) == "int8-weights"
+    found = part.compare(Candidate("q", "model", path, "int8-weights"))
     assert found.passed
-    assert found.outputs[0].errors.rms > 1e-4, "far beyond float32"
-    assert "quantization moves it" in part.notes[0]
-    assert not part.compare(Candidate("q", "model", path, "fp32")).passed
+    (output,) = found.outputs
+    assert output.errors.rms > 1e-4, "far beyond float32"
+    assert output.noise is None
+    assert {m.name for m in output.measures} == {"cosine", "drop"}
+    assert all(m.low <= m.value <= m.high for m in output.measures)
+
+
+@pytest.mark.parametrize("fault", ["scale", "zero", "shift"])
+def test_a_fault_in_a_quantised_weight_fails(part, tmp_path, fault):
+    model = onnx.load(product(tmp_path / "q.onnx", quantize=True))
+    stored, scale = model.graph.initializer
+    wrong = {
+        "scale": lambda q, s: (q, s * 3),
+        "zero": lambda q, s: (q * 0, s),
+        "shift": lambda q, s: (np.roll(q, 1, 0), s),
+    }[fault](onnx.numpy_helper.to_array(stored), onnx.numpy_helper.to_array(scale))
+    for kept, value in zip((stored, scale), wrong, strict=True):
+        kept.CopyFrom(onnx.numpy_helper.from_array(np.asarray(value), kept.name))
+    onnx.save(model, tmp_path / "wrong.onnx")
+    found = part.compare(Candidate("q", "model", tmp_path / "wrong.onnx", "int8-weights"))
+    assert not found.passed
+    assert found.outputs[0].usage > 1
+
+
+def test_a_limit_of_the_user_replaces_the_default(part, tmp_path):
+    path = product(tmp_path / "q.onnx", quantize=True)
+    part.limits = Limits(drop=1e-4)
+    assert not part.compare(Candidate("q", "model", path, "int8-weights")).passed
+    part.limits = Limits(drop=0.5)
+    assert part.compare(Candidate("q", "model", path, "int8-weights")).passed
+
+
+def test_noise_between_runs_is_told(part, monkeypatch):
+    class Drifting:
+        def __init__(self):
+            self.calls = 0
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+        def run(self, feeds):
+            self.calls += 1
+            weight = onnx.load(part.reference.files["model"]).graph.initializer[0]
+            exact = feeds["x"].astype(np.float64) @ onnx.numpy_helper.to_array(weight)
+            return {"y": (exact * (1 + 1e-3 * (self.calls == 4))).astype(np.float32)}
+
+        def describe(self):
+            return {}
+
+    candidate = Candidate("p", "model", part.reference.files["model"], "fp32")
+    monkeypatch.setattr(Candidate, "open", lambda self, threads: Drifting())
+    found = part.compare(candidate)
+    assert not found.passed
+    assert "is not deterministic" in part.notes[-1]
+
+
+def test_a_reference_without_numbers_fails_in_words(part):
+    part.lost = "the reference's weights hold NaN: w"
+    found = part.compare(Candidate("p", "model", part.reference.files["model"], "fp32"))
+    assert not found.passed
+    assert found.outputs[0].problem == part.lost
 
 
 def test_checks_use_the_noise_of_the_precision(part, tmp_path):
     found = part.compare(Candidate("p", "model", part.reference.files["model"], "fp32"))
     assert found.passed
-    assert {check.name for check, _ in found.checks} == {"identical rows", "permuted rows"}
+    assert {c.name for c, _ in found.checks} == {"repeated runs", "identical rows", "permuted rows"}
     assert all(share <= 1.0 for _, share in found.checks)
 
 

@@ -78,13 +78,15 @@ def test_it_is_made_again_when_and_only_when_it_must(change, reused, exported, c
     assert changed(exported, change, tmp_path).reused is reused
 
 
-def test_another_candidate_by_its_contents_is_another_comparison(exported, compared, tmp_path):
+def test_a_named_candidate_never_replaces_the_folders_verdict(exported, compared, tmp_path):
+    kept = compare_parity(ParityOptions(exported))
     candidate = tmp_path / "m.onnx"
     candidate.write_bytes(b"one")
-    compare_parity(ParityOptions(exported, (candidate,)))
-    assert compare_parity(ParityOptions(exported, (candidate,))).reused
-    candidate.write_bytes(b"two")
-    assert not compare_parity(ParityOptions(exported, (candidate,))).reused
+    options = ParityOptions(exported, (candidate,), absolute=1e9, output=tmp_path / "own.json")
+    made = compare_parity(options)
+    assert ParityRecord.of(made).result == RESULT
+    assert json.loads((tmp_path / "own.json").read_text())
+    assert open_folder(exported).stage("parity").digest == kept.digest
 
 
 def test_files_are_compared_and_written_where_it_is_said(compared, tmp_path):

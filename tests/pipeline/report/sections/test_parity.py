@@ -121,3 +121,13 @@ def test_without_generation_there_is_none(data):
     assert details(section) == [
         "model: every output", "model: checks that need no reference", "model: the 1 cases",
     ]  # fmt: skip
+
+
+def test_what_quantisation_loses_is_shown_with_its_limit(data):
+    measure = {
+        "name": "kl", "value": 0.2, "low": 0.1, "high": 0.3, "limit": 0.1, "passed": False,
+    }  # fmt: skip
+    candidates(data)[0]["outputs"][0].update(measures=[measure], precision="int8")
+    (row,) = table_with(parity_section(told(data)), "99 % interval")
+    assert (row["measure"], row["format"], row["verdict"]) == ("kl", "int8", "failed [bad]")
+    assert row["99 % interval"] == "0.100 to 0.300"

@@ -1,0 +1,94 @@
+"""The precision of an output is that of its way, whatever else stands in the file."""
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+import pytest
+from onnx import numpy_helper
+from onnx.parser import parse_model
+
+from pipeline.parity.ways import narrowest, output_precisions
+
+HEAD = '<ir_version: 10, opset_import: ["" : 21, "com.microsoft": 1]>\n'
+
+
+def precisions(text, **constants):
+    model = parse_model(HEAD + text)
+    for name, array in constants.items():
+        model.graph.initializer.append(numpy_helper.from_array(array, name))
+    return output_precisions(ir.from_proto(onnx.shape_inference.infer_shapes(model)))
+
+
+W32, W16 = np.ones((4, 4), np.float32), np.ones((4, 4), np.float16)
+W8, SCALE = np.ones((4, 4), np.int8), np.float32(0.1)
+
+
+def test_one_small_constant_does_not_make_a_half_precision_graph():
+    found = precisions(
+        "g (float[n, 4] x) => (float[n, 4] y) "
+        "{ c = Cast<to = 1>(half) h = Mul(x, c) y = MatMul(h, w) }",
+        half=np.float16(0.5), w=W32,
+    )  # fmt: skip
+    assert found == {"y": "fp32"}
+
+
+def test_weights_stored_in_half_precision_do():
+    found = precisions(
+        "g (float[n, 4] x) => (float[n, 4] y) { c = Cast<to = 1>(w) y = MatMul(x, c) }", w=W16
+    )
+    assert found == {"y": "fp16"}
+
+
+def test_half_precision_products_with_outputs_in_float_do():
+    found = precisions(
+        "g (float[n, 4] x) => (float[n, 4] y) "
+        "{ h = Cast<to = 10>(x) p = MatMul(h, w) y = Cast<to = 1>(p) }",
+        w=W16,
+    )  # fmt: skip
+    assert found == {"y": "fp16"}
+
+
+def test_only_outputs_behind_the_quantiser_are_quantised():
+    found = precisions(
+        "g (float[n, 4] x) => (float[n, 4] y, float[n, 4] z) "
+        "{ w = DequantizeLinear(q, s) y = MatMul(x, w) z = MatMul(x, v) }",
+        q=W8, s=SCALE, v=W32,
+    )  # fmt: skip
+    assert found == {"y": "int8-weights", "z": "fp32"}
+
+
+@pytest.mark.parametrize(
+    ("nodes", "format_"),
+    [
+        ("b, t, z = DynamicQuantizeLinear(x) i = MatMulInteger(b, q, z) y = Cast<to = 1>(i)",
+         "int8"),
+        ("y = com.microsoft.DynamicQuantizeMatMul(x, q, s)", "int8"),
+        ("b = QuantizeLinear(x, s, u) a = DequantizeLinear(b, s, u) y = MatMul(a, v)",
+         "int8-static"),
+        ("y = com.microsoft.MatMulNBits<K = 4, N = 4, bits = 4, block_size = 16>(x, q, s)", "int4"),
+        ("y = com.microsoft.MatMulNBits<K = 4, N = 4, bits = 8, block_size = 16>(x, q, s)",
+         "int8-weights"),
+        ("y = Identity(x)", "fp32"),
+    ],
+)  # fmt: skip
+def test_formats(nodes, format_):
+    found = precisions(
+        f"g (float[n, 4] x) => (float[n, 4] y) {{ {nodes} }}",
+        q=W8, s=SCALE, u=np.uint8(0), v=W32,
+    )  # fmt: skip
+    assert found == {"y": format_}
+
+
+def test_what_stands_in_a_branch_counts():
+    found = precisions(
+        "g (float[n, 4] x, bool c) => (float[n, 4] y) { y = If (c) <"
+        "then_branch = a () => (float[n, 4] p) { w = DequantizeLinear(q, s) p = MatMul(x, w) },"
+        "else_branch = b () => (float[n, 4] r) { r = Identity(x) }> }",
+        q=W8, s=SCALE,
+    )  # fmt: skip
+    assert found == {"y": "int8-weights"}
+
+
+def test_the_one_that_loses_most_names_a_graph():
+    assert narrowest(["fp32", "int8", "fp16"]) == "int8"
+    assert narrowest([]) == "fp32"
