@@ -13,6 +13,7 @@ from pipeline.errors import PipelineError
 from pipeline.fusion.plan import plan_for
 from pipeline.graph.files.model_file import load_model, refuse_invalid
 from pipeline.stages.optimize.engine import Fused, optimize_graph
+from pipeline.stages.optimize.loaded import without_wrong_rewrites
 from pipeline.stages.optimize.options import OptimizeOptions
 from pipeline.stages.optimize.proof import proving
 from pipeline.types import SILENT, Progress
@@ -63,11 +64,13 @@ def apply_options(
     )
     with proving(options.proof, inputs) as prover:
         fused = optimize_graph(model, plan, prover, progress)
-    if options.precision is None:
-        return fused
-    from pipeline.inputs import load_inputs
-    from pipeline.precision import type_model
+    if options.precision is not None:
+        from pipeline.inputs import load_inputs
+        from pipeline.precision import type_model
 
-    feeds = [load_inputs(inputs) if isinstance(inputs, Path) else inputs] if inputs else []
-    typing = type_model(model, options.precision, feeds, progress=progress)
-    return replace(fused, typing=typing)
+        feeds = [load_inputs(inputs) if isinstance(inputs, Path) else inputs] if inputs else []
+        typing = type_model(model, options.precision, feeds, progress=progress)
+        fused = replace(fused, typing=typing)
+    if options.target != "ort-cpu" or options.proof == "none":
+        return fused
+    return replace(fused, session=without_wrong_rewrites(model, fused.session, progress))

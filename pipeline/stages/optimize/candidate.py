@@ -53,7 +53,7 @@ class Candidate:
             threads=1,
             settings=SessionSettings(HALF, in_place=in_place_pairs(model.graph)),
             check_assignment=False,
-            weights_folder=_find_weights(model),
+            weights_folder=find_weights(model),
         )
         try:
             self._session = Session(ir.to_proto(model).SerializeToString(), options)
@@ -70,7 +70,7 @@ class Candidate:
         return {name: value.numpy() for name, value in self._judge.run(feeds).items()}
 
 
-def _find_weights(model: ir.Model) -> Path | None:
+def find_weights(model: ir.Model) -> Path | None:
     """Return where the weights of a model in memory lie, which stay in their files.
 
     A session takes one folder; weights from others are read into the model, which is ours to
