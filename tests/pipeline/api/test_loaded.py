@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import inspect
-import typing
-
 import numpy as np
 import pytest
 
@@ -173,16 +169,6 @@ def test_a_variant_can_be_named(model):
 def test_a_runner_with_nothing_to_run(model):
     with pytest.raises(FolderError, match="nothing here runs on tensorrt"):
         model("classify", runner="tensorrt")
-
-
-def test_how_tokens_are_chosen_is_what_the_options_say():
-    """One list in two forms: the keywords have the options' names and types."""
-    rest = {"folder", "texts", "runner", "threads", "huge_pages"}
-    options = {k: v for k, v in typing.get_type_hints(GenerateOptions).items() if k not in rest}
-    assert typing.get_type_hints(pipeline.Choosing) == options
-    assert {f.name for f in dataclasses.fields(GenerateOptions)} == options.keys() | rest
-    told = inspect.getdoc(pipeline.Choosing)  # Python 3.13 takes the indentation away itself
-    assert all(f"    {name}: " in told for name in options)
 
 
 def test_the_folders_cover_every_task():
