@@ -64,7 +64,7 @@ def load_checkpoint(checkpoint: Checkpoint, options: ExportOptions) -> LoadedMod
     except (pickle.UnpicklingError, zipfile.BadZipFile) as err:
         raise _unsafe(checkpoint, err) from err
     except Exception as err:
-        raise _explain(checkpoint, task, err) from err
+        raise _explain(checkpoint, task, options.task == "auto", err) from err
     unused = "pooler." if sentences and task == "feature-extraction" else None
     _require_all_weights(checkpoint, task, info, unused)
     model.eval().requires_grad_(False)
@@ -141,8 +141,15 @@ def _refused(err: Exception) -> str:
     return (named or lines or ["?"])[0][:200]
 
 
-def _explain(checkpoint: Checkpoint, task: str, err: Exception) -> Exception:
-    """Return our error for what transformers raised."""
+def _explain(checkpoint: Checkpoint, task: str, guessed: bool, err: Exception) -> Exception:
+    """Return our error for what transformers raised.
+
+    Args:
+        checkpoint: What was to be loaded.
+        task: What for.
+        guessed: Whether nobody named that task.
+        err: What transformers raised.
+    """
     chain: list[BaseException] = [err]
     while (cause := chain[-1].__cause__ or chain[-1].__context__) is not None:
         chain.append(cause)
@@ -151,15 +158,27 @@ def _explain(checkpoint: Checkpoint, task: str, err: Exception) -> Exception:
             return _unsafe(checkpoint, link if isinstance(link, Exception) else err)
     text = first_line(err)
     if isinstance(err, ValueError) and "Unrecognized configuration class" in str(err):
-        return UsageError(
-            f"this model has no form for {task}",
-            where=str(checkpoint.folder),
-            fix="leave --task out, or pick the one its architecture was trained for",
-        )
+        return _no_form(checkpoint, task, guessed)
     return BadModelError(
         f"the checkpoint cannot be loaded: {type(err).__name__}: {text}",
         where=str(checkpoint.folder),
         fix="check that config and weights belong together and that no file is cut off",
+    )
+
+
+def _no_form(checkpoint: Checkpoint, task: str, guessed: bool) -> UsageError:
+    name = next(iter(checkpoint.config.get("architectures") or ["this model"]))
+    if guessed:
+        return UsageError(
+            f"{name} reads or makes more than text, and has no form here as a whole",
+            where=str(checkpoint.folder),
+            fix="--task feature-extraction where its states are enough, or wrap the part you need "
+            "in a function that returns it and example inputs: file.py:function",
+        )
+    return UsageError(
+        f"{name} has no form for {task}",
+        where=f"--task {task}",
+        fix="leave --task out, or pick the one its architecture was trained for",
     )
 
 

@@ -70,9 +70,10 @@ def infer_task(config: Mapping[str, Any], gguf: bool = False, sentences: bool = 
     if not names:
         return "feature-extraction"
     raise UsageError(
-        f"cannot tell what {names[0]} is for",
+        f"{names[0]} is for none of the tasks there are: {', '.join(TASKS)}",
         where="architectures in config.json",
-        fix=f"say so with --task: {', '.join(TASKS)}",
+        fix="--task feature-extraction exports what its body gives; for its head, wrap it in a "
+        "function that returns the model and example inputs: file.py:function",
     )
 
 

@@ -120,3 +120,20 @@ def test_configurations_that_cannot_be_used(copied, edit, error, says):
 def test_a_task_the_model_has_no_form_for(checkpoints):
     with pytest.raises(UsageError, match="no form for image-classification"):
         load(checkpoints("llama"), task="image-classification")
+
+
+def test_a_guessed_task_is_not_blamed_on_the_user(tmp_path):
+    config = transformers.ViTConfig(
+        hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8,
+        image_size=8, patch_size=4, architectures=["ViTForConditionalGeneration"],
+    )  # fmt: skip
+    transformers.ViTModel(config).save_pretrained(tmp_path)
+    told = json.loads((tmp_path / "config.json").read_text())
+    told["architectures"] = ["ViTForConditionalGeneration"]
+    (tmp_path / "config.json").write_text(json.dumps(told))
+    with pytest.raises(UsageError, match="no form here as a whole") as caught:
+        load(tmp_path)
+    assert "leave --task out" not in caught.value.fix
+    with pytest.raises(UsageError, match="no form for text-generation") as caught:
+        load(tmp_path, task="text-generation")
+    assert "leave --task out" in caught.value.fix

@@ -35,7 +35,7 @@ def test_what_the_name_alone_does_not_tell():
     assert auto_class("feature-extraction", half) == "T5EncoderModel"
     assert infer_task({}, gguf=True) == "text-generation"
     assert infer_task({}) == "feature-extraction"
-    with pytest.raises(UsageError, match="cannot tell what Oracle is for"):
+    with pytest.raises(UsageError, match="Oracle is for none of the tasks"):
         infer_task({"architectures": ["Oracle"]})
 
 
