@@ -21,7 +21,7 @@ import click
 
 from pipeline import __version__
 from pipeline.cli import child, streams
-from pipeline.cli.console import print_error
+from pipeline.cli.console import print_error, tell
 from pipeline.cli.endings import explained
 from pipeline.errors import Terminated
 
@@ -142,7 +142,7 @@ def _ended(error: BaseException, arguments: Sequence[str]) -> int:
     shown = explained(error)
     if shown is None:
         traceback.print_exception(error)
-        click.echo("This is a bug in pipeline; the lines above are what a report needs.", err=True)
+        tell("This is a bug in pipeline; the lines above are what a report needs.")
         return OUR_BUG
     if isinstance(error, OSError) and shown.exit_code == 2:
         _leave_output()  # what is buffered may be what cannot be written
@@ -151,7 +151,7 @@ def _ended(error: BaseException, arguments: Sequence[str]) -> int:
 
 
 def _interrupted() -> int:
-    click.echo("interrupted; nothing half-made is left", err=True)
+    tell("interrupted; nothing half-made is left")
     return INTERRUPTED
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import re
@@ -28,6 +29,12 @@ def plain(text: str) -> str:
     return _STEERING.sub(lambda found: ascii(found.group())[1:-1], text)
 
 
+def tell(text: str) -> None:
+    """Write a line to standard error; where that is full or gone, the work goes on without it."""
+    with contextlib.suppress(OSError):
+        click.echo(text, err=True)
+
+
 class Console:
     """Draws progress: a live line on a terminal, a line per step elsewhere.
 
@@ -42,7 +49,7 @@ class Console:
         self.as_json = as_json
         self.verbose = verbose
         self._live: RichProgress | None = None
-        self._lines = Lines(lambda line: click.echo(f"  {plain(line)}", err=True))
+        self._lines = Lines(lambda line: tell(f"  {plain(line)}"))
 
     def __enter__(self) -> Console:
         """Start drawing and listening to the package's log."""
@@ -83,7 +90,7 @@ class Console:
             self._live.console.print(plain(text), markup=False, highlight=False)
         else:
             self._lines.stop()
-            click.echo(plain(text), err=True)
+            tell(plain(text))
 
     def stream(self, text: str) -> None:
         """Print a piece of a result as it is made; the live line goes first."""
@@ -108,7 +115,7 @@ class Console:
 
 def print_error(error: PipelineError, as_json: bool) -> None:
     """Show an error's parts on stderr and, for scripts, as JSON on stdout."""
-    click.echo(f"{click.style('error:', fg='red', bold=True)} {plain(str(error))}", err=True)
+    tell(f"{click.style('error:', fg='red', bold=True)} {plain(str(error))}")
     if as_json:
         parts = {"what": error.what, "where": error.where, "fix": error.fix}
         content = {"error": parts | {"type": type(error).__name__}, "exit_code": error.exit_code}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 
 from pipeline.notebook import table_markdown
@@ -81,12 +82,12 @@ def to_html(page: Page) -> str:
 
 def to_markdown(page: Page) -> str:
     """Return the page as markdown; plots are left to the HTML."""
-    lines = [f"# {page.title}", "", " · ".join(page.facts), ""]
-    lines += [f"> {note.text}\n" for note in page.notes]
-    rows = [[card.title, card.value, card.detail] for card in page.cards]
+    lines = [f"# {_inert(page.title)}", "", " · ".join(map(_inert, page.facts)), ""]
+    lines += [f"> {_inert(note.text)}\n" for note in page.notes]
+    rows = [[_inert(text) for text in (card.title, card.value, card.detail)] for card in page.cards]
     lines += [table_markdown(("question", "verdict", "detail"), rows), ""]
     for section in page.sections:
-        lines += [f"## {section.title}", "", section.lead, ""]
+        lines += [f"## {_inert(section.title)}", "", _inert(section.lead), ""]
         lines += [_block(block) for block in section.blocks]
     lines.append(f"Written {page.written} by pipeline {page.version}.")
     return "\n".join(lines) + "\n"
@@ -94,25 +95,44 @@ def to_markdown(page: Page) -> str:
 
 def _block(block: Block) -> str:
     if isinstance(block, Table):
-        columns = [name.lstrip(">") for name in block.columns]
+        columns = [_inert(name.lstrip(">")) for name in block.columns]
         rows = [[_plain(cell) for cell in row] for row in block.rows]
-        caption = f"\n{block.caption}\n" if block.caption else ""
+        caption = f"\n{_inert(block.caption)}\n" if block.caption else ""
         return f"{table_markdown(columns, rows)}\n{caption}"
     if isinstance(block, Heading):
-        return f"### {block.text}\n"
+        return f"### {_inert(block.text)}\n"
     if isinstance(block, Text):
-        return f"> {block.text}\n" if block.state else f"{block.text}\n"
+        return f"> {_inert(block.text)}\n" if block.state else f"{_inert(block.text)}\n"
     if isinstance(block, Pre):
-        return f"```\n{block.text}\n```\n"
+        fence = _fence(block.text, 3)
+        return f"{fence}\n{block.text}\n{fence}\n"
     if isinstance(block, Details):
         inside = "\n".join(_block(item) for item in block.blocks)
-        return f"<details><summary>{block.summary}</summary>\n\n{inside}\n</details>\n"
+        summary = f"<summary>{_inert(block.summary)}</summary>"
+        return f"<details>{summary}\n\n{inside}\n</details>\n"
     return ""
 
 
 def _plain(cell: Cell) -> str:
     if isinstance(cell, Code):
-        return f"`{cell.text}`" if cell.text else ""
+        text = " ".join(cell.text.split("\n"))
+        fence = _fence(text, 1)
+        gap = " " if len(fence) > 1 else ""
+        return f"{fence}{gap}{text}{gap}{fence}" if text else ""
     if isinstance(cell, Badge):
-        return f"**{cell.text}**" if cell.state == "bad" else cell.text
-    return cell.text if isinstance(cell, Bar) else cell
+        return f"**{_inert(cell.text)}**" if cell.state == "bad" else _inert(cell.text)
+    return _inert(cell.text if isinstance(cell, Bar) else cell)
+
+
+def _inert(text: str) -> str:
+    """Return text in which a model's names are no HTML, no picture, no link and no new line.
+
+    Backticks of ours stay; what stands between them is escaped too, since one in a name moves
+    where the next pair begins.
+    """
+    return escape(" ".join(text.split("\n")), quote=False).replace("](", "]\\(")
+
+
+def _fence(text: str, least: int) -> str:
+    """Return backticks, more than stand together anywhere in the text."""
+    return "`" * max([least, *(len(run) + 1 for run in re.findall("`+", text))])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ RANGES: dict[str, tuple[Callable[[float], bool], str]] = {
     "no_repeat_ngram_size": (lambda value: value >= 0, "0 or above"),
     "min_new_tokens": (lambda value: value >= 0, "0 or above"),
 }
+_HALF = re.compile("[\ud800-\udfff]")  # what Python makes of a byte that is no text
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,13 @@ class TextOptions:
         settle(self)
         if not any(text.strip() for text in self.texts):
             raise UsageError("no text was given", fix="put it after the folder, in quotes")
+        for value in vars(self).values():
+            for text in value if isinstance(value, tuple) else (value,):
+                if isinstance(text, str) and _HALF.search(text):
+                    raise UsageError(
+                        f"a text holds bytes that are not UTF-8: {text[:60]!a}",
+                        fix="convert it first, e.g. `iconv -f LATIN1 -t UTF-8`",
+                    )
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,14 @@ Nothing that matters changes in it after it was opened, so threads may share one
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from tokenizers import Tokenizer
 
-from pipeline.errors import BadModelError, UsageError
+from pipeline.errors import BadModelError, UsageError, first_line
 from pipeline.records.tokenizer import TokenizerRecord
 from pipeline.tokenizer.base import Batch, Conversation, Pair, padded
 from pipeline.tokenizer.pieces import BEFORE, Pieces, kind_of
@@ -53,7 +53,7 @@ class FastTokenizer:
 
     def encode(self, text: str) -> list[int]:
         """Return the ids of a text; see `TextTokenizer`."""
-        ids: list[int] = self._tokenizer.encode(text).ids
+        ids: list[int] = _called(self._tokenizer.encode, text).ids
         return ids
 
     def batch(self, texts: Sequence[str | Pair]) -> Batch:
@@ -79,12 +79,14 @@ class FastTokenizer:
 
         record = self._record
         rendered = render_chat(record.chat_template, conversation, record.special_tokens)
-        ids: list[int] = self._tokenizer.encode(rendered, add_special_tokens=False).ids
+        ids: list[int] = _called(self._tokenizer.encode, rendered, add_special_tokens=False).ids
         return ids
 
     def decode(self, ids: Sequence[int], *, special: bool = False) -> str:
         """Return the text of ids; see `TextTokenizer`."""
-        text: str = self._tokenizer.decode([int(i) for i in ids], skip_special_tokens=not special)
+        text: str = _called(
+            self._tokenizer.decode, [int(i) for i in ids], skip_special_tokens=not special
+        )
         if self._record.clean_up_spaces:
             for spaced, plain in CLEAN_UP:
                 text = text.replace(spaced, plain)
@@ -107,7 +109,7 @@ class FastTokenizer:
 
     @cached_property
     def _pieces(self) -> Pieces:
-        before = self._tokenizer.encode(BEFORE, add_special_tokens=False).tokens
+        before = _called(self._tokenizer.encode, BEFORE, add_special_tokens=False).tokens
         kind = kind_of(self._tokenizer.decoder)
         return Pieces(self._tokenizer.id_to_token, self._joined, before, kind)
 
@@ -117,14 +119,32 @@ class FastTokenizer:
 
     def _cut(self, text: str | Pair) -> Any:
         if not isinstance(text, str):
-            return self._pairs.encode(*text)
-        encoded, longest = self._tokenizer.encode(text), self._record.max_length
+            return _called(self._pairs.encode, *text)
+        encoded, longest = _called(self._tokenizer.encode, text), self._record.max_length
         if longest is None or len(encoded.ids) <= longest:
             return encoded
-        bare = self._tokenizer.encode(text, add_special_tokens=False)
+        bare = _called(self._tokenizer.encode, text, add_special_tokens=False)
         room = longest - self._tokenizer.num_special_tokens_to_add(False)
         bare.truncate(room, direction=self._record.truncation_side)
         return self._tokenizer.post_process(bare)
+
+
+def _called(function: Callable[..., Any], *given: Any, **options: Any) -> Any:
+    """Return what the library returns.
+
+    Raises:
+        BadModelError: it gives up: a pattern without end, a vocabulary without its own words. The
+            library panics (which is no Exception to Python) or raises plain Exception.
+    """
+    try:
+        return function(*given, **options)
+    except BaseException as err:
+        if type(err) is not Exception and type(err).__name__ != "PanicException":
+            raise
+        raise BadModelError(
+            f"the tokenizer gives up on this text: {first_line(err)}",
+            fix="another text; if none passes, the tokenizer's file is at fault",
+        ) from err
 
 
 def read_file(path: Path) -> Any:

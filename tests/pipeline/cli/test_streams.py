@@ -22,9 +22,21 @@ def shell(line, **options):
         ("{} parity nowhere.onnx nowhere.onnx 2>&-", 2),
         ("{} optimize nowhere.onnx --json >&- 2>&-", 2),
         ("{} --help >/dev/full", 2),
+        ("{} parity nowhere.onnx nowhere.onnx 2>/dev/full", 2),
+        ("{} embed nowhere \"$(printf '\\377')\"", 2),
         ("LC_ALL=C PYTHONIOENCODING=ascii PYTHONUTF8=0 {} optimize \u6211.onnx", 2),
     ],
-    ids=["errors closed", "output closed", "all closed", "an error", "json", "full", "ascii"],
+    ids=[
+        "errors closed",
+        "output closed",
+        "all closed",
+        "an error",
+        "json",
+        "full",
+        "errors full",
+        "bytes",
+        "ascii",
+    ],
 )
 def test_streams(line, code):
     done = shell(line.format(SHOW))

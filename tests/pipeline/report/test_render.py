@@ -114,3 +114,26 @@ def test_what_a_template_does_not_find_is_an_error():
 
     with pytest.raises(UndefinedError):
         to_html(page(cards=[{"title": "x"}]))
+
+
+BAD = "<script>alert(1)</script> ![x](http://a.example/y) `<b>`"
+
+
+@pytest.mark.parametrize(
+    "block",
+    [Table((BAD,), [[BAD]], BAD), Heading(BAD), Text(BAD), Text(BAD, "bad"), Details(BAD, []),
+     Table(("a",), [[Badge(BAD, "bad")]]), Table(("a",), [[Bar(0.5, BAD)]])],
+    ids=range(7),
+)  # fmt: skip
+def test_markdown_holds_no_html_and_no_picture_of_a_models_names(block):
+    text = to_markdown(page(block, title=BAD, notes=[Text(BAD, "open")]))
+    without = text.replace("<details>", "").replace("<summary>", "")
+    assert not re.search(r"<[a-z]", without)
+    assert "](" not in text
+
+
+def test_names_stay_inside_their_code():
+    name = "a `` b ``` <i>\nc"
+    text = to_markdown(page(Table(("a",), [[Code(name)]]), Pre(name)))
+    assert "| ```` a `` b ``` <i> c ```` |" in text
+    assert f"````\n{name}\n````" in text

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import UsageError
-from pipeline.tasks.options import GenerateOptions, TextOptions
+from pipeline.tasks.options import EmbedOptions, GenerateOptions, TextOptions
 
 
 @pytest.mark.parametrize("texts", [(), ("",), (" \n", "\t")], ids=str)
@@ -45,3 +45,9 @@ def test_the_ends_of_the_ranges_are_allowed():
         "out", "a", max_new_tokens=1, num_beams=1, temperature=0, top_k=0, top_p=1, stop="\n"
     )
     assert (made.temperature, made.stop, made.runner) == (0.0, ("\n",), "ort")
+
+
+@pytest.mark.parametrize("given", [{"texts": ("good", "a\udcff")}, {"prompt": "\ud800"}])
+def test_bytes_that_are_no_text_are_refused(given):
+    with pytest.raises(UsageError, match="not UTF-8"):
+        EmbedOptions("out", **{"texts": ("a",), **given})

@@ -1,5 +1,6 @@
 """The tokenizers library alone does what transformers does, for every kind of tokenizer."""
 
+import json
 import threading
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from transformers import AutoTokenizer, StopStringCriteria
 
 from pipeline.errors import BadModelError, UsageError
+from pipeline.records.tokenizer import TokenizerRecord
 from pipeline.stages.export.tokenizer_record import TEXTS, record_tokenizer
 from pipeline.tokenizer.fast import FastTokenizer, read_file
 from pipeline.tokenizer.open import open_tokenizer
@@ -103,3 +105,22 @@ def test_a_damaged_file_is_named(tmp_path):
     (tmp_path / "tokenizer.json").write_text("{]")
     with pytest.raises(BadModelError, match="the tokenizer cannot be read"):
         read_file(tmp_path / "tokenizer.json")
+
+
+@pytest.mark.parametrize(
+    ("edit", "says"),
+    [
+        ({"pre_tokenizer": {"type": "Split", "pattern": {"Regex": "(a+)+$|(a|aa)+b(?=c)"},
+                            "behavior": "Isolated", "invert": False}}, "retry-limit"),
+        ({"model": {"type": "WordPiece", "unk_token": "[UNK]", "vocab": {},
+                    "continuing_subword_prefix": "##", "max_input_chars_per_word": 9}}, "UNK"),
+    ],
+    ids=["a pattern without end", "no words"],
+)  # fmt: skip
+def test_a_tokenizer_that_gives_up_is_an_error_with_its_words(tmp_path, edit, says):
+    FAST["wordpiece"]().save_pretrained(tmp_path)
+    told = json.loads((tmp_path / "tokenizer.json").read_text())
+    (tmp_path / "tokenizer.json").write_text(json.dumps(told | edit))
+    fast = FastTokenizer(read_file(tmp_path / "tokenizer.json"), TokenizerRecord())
+    with pytest.raises(BadModelError, match=says):
+        fast.encode(f"{'a' * 60}!")
