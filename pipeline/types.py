@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Literal, Protocol, TypeAlias, get_args
 
 Target = Literal["onnx", "ort-cpu", "ort-cuda", "tensorrt", "tensorrt-rtx"]
-Precision = Literal["fp32", "fp16", "bf16", "int8", "fp8", "int4"]
+Precision = Literal["fp32", "fp16", "bf16", "int8", "int8-weights", "fp8", "int4"]
 RunnerName = Literal["torch", "ort", "tensorrt"]
 
 TARGETS: tuple[str, ...] = get_args(Target)
+ROUNDED = frozenset({"int8", "int8-weights", "int4"})  # stored weights become integers
 PRECISIONS: tuple[str, ...] = get_args(Precision)
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"

@@ -10,6 +10,8 @@ CORPUS = "tests/training/zh_en/test_corpus.py"
 GRAMMAR = "a rule of the grammar: the corpus's digest changes with any of its words"
 FINDS = "tests/pipeline/fusion/attention/test_find.py"
 A_STEP = "a step of one walk over a graph: every form found or refused goes through it"
+ROUNDED = "tests/pipeline/stages/optimize/test_proof_rounded.py"
+A_FORM = "a spelling of rounded weights: right and wrong ones of each go through one proof"
 INFERENCE = "tests/pipeline/graph/inference/test_facts.py"
 INFERS = "a step of inference, seen in the facts of whole graphs"
 PRECISION = "tests/pipeline/precision/test_apply.py"
@@ -31,6 +33,11 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
             "questions", "things", "times", "verbs",
         )
     },
+    **{
+        f"pipeline/fusion/linear/{name}.py": (ROUNDED, A_FORM)
+        for name in ("lower_blocks", "lower_dynamic", "lower_standard", "lower_table")
+    },
+    "pipeline/fusion/linear/site.py": ("tests/pipeline/fusion/linear/test_find.py", A_STEP),
     **{
         f"pipeline/fusion/attention/{name}.py": (FINDS, A_STEP)
         for name in (

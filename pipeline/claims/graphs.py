@@ -16,8 +16,10 @@ from pipeline.operators import ATTENTIONS
 from pipeline.records.claim import Claim
 from pipeline.records.export import ExportedPart, ExportRecord
 from pipeline.records.optimize import OptimizedPart, OptimizeRecord
+from pipeline.types import ROUNDED
 
 PRODUCTS = ATTENTIONS | {"MatMul", "Gemm", "Conv", "FusedMatMul"}
+ROUNDED_PRODUCTS = frozenset({"MatMulNBits", "MatMulInteger", "MatMulIntegerToFloat"})
 _TYPES = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
 _WORDS = {"FLOAT": "float32", "FLOAT16": "float16", "BFLOAT16": "bfloat16", "DOUBLE": "float64"}
 
@@ -28,7 +30,10 @@ def graph_claims(artifact: Artifact, exported: ExportRecord | None) -> Iterator[
     for name, part in record.parts.items():
         model = load_model(artifact.path(part.file))
         stem = Path(part.file).stem
-        yield precision_claim(stem, model, record.precision, part, part.file)
+        if record.precision in ROUNDED:
+            yield rounded_claim(stem, model, record.precision, part)
+        else:
+            yield precision_claim(stem, model, record.precision, part, part.file)
         yield from _fused(stem, model, part)
         known = exported.parts.get(name) if exported is not None else None
         if known is not None:
@@ -57,6 +62,32 @@ def precision_claim(
     if excused:
         evidence += f"; {excused} of them in float32 islands, listed with their reasons"
     return judge(f"{name} is {precision}", others <= excused, evidence, file)
+
+
+def rounded_claim(name: str, model: ir.Model, precision: str, part: OptimizedPart) -> Claim:
+    """Return whether as many products as promised read rounded weights, the rest being told."""
+    promised = sum(
+        site.state == "fused" for site in part.sites
+        if site.construct == "linear" and not site.anchor.startswith("Gather ")
+    )  # fmt: skip
+    found = sum(_reads_codes(node) for node in model.graph.all_nodes())
+    left = part.count("linear").plain + part.count("linear").refused
+    evidence = f"{found} products with rounded weights, {promised} promised"
+    if left:
+        evidence += f"; {left} sites stay float32, listed with their reasons"
+    return judge(f"{name} is {precision}", found >= promised, evidence, part.file)
+
+
+def _reads_codes(node: ir.Node) -> bool:
+    """Whether a node is a product with stored integers, itself or through their widening."""
+    if node.op_type in ROUNDED_PRODUCTS:
+        return node.inputs[1] is not None and node.inputs[1].is_initializer()
+    if node.op_type != "MatMul" or len(node.inputs) < 2 or node.inputs[1] is None:
+        return False
+    wide = node.inputs[1].producer()
+    if wide is None or wide.op_type != "DequantizeLinear" or wide.inputs[0] is None:
+        return False
+    return wide.inputs[0].is_initializer()
 
 
 def product_types(model: ir.Model) -> Counter[str]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import onnx_ir as ir
 
 from pipeline.fusion.lowering import Lowering
@@ -23,12 +24,19 @@ class Choice:
     Attributes:
         target: What will run the graph.
         fuse_all: Also what measures slower fused.
-        half: Whether the graph is typed float16 afterwards.
+        precision: What the graph is typed or rounded to; None keeps its types.
+        inputs: Real inputs of the whole graph by name, where a form depends on values.
     """
 
     target: str
     fuse_all: bool = False
-    half: bool = False
+    precision: str | None = None
+    inputs: Mapping[str, np.ndarray] | None = None
+
+    @property
+    def half(self) -> bool:
+        """Whether the graph is typed float16 afterwards."""
+        return self.precision == "fp16"
 
 
 @dataclass(frozen=True)

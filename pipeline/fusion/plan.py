@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from pipeline.errors import UsageError
-from pipeline.fusion import activation, attention, norm, packing, rotary, rotary_repair, softmax
+from pipeline.fusion import (
+    activation,
+    attention,
+    linear,
+    norm,
+    packing,
+    rotary,
+    rotary_repair,
+    softmax,
+)
 from pipeline.fusion.construct import Choice, Construct, Pass
 from pipeline.fusion.lowering import Lowering
 from pipeline.fusion.ort import (
@@ -44,6 +56,8 @@ CONSTRUCTS: tuple[Construct, ...] = (
     embedding_norm.passes,
     bias_gelu.passes,
     residual_norm.passes,
+    # rounding last of all: everything above reads the weights as they were stored
+    linear.passes,
 )
 
 
@@ -90,22 +104,22 @@ def passes_for(choice: Choice) -> tuple[Pass, ...]:
 
 def constructs() -> tuple[str, ...]:
     """Return the names of all constructs, in the order in which they are looked for."""
-    passes = passes_for(Choice("onnx"))  # the target chooses lowerings, not constructs
+    passes = passes_for(Choice("onnx", precision="int8"))  # it chooses lowerings; rounding is one
     return tuple(dict.fromkeys(one.name for one in passes))
 
 
 def lowerings_for(
-    target: str, *, fuse_all: bool = False, half: bool = False
+    target: str, *, fuse_all: bool = False, precision: str | None = None
 ) -> dict[str, tuple[Lowering[Any], ...]]:
     """Return every lowering that serves the target, by construct, in order of preference.
 
     Args:
         target: The target.
         fuse_all: Also what measures slower fused.
-        half: Whether the graph is typed float16 afterwards.
+        precision: What the graph is typed or rounded to.
     """
     found: dict[str, tuple[Lowering[Any], ...]] = {}
-    for one in passes_for(Choice(target, fuse_all, half)):
+    for one in passes_for(Choice(target, fuse_all, precision)):
         found[one.name] = found.get(one.name, ()) + one.lowerings
     return found
 
@@ -116,13 +130,21 @@ def plan_for(
     *,
     fuse_all: bool = False,
     precision: str | None = None,
+    inputs: Mapping[str, np.ndarray] | None = None,
 ) -> Plan:
     """Return the passes for a target, and the settings its runtime needs in a precision.
+
+    Args:
+        target: The target.
+        disable: Names of lowerings to leave out.
+        fuse_all: Also what measures slower fused.
+        precision: What the graph is typed or rounded to; None keeps its types.
+        inputs: Real inputs by name, where the form of a rounding depends on values.
 
     Raises:
         UsageError: `disable` names a lowering that does not exist.
     """
-    passes = passes_for(Choice(target, fuse_all, half=precision == "fp16"))
+    passes = passes_for(Choice(target, fuse_all, precision, inputs))
     names = {x.name for one in passes for x in one.lowerings}
     if unknown := [name for name in disable if name not in names]:
         raise UsageError(

@@ -87,6 +87,7 @@ def limits_of(precision: str) -> Limits | None:
     if precision not in LIMITS:
         raise UsageError(
             f"--precision {precision} is not available yet",
-            fix="fp32, fp16 or bf16; quantized graphs (Q/DQ) made elsewhere are built as they are",
+            fix="fp32, fp16, bf16, int8, int8-weights or int4; graphs quantized elsewhere "
+            "(Q/DQ) are built as they are",
         )
     return LIMITS[precision]

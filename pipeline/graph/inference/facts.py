@@ -67,6 +67,10 @@ class Facts(Outer):
         """Pairs of sizes taken to be equal though one of them might be 1."""
         return self.unifier.assumed
 
+    def is_main(self, graph: ir.Graph) -> bool:
+        """Return whether a graph is the model's own and no body inside it."""
+        return graph is self._model.graph
+
     def shape(self, value: ir.Value | None) -> Dims | None:
         """Return the dims of a value, None when not even its rank is known."""
         return self.info_of(value).shape

@@ -146,6 +146,23 @@ class Emitter:
         self.constants.append(value)
         return value
 
+    def weight(self, array: np.ndarray, dtype: ir.DataType | None = None) -> ir.Value:
+        """Return a constant of its own, whose contents are not compared with others'.
+
+        Args:
+            array: The numbers.
+            dtype: What they are stored as, where that is narrower than the array holds them.
+        """
+        kind = dtype or ir.DataType.from_numpy(array.dtype)
+        value = ir.Value(
+            name=self.shared.name("weight"),
+            type=ir.TensorType(kind),
+            shape=ir.Shape(array.shape),
+            const_value=ir.tensor(np.ascontiguousarray(array).astype(kind.numpy(), copy=False)),
+        )
+        self.constants.append(value)
+        return value
+
     def _value(self, operand: Operand) -> ir.Value | None:
         if operand is None or isinstance(operand, ir.Value):
             return operand

@@ -12,11 +12,12 @@ import onnx_ir as ir
 from pipeline.errors import PipelineError
 from pipeline.fusion.plan import plan_for
 from pipeline.graph.files.model_file import load_model, refuse_invalid
+from pipeline.inputs import load_inputs
 from pipeline.stages.optimize.engine import Fused, optimize_graph
 from pipeline.stages.optimize.loaded import without_wrong_rewrites
 from pipeline.stages.optimize.options import OptimizeOptions
 from pipeline.stages.optimize.proof import proving
-from pipeline.types import SILENT, Progress
+from pipeline.types import ROUNDED, SILENT, Progress
 
 if TYPE_CHECKING:
     import numpy as np
@@ -59,13 +60,17 @@ def apply_options(
         BadModelError: The model cannot be normalised, or contradicts itself.
         UsageError: The precision cannot be typed, or the inputs do not fit.
     """
+    rounds = options.precision in ROUNDED
     plan = plan_for(
-        options.target, options.disable, fuse_all=options.fuse_all, precision=options.precision
+        options.target,
+        options.disable,
+        fuse_all=options.fuse_all,
+        precision=options.precision,
+        inputs=load_inputs(inputs) if isinstance(inputs, Path) else inputs,
     )
     with proving(options.proof, inputs) as prover:
         fused = optimize_graph(model, plan, prover, progress)
-    if options.precision is not None:
-        from pipeline.inputs import load_inputs
+    if options.precision is not None and not rounds:
         from pipeline.precision import type_model
 
         feeds = [load_inputs(inputs) if isinstance(inputs, Path) else inputs] if inputs else []

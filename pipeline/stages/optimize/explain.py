@@ -6,10 +6,11 @@ from pathlib import Path
 
 from pipeline.artifacts import open_folder
 from pipeline.fusion.plan import lowerings_for, plan_for
+from pipeline.inputs import load_inputs
 from pipeline.records.explain import ExplainRecord, LoweringRecord
 from pipeline.records.export import ExportRecord
 from pipeline.stages.optimize.engine import optimize_file
-from pipeline.stages.optimize.options import ExplainOptions
+from pipeline.stages.optimize.options import ExplainOptions, refuse_without_kernels
 from pipeline.stages.optimize.proof import proving
 from pipeline.stages.optimize.records import graph_record
 from pipeline.types import SILENT, Progress
@@ -27,7 +28,12 @@ def explain_model(options: ExplainOptions, progress: Progress = SILENT) -> Expla
         >>> [site.lowering for site in found.sites() if site.construct == "attention"]
         ['fuse_attention_standard', 'fuse_attention_standard']
     """
-    plan = plan_for(options.target, options.disable, fuse_all=options.fuse_all)
+    refuse_without_kernels(options.target, options.precision)
+    inputs = load_inputs(options.inputs) if options.inputs is not None else None
+    plan = plan_for(
+        options.target, options.disable, fuse_all=options.fuse_all, precision=options.precision,
+        inputs=inputs,
+    )  # fmt: skip
     parts = {}
     for name, path in graphs_behind(options.model).items():
         progress.step(f"{name}: reading")

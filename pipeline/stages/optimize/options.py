@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 
 from pipeline.errors import NoKernelsError, UsageError
 from pipeline.options import settle
-from pipeline.types import Precision, Target
+from pipeline.types import ROUNDED, Precision, Target
 
 Proof = Literal["structure", "full", "none"]
 Gate: TypeAlias = int | Literal["all"]
@@ -17,6 +17,11 @@ Gate: TypeAlias = int | Literal["all"]
 # (target, precision) -> what to take instead.
 _NO_KERNELS = {
     ("ort-cpu", "bf16"): "--precision fp32 here, or bf16 for ort-cuda, tensorrt or tensorrt-rtx",
+    # TensorRT knows no scales that are found while it runs
+    ("tensorrt", "int8"): "--precision int8-weights, which leaves activations as they are",
+    ("tensorrt-rtx", "int8"): "--precision int8-weights, which leaves activations as they are",
+    # its kernels could not be tried: what this machine's CPU computes says nothing about them
+    **{("ort-cuda", p): f"--target onnx --precision {p}, in standard operators" for p in ROUNDED},
 }
 
 
@@ -29,7 +34,8 @@ class OptimizeOptions:
         output: The file to write (`x.onnx`, data beside it), or an artifact folder; None writes
             into the artifact folder `model`.
         target: What will run the graph.
-        precision: The type of the graph; None keeps the one it has.
+        precision: The type of the graph, or what its stored weights are rounded to; None keeps
+            the types it has.
         disable: Names of lowerings to leave out; `pipeline optimize --list` shows them.
         require: Gates such as `attention=12`, `norm=all`: fewer fused is exit code 1.
         proof: `structure` proves each structure once, on made-up ranges; `full` every instance
@@ -74,6 +80,7 @@ class ExplainOptions:
         model: An ONNX file from anywhere, or an artifact folder, of which the exported graphs are
             explained.
         target: What would run the graph.
+        precision: What its stored weights would be rounded to; None leaves them.
         disable: Names of lowerings to leave out; `pipeline optimize --list` shows them.
         proof: `structure` proves each structure once, on made-up ranges; `full` every instance
             by itself, also on the values it has in the whole graph; `none` trusts the recognisers.
@@ -89,6 +96,7 @@ class ExplainOptions:
 
     model: Path
     target: Target = "ort-cpu"
+    precision: Precision | None = None
     disable: tuple[str, ...] = ()
     proof: Proof = "structure"
     fuse_all: bool = False
@@ -100,7 +108,16 @@ class ExplainOptions:
 
 
 def refuse_without_kernels(target: Target, precision: Precision | None) -> None:
-    """Raise NoKernelsError where nothing on the target runs a graph of this precision."""
+    """Raise NoKernelsError where nothing on the target runs a graph of this precision.
+
+    Raises:
+        UsageError: No graph can be made in this precision yet.
+    """
+    if precision == "fp8":
+        raise UsageError(
+            "--precision fp8 is not available yet",
+            fix="fp32, fp16, bf16, int8, int8-weights or int4",
+        )
     fix = _NO_KERNELS.get((target, precision or ""))
     if fix is not None:
         raise NoKernelsError(f"{target} has no kernels for --precision {precision}", fix=fix)

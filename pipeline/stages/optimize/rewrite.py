@@ -10,6 +10,7 @@ import onnx_ir as ir
 
 from pipeline.fusion.commit import commit
 from pipeline.fusion.construct import Pass
+from pipeline.fusion.linear.forms import Rounding
 from pipeline.fusion.lowering import Lowering
 from pipeline.fusion.refusal import RIGHT, WRITTEN, Kind, Refusal
 from pipeline.fusion.site import Site
@@ -20,6 +21,7 @@ from pipeline.graph.rewriting.relayout import LayoutError
 from pipeline.graph.views.walks import bodies
 from pipeline.records.optimize import SiteState
 from pipeline.stages.optimize.proof import Certificate, Prover
+from pipeline.stages.optimize.proof_rounded import prove_rounded
 from pipeline.types import SILENT, Progress
 
 
@@ -145,7 +147,10 @@ class Rewriter:
             )  # fmt: skip
         except RegionError as error:
             return _failed(site, lowering, Kind.UNPROVABLE, f"not provable: {error}")
-        certificate = self.prover.prove(region, zero=site.may_be_zero)
+        if isinstance(lowering, Rounding):
+            certificate = prove_rounded(region, lowering.meaning(site))
+        else:
+            certificate = self.prover.prove(region, zero=site.may_be_zero)
         if certificate.ok:
             return certificate
         kind = Kind.PROOF_FAILED if certificate.loads else Kind.UNLOADABLE
