@@ -15,7 +15,7 @@ from pipeline.graph.inference.facts import Facts
 from pipeline.operators import ATTENTIONS
 from pipeline.records.claim import Claim
 from pipeline.records.export import ExportedPart, ExportRecord
-from pipeline.records.optimize import OptimizedPart, OptimizeRecord
+from pipeline.records.optimize import GraphRecord, OptimizedPart, OptimizeRecord
 from pipeline.types import ROUNDED
 
 PRODUCTS = ATTENTIONS | {"MatMul", "Gemm", "Conv", "FusedMatMul"}
@@ -31,7 +31,7 @@ def graph_claims(artifact: Artifact, exported: ExportRecord | None) -> Iterator[
         model = load_model(artifact.path(part.file))
         stem = Path(part.file).stem
         if record.precision in ROUNDED:
-            yield rounded_claim(stem, model, record.precision, part)
+            yield rounded_claim(stem, model, record.precision, part, part.file)
         else:
             yield precision_claim(stem, model, record.precision, part, part.file)
         yield from _fused(stem, model, part)
@@ -64,7 +64,9 @@ def precision_claim(
     return judge(f"{name} is {precision}", others <= excused, evidence, file)
 
 
-def rounded_claim(name: str, model: ir.Model, precision: str, part: OptimizedPart) -> Claim:
+def rounded_claim(
+    name: str, model: ir.Model, precision: str, part: GraphRecord, file: str = ""
+) -> Claim:
     """Return whether as many products as promised read rounded weights, the rest being told."""
     promised = sum(
         site.state == "fused" for site in part.sites
@@ -75,7 +77,7 @@ def rounded_claim(name: str, model: ir.Model, precision: str, part: OptimizedPar
     evidence = f"{found} products with rounded weights, {promised} promised"
     if left:
         evidence += f"; {left} sites stay float32, listed with their reasons"
-    return judge(f"{name} is {precision}", found >= promised, evidence, part.file)
+    return judge(f"{name} is {precision}", found >= promised, evidence, file)
 
 
 def _reads_codes(node: ir.Node) -> bool:

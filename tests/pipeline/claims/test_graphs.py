@@ -4,11 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.claims.graphs import graph_claims, product_types
+from pipeline import optimize
+from pipeline.claims.graphs import graph_claims, product_types, rounded_claim
 from pipeline.graph.files.model_file import load_model
 from pipeline.records.export import ExportRecord
 from pipeline.records.optimize import GateRecord, IslandRecord, OptimizeRecord
 from tests.pipeline.claims.folders import graph, made, states
+from tests.pipeline.fusion.linear.linear_graphs import mlp
 
 NAME = "model.tensorrt-fp16"
 
@@ -68,3 +70,11 @@ def test_products_without_declared_types_are_inferred(tmp_path):
         for value in node.outputs:
             value.dtype = None
     assert product_types(model) == {"float32": 3}
+
+
+def test_rounded_products_are_counted_in_the_file():
+    rounded = optimize(mlp(), precision="int4")
+    assert rounded_claim("model", rounded.model, "int4", rounded.record).state == "kept"
+    plain = rounded_claim("model", mlp(), "int4", rounded.record)
+    assert plain.state == "broken"
+    assert "0 products with rounded weights, 3 promised" in plain.evidence
