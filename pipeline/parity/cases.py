@@ -92,21 +92,22 @@ def cases_at(
         made = maker.make(shape, seed, style)  # type: ignore[arg-type]
         feeds = rounded(made, precisions)
         if not any(_same(feeds, case.feeds) for case in cases):
-            hidden = _hidden(maker, feeds) if style == "masked-rows" else ()
+            hidden = _hidden(maker, feeds) if style == "masked-rows" else {}
             name = _name(shape, style, seed)
             cases.append(Case(name, style, shape, feeds, seed, hidden=hidden))
     return cases
 
 
-def _hidden(maker: InputMaker, feeds: Mapping[str, np.ndarray]) -> tuple[int, ...]:
-    """Return the rows in which every mask of the keys hides all of them."""
-    rows: list[set[int]] = []
+def _hidden(maker: InputMaker, feeds: Mapping[str, np.ndarray]) -> dict[str, tuple[int, ...]]:
+    """Return each mask that hides rows whole, and those rows."""
+    found = {}
     for role in maker.roles:
         array = feeds[role.name]
         if role.kind == "mask" and array.ndim >= 2:
             seen = (array == role.keep).reshape(array.shape[0], -1).any(axis=1)
-            rows.append(set(np.flatnonzero(~seen).tolist()))
-    return tuple(sorted(set.union(*rows))) if rows else ()
+            if not seen.all():
+                found[role.name] = tuple(np.flatnonzero(~seen).tolist())
+    return found
 
 
 def file_case(path: Path, names: Sequence[str], precisions: Iterable[str]) -> Case | None:

@@ -49,23 +49,25 @@ def exempt_hidden(
 
     Args:
         truth: The reference's outputs.
-        case: Says which rows of the batch are hidden.
+        case: Says which rows each mask hides.
         inputs: A mask's first axis is the batch.
-        outputs: Those whose first axis is the batch have its rows.
+        outputs: Those with the same first axis have its rows.
 
     Returns:
         The outputs, and how many elements of each were exempted.
     """
-    batch = {e.shape[0] for e in inputs if e.shape and "mask" in e.name.lower()}
+    rows: dict[object, set[int]] = {}
+    for entry in inputs:
+        if entry.shape and entry.name in case.hidden:
+            rows.setdefault(entry.shape[0], set()).update(case.hidden[entry.name])
     result, counts = dict(truth), {}
     for entry in outputs:
-        if not case.hidden or not entry.shape or entry.shape[0] not in batch:
-            continue
+        hidden = sorted(rows.get(entry.shape[0], ())) if entry.shape else []
         array = truth[entry.name]
-        if not array.ndim or array.shape[0] <= max(case.hidden):
+        if not hidden or not array.ndim or array.shape[0] <= hidden[-1]:
             continue
         values = array.astype(np.float64)
-        values[list(case.hidden)] = np.nan
+        values[hidden] = np.nan
         result[entry.name] = values
-        counts[entry.name] = values[list(case.hidden)].size
+        counts[entry.name] = values[hidden].size
     return result, counts

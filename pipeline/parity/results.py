@@ -34,7 +34,7 @@ class Case:
         sizes: The dynamic sizes.
         feeds: The inputs; floats are exact in every precision compared.
         traced: Whether these sizes are the ones the exporter saw.
-        hidden: Rows of the batch whose mask hides every position.
+        hidden: Mask -> the rows of its batch in which it hides every position.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Case:
     feeds: Mapping[str, np.ndarray] = field(repr=False)
     seed: int = 0
     traced: bool = False
-    hidden: tuple[int, ...] = ()
+    hidden: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -67,3 +67,16 @@ def test_inputs_from_a_file(tmp_path):
         file_case(tmp_path / "a.npz", ["x", "y"], [])
     with pytest.raises(UsageError, match="cannot read"):
         file_case(tmp_path / "none.npz", ["x"], [])
+
+
+def test_rows_that_a_mask_hides_whole_are_known():
+    text = (
+        '<ir_version: 10, opset_import: ["" : 20]> '
+        "g (float[b, s] x, bool[b, s] m) => (float[b, s] y) "
+        "{ low = Constant<value_float = -10000.0>() k = Where(m, x, low) y = Softmax(k) }"
+    )
+    cases = make_file_cases(ir.from_onnx_text(text), seeds=1, pinned={}, precisions=[])
+    hidden = {case.style: case.hidden for case in cases}
+    rows = next(len(case.feeds["m"]) for case in cases if case.style == "masked-rows")
+    assert hidden["masked-rows"] == {"m": (rows - 1,)}
+    assert not any(value for style, value in hidden.items() if style != "masked-rows")

@@ -30,8 +30,8 @@ def test_infinity_and_numbers_are_left_alone():
 
 
 def test_hidden_rows_bind_nothing_and_are_counted():
-    case = Case("c", "masked-rows", {}, {}, hidden=(1,))
-    inputs = [tensor("ids", "batch", "n"), tensor("attention_mask", "batch", "n")]
+    case = Case("c", "masked-rows", {}, {}, hidden={"m": (1,)})
+    inputs = [tensor("ids", "batch", "n"), tensor("m", "batch", "n")]
     outputs = [tensor("y", "batch", 3), tensor("cache", "heads", 3)]
     truth = {"y": np.ones((2, 3)), "cache": np.ones((2, 3))}
     made, counts = exempt_hidden(truth, case, inputs, outputs)
