@@ -27,7 +27,8 @@ def read_results(path: Path) -> BundleResults:
 
 def changed_since(results: BundleResults, folder: Folder) -> tuple[str, ...]:
     """Return the stages that were made again, or lost, since the bundle was packed."""
-    made = {stage: folder.stage(stage) for stage in results.artifacts}
+    here = folder.stages()  # names alone: one of a stranger's may be a path
+    made = {name: folder.stage(name) if name in here else None for name in results.artifacts}
     return tuple(
         stage
         for stage, digest in results.artifacts.items()

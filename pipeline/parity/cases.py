@@ -10,7 +10,7 @@ import ml_dtypes
 import numpy as np
 
 from pipeline.errors import UsageError
-from pipeline.inputs import InputMaker
+from pipeline.inputs import InputMaker, load_inputs
 from pipeline.parity.results import Case
 from pipeline.parity.shapes import choose_shapes
 from pipeline.records.tensors import SizeRange
@@ -116,11 +116,8 @@ def file_case(path: Path, names: Sequence[str], precisions: Iterable[str]) -> Ca
     Raises:
         UsageError: it cannot be read, or lacks some of the inputs.
     """
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            feeds = {name: stored[name] for name in names if name in stored}
-    except (OSError, ValueError) as err:
-        raise UsageError(f"cannot read the inputs: {err}", where=str(path)) from err
+    stored = load_inputs(path)
+    feeds = {name: stored[name] for name in names if name in stored}
     if not feeds:
         return None
     if len(feeds) < len(names):

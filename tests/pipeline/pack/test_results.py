@@ -22,6 +22,15 @@ def test_results_know_whether_the_folder_has_moved_on(unpacked, results, tmp_pat
     assert changed == ("export", "perf")
 
 
+def test_a_stage_that_is_a_path_is_looked_for_nowhere(unpacked, results, tmp_path):
+    manifest = tmp_path / "elsewhere.json"
+    manifest.write_text("no manifest")
+    raw = {**results[0].to_json(), "artifacts": {str(manifest.with_suffix("")): "a"}}
+    (tmp_path / "r.json").write_text(json.dumps(raw))
+    found = changed_since(read_results(tmp_path / "r.json"), open_folder(unpacked[0]))
+    assert found == (str(manifest.with_suffix("")),)
+
+
 @pytest.mark.parametrize("text", ["", "{}", '{"format": 2}', "[1]", '{"format": 2, "results": 3}'])
 def test_other_files_are_no_results(text, tmp_path):
     (tmp_path / "r.json").write_text(text)

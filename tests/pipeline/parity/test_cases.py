@@ -65,7 +65,11 @@ def test_inputs_from_a_file(tmp_path):
     assert file_case(tmp_path / "a.npz", ["other"], []) is None
     with pytest.raises(UsageError, match="lack y"):
         file_case(tmp_path / "a.npz", ["x", "y"], [])
-    with pytest.raises(UsageError, match="cannot read"):
+    stub = (tmp_path / "a.npz").read_bytes()[:-30]
+    (tmp_path / "stub.npz").write_bytes(stub)
+    with pytest.raises(UsageError, match="cannot be read"):
+        file_case(tmp_path / "stub.npz", ["x"], [])
+    with pytest.raises(UsageError, match="cannot be read"):
         file_case(tmp_path / "none.npz", ["x"], [])
 
 
