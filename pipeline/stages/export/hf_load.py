@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import io
 import pickle
+import re
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import BadModelError, UsageError, first_line
+from pipeline.errors import BadModelError, EnvironmentMissingError, UsageError, first_line
 from pipeline.stages.export.checkpoint import Checkpoint
 from pipeline.stages.export.exporters import quiet
 from pipeline.stages.export.options import ExportOptions
@@ -101,6 +102,8 @@ def _config(checkpoint: Checkpoint, options: ExportOptions) -> Any:
                 trust_remote_code=options.trust_remote_code,
                 **({"gguf_file": checkpoint.gguf} if checkpoint.gguf else {}),
             )
+    except ImportError as err:
+        raise _lacking(checkpoint, err) from err
     except Exception as err:
         raise BadModelError(
             f"the configuration is not usable: {first_line(err)}",
@@ -157,6 +160,8 @@ def _explain(checkpoint: Checkpoint, task: str, guessed: bool, err: Exception) -
         if isinstance(link, pickle.UnpicklingError | zipfile.BadZipFile):
             return _unsafe(checkpoint, link if isinstance(link, Exception) else err)
     text = first_line(err)
+    if isinstance(err, ImportError):
+        return _lacking(checkpoint, err)
     if isinstance(err, ValueError) and "Unrecognized configuration class" in str(err):
         return _no_form(checkpoint, task, guessed)
     return BadModelError(
@@ -180,6 +185,31 @@ def _no_form(checkpoint: Checkpoint, task: str, guessed: bool) -> UsageError:
         where=f"--task {task}",
         fix="leave --task out, or pick the one its architecture was trained for",
     )
+
+
+_INSTALL = re.compile(
+    r"pip install (?:-U |--upgrade )?[\"']?(?P<name>[\w.-]+(?:[<>=!~]+[\w.]*\w)?)"
+)
+
+
+def _lacking(checkpoint: Checkpoint, err: ImportError) -> EnvironmentMissingError:
+    """Return the error for a package that a checkpoint's kind of weights or its code needs."""
+    said = _INSTALL.search(str(err))
+    package = said["name"] if said else err.name or "a package"
+    method = (checkpoint.config.get("quantization_config") or {}).get("quant_method")
+    why = f"its weights are packed as {method}" if method else first_line(err)
+    return EnvironmentMissingError(
+        f"the checkpoint needs {package}, which is not installed: {why}",
+        where=str(checkpoint.folder),
+        fix=f"pip install '{package}'" + (", or export the unpacked checkpoint" if method else ""),
+    )
+
+
+def widened(checkpoint: Checkpoint, model: Any) -> tuple[str, ...]:
+    """Return a sentence where weights stored in fewer bits were scaled back, none elsewhere."""
+    method = (checkpoint.config.get("quantization_config") or {}).get("quant_method")
+    kind = str(model.dtype).removeprefix("torch.")
+    return (f"the weights, stored as {method}, are exported as {kind}",) if method else ()
 
 
 @contextmanager

@@ -140,7 +140,7 @@ def _as_exported(loaded: LoadedParts, model: ModelSource, folder: Path) -> Loade
 def _hugging_face(checkpoint: Checkpoint, options: ExportOptions) -> LoadedParts:
     from pipeline.stages.export.adapter import merge_adapter
     from pipeline.stages.export.classes import classes_of
-    from pipeline.stages.export.hf_load import load_checkpoint
+    from pipeline.stages.export.hf_load import load_checkpoint, widened
     from pipeline.stages.export.hf_parts import model_parts
     from pipeline.stages.export.last_logits import last_logits, refuse_unless_generating
     from pipeline.stages.export.tokenizer import generation_spec, padding_id, tokenizer_writer
@@ -148,6 +148,7 @@ def _hugging_face(checkpoint: Checkpoint, options: ExportOptions) -> LoadedParts
     writer = tokenizer_writer(checkpoint, options)  # first: cheap, and it may refuse
     loaded = load_checkpoint(checkpoint, options)
     notes = tuple(merge_adapter(loaded.model, adapter) for adapter in checkpoint.adapters)
+    notes += widened(checkpoint, loaded.model)
     config = loaded.model.config
     if loaded.task == "text-classification" and config.pad_token_id is None:
         config.pad_token_id = padding_id(checkpoint, options)  # where a shorter text ends

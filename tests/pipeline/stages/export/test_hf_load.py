@@ -9,9 +9,9 @@ import pytest
 import torch
 import transformers
 
-from pipeline.errors import BadModelError, UsageError
+from pipeline.errors import BadModelError, EnvironmentMissingError, UsageError
 from pipeline.stages.export.checkpoint import read_checkpoint
-from pipeline.stages.export.hf_load import load_checkpoint
+from pipeline.stages.export.hf_load import load_checkpoint, widened
 from pipeline.stages.export.options import ExportOptions
 
 
@@ -137,3 +137,41 @@ def test_a_guessed_task_is_not_blamed_on_the_user(tmp_path):
     with pytest.raises(UsageError, match="no form for text-generation") as caught:
         load(tmp_path, task="text-generation")
     assert "leave --task out" in caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("said", "named"),
+    [
+        ("Loading an AWQ model requires gptqmodel. Please install it with `pip install gptqmodel`",
+         "gptqmodel"),
+        ("Using 8-bit requires bitsandbytes: `pip install -U bitsandbytes>=0.46.1`",
+         "bitsandbytes>=0.46.1"),
+        ("install it with `pip install compressed-tensors>=0.15.0`.", "compressed-tensors>=0.15.0"),
+        ("Loading a GPTQ quantized model requires optimum (`pip install optimum`)", "optimum"),
+    ],
+)  # fmt: skip
+def test_a_package_that_packed_weights_need_is_named(copied, monkeypatch, said, named):
+    """Whatever quantiser wrote them: nothing is wrong with the files."""
+    folder = copied("llama")
+    config = json.loads((folder / "config.json").read_text())
+    config["quantization_config"] = {"quant_method": "packed"}
+    (folder / "config.json").write_text(json.dumps(config))
+
+    def lacks(*args, **kwargs):
+        raise ImportError(said)
+
+    monkeypatch.setattr(transformers.AutoModelForCausalLM, "from_pretrained", lacks)
+    with pytest.raises(EnvironmentMissingError) as caught:
+        load(folder)
+    assert f"needs {named}, which" in caught.value.what
+    assert "packed" in caught.value.what
+    assert f"pip install '{named}'" in caught.value.fix
+    assert caught.value.exit_code == 3
+
+
+def test_weights_that_were_widened_are_told(copied):
+    checkpoint = read_checkpoint(copied("llama"))
+    model = load(checkpoint.folder).model
+    assert widened(checkpoint, model) == ()
+    checkpoint.config["quantization_config"] = {"quant_method": "fp8"}
+    assert widened(checkpoint, model) == ("the weights, stored as fp8, are exported as float32",)
