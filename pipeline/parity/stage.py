@@ -70,16 +70,20 @@ def compare_parity(options: ParityOptions, progress: Progress = SILENT) -> Artif
 
 
 def _folder(options: ParityOptions, progress: Progress) -> Artifact:
-    from pipeline.parity.folder import compare_folder
-
     folder = open_folder(options.reference)
     parents = _parents(folder)
+
+    def compared() -> ParityResult:
+        from pipeline.parity.folder import compare_folder  # frameworks, which a warm run spares
+
+        return compare_folder(options, folder.path, parents, progress)
+
     if options.candidates:
         # The folder's verdict is on its own variants; what is compared beside them is not kept.
-        return _apart(options, lambda: compare_folder(options, folder.path, parents, progress))
+        return _apart(options, compared)
 
     def produce(context: StageContext) -> ParityRecord:
-        result = compare_folder(options, folder.path, parents, progress)
+        result = compared()
         text = json.dumps(result.to_json(), ensure_ascii=False)
         context.path(RESULT).write_text(text, encoding="utf-8")
         return summary(result, RESULT)
