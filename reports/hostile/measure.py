@@ -46,7 +46,8 @@ native code for what it cannot do, files that are none, checkpoints, tokenizers 
 results of bundles (given, kept, and in a manifest's place), inputs, and surroundings that are
 closed, full or foreign. {bad} of them ended in a traceback, a crash, a hang or with code of the
 file run. The slowest took {slowest} s, with PIPELINE_TIME_LIMIT=60 (the default is ten minutes).
-What an earlier run found was mended and its kinds run again. Exit 124 is that of `timeout`, which sent Ctrl-C.
+What an earlier run found was mended and its kinds run again. Exit 124 is that of `timeout`, which
+sent Ctrl-C.
 
 """
 
