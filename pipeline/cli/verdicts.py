@@ -7,7 +7,13 @@ from collections.abc import Sequence
 from pipeline.artifacts.artifact import Artifact
 from pipeline.cli.console import Console
 from pipeline.cli.summary import artifact_data, artifact_lines
-from pipeline.records.parity import CandidateSummary, Departure, MeasureRecord, ParityRecord
+from pipeline.records.coverage import CoverageRecord
+from pipeline.records.parity import (
+    CandidateSummary,
+    Departure,
+    MeasureRecord,
+    ParityRecord,
+)
 from pipeline.records.perf import PerfRecord, RatioRecord
 
 
@@ -32,6 +38,7 @@ def parity_lines(record: ParityRecord) -> list[str]:
     if record.bisect:
         places = "; ".join(_departure(place) for place in record.bisect)
         lines.append(f"  first tensor out of budget: {places}")
+    lines += [f"  {part} covered {_covered(found)}" for part, found in record.coverage.items()]
     return lines + [f"  note: {note}" for note in record.notes]
 
 
@@ -78,6 +85,17 @@ def _measure(measure: MeasureRecord) -> str:
         return seen
     kind = "at least" if measure.name in ("agreement", "cosine") else "at most"
     return f"{seen} ({kind} {measure.limit:g}{'' if measure.passed else ', MISSED'})"
+
+
+def _covered(found: Sequence[CoverageRecord]) -> str:
+    """Return what the cases reached of each thing, and the first of what they did not."""
+    told = []
+    for one in found:
+        left = f" (not: {', '.join(one.missing[:3])})" if one.missing else ""
+        name = f"{one.name} " if one.kind in ("size", "boundary") else ""
+        what = {"rows": f"rows for {one.name}", "size": "ends", "boundary": "sides"}
+        told.append(f"{name}{one.covered} of {one.total} {what.get(one.kind, one.kind)}{left}")
+    return "; ".join(told)
 
 
 def _word(passed: bool | None) -> str:

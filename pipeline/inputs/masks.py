@@ -6,7 +6,9 @@ from typing import Literal, get_args
 
 import numpy as np
 
-Style = Literal["plain", "padded", "left-padded", "holes", "masked-rows", "large", "length-1"]
+Style = Literal[
+    "plain", "padded", "left-padded", "holes", "masked-rows", "large", "length-1", "rows"
+]
 STYLES: tuple[str, ...] = get_args(Style)
 
 

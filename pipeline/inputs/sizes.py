@@ -72,6 +72,8 @@ class Sizes:
         ]
         self.images = self._named_kind("image")
         self.sequences = self._named_kind("sequence")
+        self.pasts = self._named_kind("past")
+        self.batches = self._named_kind("batch")
 
     def choose(
         self, pins: Mapping[str, int] | None = None, variant: int = 0, *, short: bool = False

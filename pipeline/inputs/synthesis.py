@@ -36,6 +36,12 @@ class InputMaker:
     Args:
         model: The model; it is not changed.
 
+    Attributes:
+        model: The model, calls of functions written out.
+        facts: Facts of it.
+        roles: What each input is for, in order.
+        sizes: Its dynamic sizes.
+
     Raises:
         BadModelError: an input is no tensor of numbers.
     """
@@ -56,7 +62,7 @@ class InputMaker:
         self.roles = [role_of(value, facts) for value in values]
         self.sizes = Sizes(facts, self.roles)
         self._total = key_length(facts, self.roles)
-        self._model = model
+        self.model, self.facts = model, facts
         self._sides: list[int] = []
 
     def make(
@@ -78,12 +84,19 @@ class InputMaker:
         pins = self._with_sides({}, variant)
         return self.sizes.named(self.sizes.choose(pins, variant))
 
+    def sizes_of(self, dims: Mapping[str, int]) -> dict[str, int]:
+        """Return every named size that these lead to; only these where they contradict it."""
+        try:
+            return self.sizes.named(self.sizes.choose(dims)) | dict(dims)
+        except errors.UsageError:
+            return dict(dims)
+
     def _with_sides(self, pins: dict[str, int], variant: int) -> dict[str, int]:
         """Return the pins with free image sides at a size the graph runs with."""
         free = sorted(self.sizes.images - pins.keys())
         if not free:
             return pins
-        self._sides = self._sides or accepted_sides(self._model, self._probe, 2)
+        self._sides = self._sides or accepted_sides(self.model, self._probe, 2)
         return {**dict.fromkeys(free, self._sides[-1 if variant % 2 else 0]), **pins}
 
     def _probe(self, side: int) -> dict[str, np.ndarray]:
@@ -108,7 +121,9 @@ def synthesize(
         seed: Seed of every random value.
         style: "plain" masks nothing; "padded" and "left-padded" hide ends of rows, "holes"
             hides keys anywhere, "masked-rows" hides one row whole; "large" has floats in the
-            hundreds; "length-1" has sequences of one token, whatever `dims` says of them.
+            hundreds; "length-1" has sequences of one token, whatever `dims` says of them; "rows"
+            walks through every row of each table in turn, its ends and the ids that the graph
+            tests for first: the seed is how many ids other cases have taken already.
 
     Raises:
         UsageError: an unknown style or size, or sizes that contradict each other.
@@ -189,6 +204,8 @@ class _Draw:
     def _ids(self, role: Role, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
         limit = self._limit(role)
         limit = 2 if limit is None else max(limit, 1)
+        if self._style == "rows":
+            return _walked(limit, sorted(role.special), self._seed, shape)
         usual = np.arange(_RESERVED if limit > 4 * _RESERVED else 0, limit)
         free = np.setdiff1d(usual, list(role.special)) if role.special else usual
         return rng.choice(free if len(free) else usual, shape)
@@ -251,3 +268,25 @@ class _Draw:
 
     def _floats(self, role: Role, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
         return rng.normal(size=shape) * (_LARGE if self._style == "large" else 1.0)
+
+
+def _walked(limit: int, special: list[int], start: int, shape: tuple[int, ...]) -> np.ndarray:
+    """Return ids [shape] that take the rows of a table in turn, from a place in the walk on.
+
+    Args:
+        limit: Rows of the table.
+        special: Ids the graph tests for, as it does for padding; no row begins with one, so
+            that each keeps a key that is visible.
+        start: How many ids were taken before.
+        shape: Of the ids.
+    """
+    ends = [*range(min(_RESERVED, limit)), *(i for i in special if 0 <= i < limit), limit - 1]
+    first = np.array(list(dict.fromkeys(ends)))
+    rest = np.setdiff1d(np.arange(limit), first)
+    order = np.concatenate([first, np.random.default_rng(limit).permutation(rest)])
+    ids: np.ndarray = order[(start + np.arange(prod(shape))) % limit].reshape(shape)
+    ordinary = np.setdiff1d(order, special)
+    if special and len(ordinary) and len(shape) > 1:
+        hidden = np.isin(ids[:, 0], special)
+        ids[hidden, 0] = ordinary[-1]
+    return ids

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,8 @@ import numpy as np
 
 from pipeline.errors import UsageError
 from pipeline.inputs import InputMaker, load_inputs
+from pipeline.parity.coverage import Coverage
+from pipeline.parity.covering import covering_cases
 from pipeline.parity.results import Case
 from pipeline.parity.shapes import choose_shapes
 from pipeline.records.tensors import SizeRange
@@ -33,8 +36,8 @@ def make_cases(
     seeds: int,
     pinned: Mapping[str, int],
     precisions: Iterable[str],
-) -> list[Case]:
-    """Return the synthetic cases of an exported graph, repeated inputs left out.
+) -> tuple[list[Case], Coverage]:
+    """Return the synthetic cases of an exported graph, and what can be covered in it.
 
     Args:
         model: The graph whose inputs are made.
@@ -52,14 +55,20 @@ def make_cases(
         for name, limits in dims.items()
     }
     typical = {name: limits.opt for name, limits in dims.items()}
-    shapes = choose_shapes(free, typical, sums_in(model)) or [typical]
-    return cases_at(maker, shapes, seeds, precisions)
+    sums = sums_in(model)
+    shapes = choose_shapes(free, typical, sums) or [typical]
+    return _covered(
+        maker, cases_at(maker, shapes, seeds, precisions), free, sums, pinned, precisions
+    )
 
 
 def make_file_cases(
     model: ir.Model, *, seeds: int, pinned: Mapping[str, int], precisions: Iterable[str]
-) -> list[Case]:
-    """Return the synthetic cases of a graph from anyone, at sizes its own operators allow."""
+) -> tuple[list[Case], Coverage]:
+    """Return the synthetic cases of a graph from anyone, and what can be covered in it.
+
+    Sizes are those that its own operators allow.
+    """
     maker = InputMaker(model)
     free = maker.sizes.free()
     shapes: list[dict[str, int]] = []
@@ -67,7 +76,30 @@ def make_file_cases(
         shape = {n: size for n, size in maker.dims(variant).items() if n in free} | dict(pinned)
         if shape not in shapes:
             shapes.append(shape)
-    return cases_at(maker, shapes, seeds, precisions)
+    cases = cases_at(maker, shapes, seeds, precisions)
+    return _covered(maker, cases, {}, sums_in(model), pinned, precisions)
+
+
+def _covered(
+    maker: InputMaker,
+    cases: list[Case],
+    ranges: Mapping[str, SizeRange],
+    sums: Sequence[str],
+    pinned: Mapping[str, int],
+    precisions: Iterable[str],
+) -> tuple[list[Case], Coverage]:
+    """Return the cases with those added that reach what they leave out."""
+    coverage = Coverage(maker, ranges, sums)
+    added = covering_cases(coverage, cases, pinned)
+    kept = [
+        replace(
+            case,
+            feeds=rounded(case.feeds, precisions),
+            hidden=_hidden(maker, case.feeds) if case.style == "masked-rows" else {},
+        )
+        for case in added
+    ]
+    return cases + kept, coverage
 
 
 def cases_at(

@@ -214,7 +214,7 @@ def _judge(
     shares = [
         usage(
             _excused(got, own, case, precision),
-            budget_for(own, pools[_loud(case)], size, ulp, loud=_loud(case)),
+            budget_for(case.apart(own), pools[_loud(case)], size, ulp, loud=_loud(case)),
         )
         if tolerance is None
         else within_tolerance(got, size, tolerance.absolute, tolerance.relative)

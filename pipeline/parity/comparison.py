@@ -44,6 +44,7 @@ class Comparison:
         self.parts[part.name] = PartComparison(
             cases=tuple(case_record(case) for case in part.cases),
             candidates=tuple(entry.record() for entry in found),
+            coverage=() if part.coverage is None else part.coverage.record(part.cases),
         )
         self.notes += part.notes
         return found

@@ -46,7 +46,9 @@ def compare_files(options: ParityOptions, progress: Progress) -> ParityResult:
     for candidate in candidates:
         _same_names(model, candidate)
     precisions = {candidate.precision for candidate in candidates}
-    cases = make_file_cases(model, seeds=options.seeds, pinned=options.dims, precisions=precisions)
+    cases, coverage = make_file_cases(
+        model, seeds=options.seeds, pinned=options.dims, precisions=precisions
+    )
     if options.inputs is not None:
         extra = file_case(options.inputs, input_names(model), precisions)
         cases += [extra] if extra is not None else []
@@ -57,7 +59,7 @@ def compare_files(options: ParityOptions, progress: Progress) -> ParityResult:
     part = Part(
         PART, inputs, outputs, reference, cases, tolerance, options.threads, limits_of(options)
     )
-    part.lost = nan_weights(model)
+    part.lost, part.coverage = nan_weights(model), coverage
     comparison = Comparison(f"{path.name} in float64, operator by operator", tolerance)
     found = comparison.add(part, candidates, progress)
     _all_ran(found)

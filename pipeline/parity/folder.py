@@ -15,6 +15,7 @@ from pipeline.parity.candidates import Candidate, folder_candidates, named_candi
 from pipeline.parity.cases import file_case, make_cases
 from pipeline.parity.compare import Tolerance
 from pipeline.parity.comparison import Comparison
+from pipeline.parity.coverage import Coverage
 from pipeline.parity.limits import Limits
 from pipeline.parity.lost import nan_weights
 from pipeline.parity.options import ParityOptions
@@ -50,12 +51,12 @@ def compare_folder(
     comparison = Comparison(reference.describe(), tolerance, notes=[note] if note else [])
     for name, about in exported.parts.items():
         mine = [c for c in candidates if c.part == name]
-        cases = _cases(options, exported, folder, about, mine)
+        cases, coverage = _cases(options, exported, folder, about, mine)
         part = Part(
             name, about.inputs, about.outputs, reference, cases, tolerance, options.threads,
             limits_of(options), True,
         )  # fmt: skip
-        part.lost = nan_weights(load_model(folder / about.file))
+        part.lost, part.coverage = nan_weights(load_model(folder / about.file)), coverage
         found = comparison.add(part, mine, progress)
         if options.bisect:
             graph = folder / about.file
@@ -84,9 +85,9 @@ def _cases(
     folder: Path,
     about: ExportedPart,
     candidates: Sequence[Candidate],
-) -> list[Case]:
+) -> tuple[list[Case], Coverage]:
     precisions = {candidate.precision for candidate in candidates}
-    cases = make_cases(
+    cases, coverage = make_cases(
         load_model(folder / about.file),
         about.dims,
         seeds=options.seeds,
@@ -97,7 +98,7 @@ def _cases(
     if options.inputs is not None:
         extra = file_case(options.inputs, names, precisions)
         cases += [extra] if extra is not None else []
-    return cases + _text_cases(options, exported, folder, names)
+    return cases + _text_cases(options, exported, folder, names), coverage
 
 
 def _text_cases(

@@ -26,6 +26,7 @@ from pipeline.parity.compare import (
     measure,
     run_cases,
 )
+from pipeline.parity.coverage import Coverage
 from pipeline.parity.limits import Limits, limits_for
 from pipeline.parity.lost import exempt_hidden
 from pipeline.parity.metamorphic import Check
@@ -45,6 +46,7 @@ class Part:
         inputs, outputs: What it takes and gives.
         limits: What the user allows quantised outputs to lose.
         forgiving: Whether a candidate the runtime refuses is a failed one, instead of an error.
+        coverage: What the cases can reach, None where that is not looked at.
         noises: Precision -> PyTorch's own errors in it.
         lost: What is wrong with the reference's weights, in words; then no candidate passes.
         exempt: Output -> elements of rows that are hidden whole, over all cases.
@@ -60,6 +62,7 @@ class Part:
     threads: int = 0
     limits: Limits = field(default_factory=Limits)
     forgiving: bool = False
+    coverage: Coverage | None = None
     truths: list[dict[str, np.ndarray]] = field(default_factory=list)
     noises: dict[str, Measured] = field(default_factory=dict)
     own_checks: dict[str, list[Check]] = field(default_factory=dict)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from pipeline.accuracy import Errors
 from pipeline.parity.measures import Measure
 from pipeline.parity.metamorphic import Check
+from pipeline.records.coverage import CaseRecord
 from pipeline.records.parity import (
     CandidateRecord,
-    CaseRecord,
     CheckRecord,
     ErrorRecord,
     MeasureRecord,
@@ -44,6 +44,17 @@ class Case:
     seed: int = 0
     traced: bool = False
     hidden: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+    def apart(self, own: Errors) -> Errors:
+        """Return PyTorch's error on this case with only those rows that are draws of their own.
+
+        Positions of one long text sum over the same keys and share what that sum rounds: in a
+        walk through a table only texts are independent of each other.
+        """
+        if self.style != "rows":
+            return own
+        texts = max((array.shape[0] for array in self.feeds.values() if array.ndim), default=1)
+        return replace(own, rows=min(own.rows, texts))
 
 
 @dataclass(frozen=True)

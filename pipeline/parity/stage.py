@@ -126,6 +126,7 @@ def summary(result: ParityResult, file: str | None = None) -> ParityRecord:
         generation=tuple(_generation(row) for row in rows),
         bisect=result.bisect,
         notes=result.notes,
+        coverage={name: part.coverage for name, part in result.parts.items() if part.coverage},
         result=result if file is None else None,
     )
 

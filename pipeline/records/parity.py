@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
+from pipeline.records.coverage import CaseRecord, CoverageRecord
 from pipeline.records.generation import GenerationResult
 from pipeline.records.record import Finite, Place, Record
 
@@ -124,22 +125,16 @@ class CandidateRecord:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CaseRecord:
-    """One set of inputs: how it was made, at which sizes."""
-
-    name: str
-    style: str
-    seed: int
-    sizes: Mapping[str, int]
-    traced: bool
-
-
-@dataclass(frozen=True, kw_only=True)
 class PartComparison:
-    """One part of the model: what it was compared on, and every candidate."""
+    """One part of the model: what it was compared on, and every candidate.
+
+    Attributes:
+        coverage: What the cases reached, and what they did not.
+    """
 
     cases: tuple[CaseRecord, ...]
     candidates: tuple[CandidateRecord, ...]
+    coverage: tuple[CoverageRecord, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -274,6 +269,7 @@ class ParityRecord(Record):
 
     Attributes:
         file: Where the whole result lies; None for a comparison of files.
+        coverage: Part -> what its cases reached.
         result: The whole result of a comparison of files; None in a folder.
 
     Examples:
@@ -293,4 +289,5 @@ class ParityRecord(Record):
     generation: tuple[GenerationSummary, ...]
     bisect: tuple[Departure, ...]
     notes: tuple[str, ...]
+    coverage: Mapping[str, tuple[CoverageRecord, ...]] = field(default_factory=dict)
     result: ParityResult | None = None

@@ -28,6 +28,7 @@ from pipeline.report.document import (
     Table,
     Text,
 )
+from pipeline.report.sections.reached import reached
 
 PASSED, FAILED = Badge("passed", "good"), Badge("failed", "bad")
 NOT_RUN = Badge("not run", "open")
@@ -53,6 +54,8 @@ def parity_section(data: ReportData) -> Section | None:
             blocks.append(Details(f"{name}: what quantisation loses", [_measures(part)]))
         blocks.append(Details(f"{name}: checks that need no reference", [_checks(part)]))
         blocks.append(Details(f"{name}: the {len(part.cases)} cases", [_cases(part)]))
+        if part.coverage:
+            blocks.append(Details(f"{name}: what the cases reach", [reached(part.coverage)]))
     return Section("parity", "Parity", lead, blocks)
 
 

@@ -9,6 +9,7 @@ import pytest
 from pipeline.artifacts.artifact import Artifact
 from pipeline.cli.console import Console
 from pipeline.cli.verdicts import finish, parity_lines, perf_lines
+from pipeline.records.coverage import CoverageRecord
 from pipeline.records.parity import MeasureRecord
 from tests.pipeline.records.judged import (
     contender,
@@ -90,3 +91,16 @@ def test_what_a_quantised_candidate_loses_is_shown_with_its_limit():
     entry = summarized(passed=False, measures=(lost, told), why="it is wrong")
     text = " ".join(parity_lines(parity_record(candidates=(entry,))))
     assert "kl 0.2 [0.1, 0.3] (at most 0.1, MISSED), cosine not finite; it is wrong" in text
+
+
+def test_what_the_cases_reach_is_told_with_what_they_do_not():
+    found = (
+        CoverageRecord(kind="rows", name="ids", covered=9, total=9),
+        CoverageRecord(kind="size", name="batch", covered=2, total=3, missing=("largest 8",)),
+        CoverageRecord(kind="boundary", name="16 in Sub", covered=2, total=2),
+        CoverageRecord(kind="branches", name="", covered=3, total=4, missing=("If never True",)),
+    )
+    assert parity_lines(parity_record(coverage={"model": found}))[-1] == (
+        "  model covered 9 of 9 rows for ids; batch 2 of 3 ends (not: largest 8); "
+        "16 in Sub 2 of 2 sides; 3 of 4 branches (not: If never True)"
+    )

@@ -28,20 +28,21 @@ def model():
 
 def test_cases_differ_and_cover_shapes_and_styles(model):
     dims = {"batch": SizeRange(1, 2, 4), "seq": SizeRange(1, 8, 32), "past": SizeRange(0, 8, 31)}
-    cases = make_cases(model, dims, seeds=2, pinned={}, precisions=["fp32"])
+    cases, _ = make_cases(model, dims, seeds=2, pinned={}, precisions=["fp32"])
     assert len({case.name for case in cases}) == len(cases)
-    # Three shapes, and the middle one with sequences of one token.
-    assert len({tuple(case.sizes.items()) for case in cases}) == 4
+    # Three shapes, the middle one with sequences of one token, and the widest batch.
+    assert len({tuple(case.sizes.items()) for case in cases}) == 5
     assert {"plain", "large"} <= {case.style for case in cases}
     for case in cases:
         assert case.feeds["x"].shape == (case.sizes["batch"], case.sizes["seq"])
         assert case.sizes["past"] + case.sizes["seq"] <= 32
-    pinned = make_cases(model, dims, seeds=1, pinned={"batch": 3}, precisions=["fp32"])
+    pinned, _ = make_cases(model, dims, seeds=1, pinned={"batch": 3}, precisions=["fp32"])
     assert {case.sizes["batch"] for case in pinned} == {3}
+    assert max(case.sizes["batch"] for case in cases) == 4
 
 
 def test_a_foreign_graph_is_met_at_sizes_its_operators_allow(model):
-    cases = make_file_cases(model, seeds=1, pinned={"batch": 2}, precisions=[])
+    cases, _ = make_file_cases(model, seeds=1, pinned={"batch": 2}, precisions=[])
     assert {case.sizes["batch"] for case in cases} == {2}
     assert len({tuple(case.sizes.items()) for case in cases}) >= 2
     assert sums_in(model) == ["past + seq"]
@@ -79,7 +80,7 @@ def test_rows_that_a_mask_hides_whole_are_known():
         "g (float[b, s] x, bool[b, s] m) => (float[b, s] y) "
         "{ low = Constant<value_float = -10000.0>() k = Where(m, x, low) y = Softmax(k) }"
     )
-    cases = make_file_cases(ir.from_onnx_text(text), seeds=1, pinned={}, precisions=[])
+    cases, _ = make_file_cases(ir.from_onnx_text(text), seeds=1, pinned={}, precisions=[])
     hidden = {case.style: case.hidden for case in cases}
     rows = next(len(case.feeds["m"]) for case in cases if case.style == "masked-rows")
     assert hidden["masked-rows"] == {"m": (rows - 1,)}

@@ -21,7 +21,7 @@ from tests.pipeline.records.judged import (
 class Part:
     """A part whose candidates all pass."""
 
-    name, notes, output_names = "encoder", ["left out"], ["y"]
+    name, notes, output_names, coverage = "encoder", ["left out"], ["y"], None
     cases = (Case("c", "plain", {"batch": 2}, {"x": np.ones(2)}, seed=3),)
 
     def prepare(self, precisions, progress):

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from pipeline.records.coverage import CaseRecord
 from pipeline.records.generation import (
     DivergenceRecord,
     ForcedRecord,
@@ -12,7 +13,6 @@ from pipeline.records.generation import (
 from pipeline.records.parity import (
     CandidateRecord,
     CandidateSummary,
-    CaseRecord,
     CheckRecord,
     Departure,
     ErrorRecord,
