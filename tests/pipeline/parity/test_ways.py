@@ -32,6 +32,15 @@ def test_one_small_constant_does_not_make_a_half_precision_graph():
     assert found == {"y": "fp32"}
 
 
+def test_one_product_of_three_in_half_precision_does_not_either():
+    found = precisions(
+        "g (float[n, 4] x) => (float[n, 4] y) "
+        "{ c = Cast<to = 1>(v) a = MatMul(x, c) b = MatMul(a, w) y = MatMul(b, w) }",
+        v=W16, w=W32,
+    )  # fmt: skip
+    assert found == {"y": "fp32"}
+
+
 def test_weights_stored_in_half_precision_do():
     found = precisions(
         "g (float[n, 4] x) => (float[n, 4] y) { c = Cast<to = 1>(w) y = MatMul(x, c) }", w=W16
