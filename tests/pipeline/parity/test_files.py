@@ -122,7 +122,7 @@ def test_given_inputs_add_to_the_synthetic_ones(save, tmp_path):
     assert len(names) > 6
     np.savez(tmp_path / "wrong.npz", other=np.ones(2))
     (tmp_path / "torn.npz").write_bytes(b"PK")
-    with pytest.raises(UsageError, match="cannot read"):
+    with pytest.raises(UsageError, match="inputs cannot be read"):
         compare(path, path, inputs=tmp_path / "torn.npz")
 
 
