@@ -45,12 +45,14 @@ def explained(error: BaseException) -> PipelineError | None:
 
 def _memory(error: BaseException) -> PipelineError:
     said = first_line(error) if str(error) else "the system gave none"
-    what, where = f"there is not enough memory: {said}", getattr(error, "where", "")
-    fix = "use smaller sizes, or a machine with more memory"
+    where, fix = getattr(error, "where", ""), "use smaller sizes, or a machine with more memory"
     if CHILD in os.environ:
-        fix = f"{fix}, if the file is one that you trust"
-        return BadModelError(f"{what} (asked for by the file)", where=where, fix=fix)
-    return EnvironmentMissingError(what, where=where, fix=fix)
+        return BadModelError(
+            f"there is not enough memory for what the file asks: {said}",
+            where=where,
+            fix=f"{fix}, if the file is one that you trust",
+        )
+    return EnvironmentMissingError(f"there is not enough memory: {said}", where=where, fix=fix)
 
 
 def _foreign_exit(error: SystemExit) -> PipelineError:
@@ -83,7 +85,13 @@ def _system(error: OSError) -> PipelineError | None:
     if error.errno in _NO_ROOM:
         return FolderError(f"writing failed: {said}", where=where, fix="free space there")
     if error.errno in _TOO_MANY:
-        return EnvironmentMissingError(said, where=where, fix="raise the limit: `ulimit -n 1024`")
+        return EnvironmentMissingError(
+            f"no more files can be opened: {said}",
+            where=where,
+            fix="raise the limit: `ulimit -n 1024`",
+        )
     if error.errno in _NO_PLACE:
-        return UsageError(said, where=where, fix="name another file or folder")
+        return UsageError(
+            f"the system refuses a name: {said}", where=where, fix="name another file or folder"
+        )
     return None
