@@ -21,7 +21,7 @@ from pipeline.tasks.text import Generation, generate
 from pipeline.tasks.translate import TASKS as TRANSLATING
 from pipeline.tasks.translate import translate
 from pipeline.tokenizer.base import Pair
-from pipeline.types import RunnerName
+from pipeline.types import Precision, RunnerName
 
 # what can be asked -> the tasks that answer it, besides `run`, which all do
 _ANSWERS: dict[str, tuple[str, ...]] = {
@@ -40,6 +40,7 @@ def load(
     runner: RunnerName = "ort",
     *,
     variant: str | None = None,
+    precision: Precision | None = None,
     threads: int = 0,
     huge_pages: bool = False,
 ) -> LoadedModel:
@@ -50,7 +51,8 @@ def load(
         runner: `ort` runs the optimized graphs (the exported ones where there are none), `torch`
             the PyTorch model, `tensorrt` the engines.
         variant: Which graphs or engines, such as `ort-cpu-fp32` or `exported`; None takes those
-            that suit the runner best.
+            for the runner that were made last.
+        precision: Of which precision they are to be; None takes any.
         threads: Threads inside one operator, 0 for the runtime's own choice.
         huge_pages: Ask for huge pages for the weights on the CPU: faster tokens, and on some
             virtual machines slower loading.
@@ -70,7 +72,12 @@ def load(
         >>> model.close()
     """
     source = TextSource(
-        Path(folder), runner, variant=variant or "", threads=threads, huge_pages=huge_pages
+        Path(folder),
+        runner,
+        variant=variant or "",
+        precision=precision,
+        threads=threads,
+        huge_pages=huge_pages,
     )
     return LoadedModel(source, runner)
 

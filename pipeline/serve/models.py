@@ -45,7 +45,11 @@ class ServedModel:
     def __init__(self, folder: Path, options: ServeOptions) -> None:
         self.name, self.created = folder.resolve().name, int(time.time())
         self.source = TextSource(
-            folder, options.runner, threads=options.threads, huge_pages=options.huge_pages
+            folder,
+            options.runner,
+            precision=options.precision,
+            threads=options.threads,
+            huge_pages=options.huge_pages,
         )
         self.generator: Generator | None = None
         self.batchers: dict[str, Batcher[Any]] = {}

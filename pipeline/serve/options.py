@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipeline.errors import UsageError
 from pipeline.options import settle
-from pipeline.types import RunnerName
+from pipeline.types import Precision, RunnerName
 
 HIGHEST_PORT = 65535
 
@@ -29,6 +29,7 @@ class ServeOptions:
         max_new_tokens: Most tokens per answer, whatever a client asks for.
         max_body_bytes: Largest request.
         drain_seconds: On SIGTERM, how long running answers may take to end.
+        precision: Which of the optimized graphs or engines; unset takes those made last.
         threads: Threads inside one operator, 0 for the runtime's own choice.
         huge_pages: Ask for huge pages for the weights on the CPU: faster tokens, and on some
             virtual machines slower loading.
@@ -49,6 +50,7 @@ class ServeOptions:
     max_new_tokens: int = 4096
     max_body_bytes: int = 4_000_000
     drain_seconds: int = 30
+    precision: Precision | None = None
     threads: int = 0
     huge_pages: bool = False
 

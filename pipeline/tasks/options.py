@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pipeline.errors import UsageError
 from pipeline.options import settle
-from pipeline.types import RunnerName
+from pipeline.types import Precision, RunnerName
 
 # field -> whether a value is in its range, and the range in words
 RANGES: dict[str, tuple[Callable[[float], bool], str]] = {
@@ -35,6 +35,7 @@ class TextOptions:
         runner: `ort` runs the optimized graphs (the exported ones where there are none), `torch`
             the PyTorch model, `tensorrt` the engines.
         threads: Threads inside one operator, 0 for the runtime's own choice.
+        precision: Which of the optimized graphs or engines; unset takes those made last.
 
     Examples:
         >>> from pipeline import TextOptions
@@ -46,6 +47,7 @@ class TextOptions:
     texts: tuple[str, ...]
     runner: RunnerName = "ort"
     threads: int = 0
+    precision: Precision | None = None
 
     def __post_init__(self) -> None:
         """Raise UsageError where there is nothing to work on."""
@@ -70,6 +72,7 @@ class EmbedOptions(TextOptions):
         texts: The texts, one vector each.
         runner: `ort`, `torch` or `tensorrt`.
         threads: Threads inside one operator, 0 for the runtime's own choice.
+        precision: Which of the optimized graphs or engines; unset takes those made last.
         prompt_name: Which of the model's prompts stands before each text; empty takes its default.
         prompt: What stands before each text, in place of the model's prompts.
 
@@ -98,6 +101,7 @@ class ClassifyOptions(TextOptions):
         texts: The texts, one answer each.
         runner: `ort`, `torch` or `tensorrt`.
         threads: Threads inside one operator, 0 for the runtime's own choice.
+        precision: Which of the optimized graphs or engines; unset takes those made last.
         pair: A second text that the model reads together with each one.
 
     Examples:
@@ -118,6 +122,7 @@ class RerankOptions(TextOptions):
         texts: The documents.
         runner: `ort`, `torch` or `tensorrt`.
         threads: Threads inside one operator, 0 for the runtime's own choice.
+        precision: Which of the optimized graphs or engines; unset takes those made last.
         query: What they are to answer.
 
     Examples:
@@ -144,6 +149,7 @@ class GenerateOptions(TextOptions):
         texts: The prompts (or sources), one answer each.
         runner: `ort`, `torch` or `tensorrt`.
         threads: Threads inside one operator, 0 for the runtime's own choice.
+        precision: Which of the optimized graphs or engines; unset takes those made last.
         max_new_tokens: Most tokens per answer; unset takes 64, or what there is room for.
         repetition_penalty: Above 1 makes tokens that occurred less likely; 1 changes nothing.
             This and what follows take the model's own generation_config where they are unset.

@@ -8,25 +8,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.artifacts import Artifact, Folder, open_folder
-from pipeline.artifacts.strays import unlisted
-from pipeline.errors import BadModelError, FolderError, UsageError
+from pipeline.artifacts import open_folder
+from pipeline.errors import BadModelError, UsageError
 from pipeline.records.export import ExportRecord, GenerationSpec
-from pipeline.records.variant import variant_record
 from pipeline.stages.runners.base import Runner
 from pipeline.stages.runners.decoding import Decoder
 from pipeline.stages.runners.open import open_runner
 from pipeline.tasks.options import TextOptions
+from pipeline.tasks.variants import EXPORT_FIX, Wanted, files_of
 from pipeline.tokenizer.base import TextTokenizer
 from pipeline.tokenizer.open import open_tokenizer
 from pipeline.types import RunnerName
 
 if TYPE_CHECKING:
     from models.zh_en.tokenizer import SentenceTokenizer
-
-EXPORT_FIX = "pipeline export MODEL -o DIR"
-GRAPHS = ("optimize.", "export")
-PREFERRED = ("optimize.ort-cpu-fp32", "optimize.ort-cpu", "optimize.onnx", "export")
 
 
 class TextSource:
@@ -39,7 +34,8 @@ class TextSource:
         runner: `ort`, `torch` or `tensorrt`.
         tasks: Tasks the model has to be for; any will do where there are none.
         variant: Which graphs or engines, such as `ort-cpu-fp32` or `exported`; empty takes those
-            that suit the runner best.
+            for the runner that were made last.
+        precision: Of which precision they are to be; None takes any.
         threads: Threads inside one operator, 0 for the runtime's own choice.
         huge_pages: Whether weights on the CPU may lie in huge pages.
 
@@ -60,6 +56,7 @@ class TextSource:
         *,
         tasks: Sequence[str] = (),
         variant: str = "",
+        precision: str | None = None,
         threads: int = 0,
         huge_pages: bool = False,
     ) -> None:
@@ -71,7 +68,7 @@ class TextSource:
             self.require(*tasks)
         self.variant, self.parts = "torch float32", dict[str, Runner]()
         try:
-            self._open(runner, variant, threads, huge_pages)
+            self._open(runner, Wanted(runner, variant, precision), threads, huge_pages)
         except BaseException:
             self.close()
             raise
@@ -85,6 +82,7 @@ class TextSource:
             options.folder,
             options.runner,
             tasks=tasks,
+            precision=options.precision,
             threads=options.threads,
             huge_pages=huge_pages,
         )
@@ -98,13 +96,13 @@ class TextSource:
                 fix=f"use `pipeline {COMMAND.get(self.task, 'parity')}`",
             )
 
-    def _open(self, runner: RunnerName, variant: str, threads: int, huge_pages: bool) -> None:
+    def _open(self, runner: RunnerName, wanted: Wanted, threads: int, huge_pages: bool) -> None:
         if runner == "torch":
-            if variant:
-                raise UsageError(f"torch runs the model itself, not {variant!r}")
+            if named := wanted.variant or wanted.precision:
+                raise UsageError(f"torch runs the model itself, not {named!r}")
             self.parts = self._torch()
             return
-        self.variant, files = _files(self.folder, self.exported, runner, variant)
+        self.variant, files = files_of(self.folder, self.exported, wanted)
         for part, file in files.items():
             opened = open_runner(file, threads=threads, huge_pages=huge_pages)
             self.parts[part] = self._stack.enter_context(opened)
@@ -199,50 +197,3 @@ COMMAND = {
     "feature-extraction": "embed",
     "fill-mask": "fill-mask",
 }
-
-
-def _files(
-    folder: Folder, exported: ExportRecord, runner: str, variant: str
-) -> tuple[str, dict[str, Path]]:
-    """Return the variant asked for, or the best one for the runner, and its files by part."""
-    stages = folder.stages()
-    if runner == "tensorrt":
-        names = [name for name in stages if name.startswith("build-engine")]
-        fix = "pipeline build-engine DIR -o DIR"
-    else:
-        names = [n for prefix in PREFERRED for n in stages if n.startswith(prefix)]
-        fix = EXPORT_FIX
-    if variant:
-        runs = names if runner == "tensorrt" else [n for n in stages if n.startswith(GRAPHS)]
-        known = {name.partition(".")[2] or "exported": name for name in runs}
-        if variant not in known:
-            raise UsageError(
-                f"{runner} has no variant {variant!r} here",
-                where=str(folder.path),
-                fix=f"there are {', '.join(known) or 'none'}",
-            )
-        names = [known[variant]]
-    elif stray := _stray(folder, exported):
-        raise FolderError(
-            f"{stray} belongs to no artifact: the manifest of its stage is missing",
-            where=str(folder.path),
-            fix="run that stage again, or remove the file to go on without it",
-        )
-    for name in names:
-        artifact: Artifact = folder.require(name, fix)
-        record = exported if name == "export" else variant_record(artifact)
-        files = {part: folder.path / about.file for part, about in record.parts.items()}
-        if files.keys() >= exported.parts.keys():
-            return name, files
-    raise FolderError(f"nothing here runs on {runner}", where=str(folder.path), fix=fix)
-
-
-def _stray(folder: Folder, exported: ExportRecord) -> str:
-    """Return a graph or engine of these parts that no manifest lists, empty if there is none.
-
-    Another one would answer in its place, and nobody would see that it did.
-    """
-    names = (Path(name) for name in unlisted(folder.path))
-    of_parts = (n for n in names if n.suffix in (".onnx", ".plan"))
-    found = (n.as_posix() for n in of_parts if n.name.partition(".")[0] in exported.parts)
-    return next(found, "")
