@@ -25,7 +25,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from pipeline.artifacts import open_folder
+from pipeline.artifacts import digest_json, open_folder
 from pipeline.errors import FolderError
 
 PRELOAD = (
@@ -152,7 +152,9 @@ def _age(root: Path) -> None:
     for manifest in (root / "manifest").glob("[!.]*.json"):
         if manifest.name != "folder.json":
             content = json.loads(manifest.read_text())
-            manifest.write_text(json.dumps({**content, "key": "older"}))
+            older = {**content["ingredients"], "library": "older"}
+            aged = {**content, "ingredients": older, "key": digest_json(older)}
+            manifest.write_text(json.dumps(aged))
 
 
 def main() -> int:

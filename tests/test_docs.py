@@ -112,7 +112,8 @@ def test_the_table_of_records_is_complete():
     for module in pkgutil.iter_modules(records.__path__):
         importlib.import_module(f"pipeline.records.{module.name}")
     told = {(name.strip("`"), int(number)) for name, number, _ in table("architecture.md", "| rec")}
-    assert told == {(found.__name__, found.FORMAT) for found in Record.__subclasses__()}
+    kinds = (found for found in Record.__subclasses__() if found.__module__.startswith("pipeline."))
+    assert told == {(found.__name__, found.FORMAT) for found in kinds}
 
 
 def test_every_public_name_is_in_the_reference():

@@ -13,7 +13,7 @@ from pipeline.tensorrt_api import MODULES
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-RUNTIME = ("cpu", "gpu", "rtx", "tensorrt", "openvino")  # the extras a user runs with
+RUNTIME = ("cpu", "gpu", "rtx", "tensorrt", "openvino", "serve")  # the extras a user runs with
 
 # What our code does not import, but what it imports does; each with its reason.
 FOR_OTHERS = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
 from pipeline.records.record import Finite, Place, Record
 from pipeline.records.task import ClassesSpec, EmbeddingSpec
@@ -13,6 +13,9 @@ from pipeline.types import Json
 
 SourceKind: TypeAlias = Literal["hf", "hub", "preset", "function"]
 TokenIds: TypeAlias = int | tuple[int, ...]
+Item: TypeAlias = int | Finite | str | tuple[int, ...]
+# A setting of a generation configuration; lists of lists of ids, as of words that must not come.
+Setting: TypeAlias = bool | int | Finite | str | tuple[int | Finite | str | tuple[Item, ...], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,7 +143,7 @@ class GenerationSpec:
     suppress_tokens: tuple[int, ...] | None = None
     begin_suppress_tokens: tuple[int, ...] | None = None
     max_length: int | None = None
-    own: Mapping[str, Any] = field(default_factory=dict)
+    own: Mapping[str, Setting] = field(default_factory=dict)
 
     @property
     def ends(self) -> tuple[int, ...]:
@@ -167,12 +170,8 @@ class GenerationSpec:
     def told(self) -> dict[str, Json]:
         """Return what the model names, by the names of transformers' configurations."""
         known = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "own"}
-        found: dict[str, Json] = {
-            name: list(value) if isinstance(value, tuple) else value
-            for name, value in known.items()
-            if value is not None
-        }
-        return found | dict(self.own)
+        named = {name: value for name, value in known.items() if value is not None}
+        return {name: _plain(value) for name, value in (named | dict(self.own)).items()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -222,6 +221,11 @@ class ExportRecord(Record):
     def last_part(self) -> ExportedPart:
         """The last part: the one that decodes, where the model generates."""
         return list(self.parts.values())[-1]
+
+
+def _plain(value: Setting) -> Json:
+    """Return a setting as transformers takes it: lists for tuples."""
+    return [_plain(item) for item in value] if isinstance(value, tuple) else value
 
 
 def _first(ids: TokenIds | None) -> int | None:

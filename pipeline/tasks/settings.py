@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from pipeline.errors import BadModelError
-from pipeline.records.export import GenerationSpec
+from pipeline.records.export import GenerationSpec, Setting
 from pipeline.tasks.options import RANGES, GenerateOptions
-from pipeline.types import Json
 
 MAX_NEW_TOKENS = 64
 # What is settled here; anything else that a model asks for stays in `GenerationSpec.own`.
@@ -83,11 +82,11 @@ def settled(options: GenerateOptions, special: GenerationSpec, *, has_encoder: b
     )
 
 
-def _chosen(said: Value | None, own: Mapping[str, Json], name: str, default: Value) -> Value:
+def _chosen(said: Value | None, own: Mapping[str, Setting], name: str, default: Value) -> Value:
     return _number(own, name, default) if said is None else said
 
 
-def _number(own: Mapping[str, Json], name: str, default: Value) -> Value:
+def _number(own: Mapping[str, Setting], name: str, default: Value) -> Value:
     value = own.get(name, default)
     good, range_ = RANGES.get(name, (lambda _: True, ""))
     if isinstance(value, bool) or not isinstance(value, int | float) or not good(value):
@@ -99,7 +98,7 @@ def _number(own: Mapping[str, Json], name: str, default: Value) -> Value:
     return type(default)(value)
 
 
-def _strings(own: Mapping[str, Json]) -> tuple[str, ...]:
+def _strings(own: Mapping[str, Setting]) -> tuple[str, ...]:
     given = own.get("stop_strings")
-    several = [given] if isinstance(given, str) else given if isinstance(given, list) else []
+    several = (given,) if isinstance(given, str) else given if isinstance(given, tuple) else ()
     return tuple(str(text) for text in several if text)

@@ -109,7 +109,8 @@ def generation_spec(model: Any) -> GenerationSpec | None:
         raise BadModelError(
             f"the generation configuration cannot be used: {err}",
             where="generation_config.json",
-            fix="token ids are whole numbers or lists of them, max_length is one number",
+            fix="token ids are whole numbers or lists of them, max_length is one number; take out "
+            "what is neither a number, a text nor a list of these",
         ) from err
 
 

@@ -12,7 +12,7 @@ from pipeline.tasks.settings import Settings, settled
 OWN = {
     "do_sample": True, "temperature": 0.6, "top_p": 0.9, "top_k": 40, "repetition_penalty": 1.1,
     "no_repeat_ngram_size": 3, "min_length": 5, "min_new_tokens": 2, "num_beams": 4,
-    "stop_strings": ["x", "yz"],
+    "stop_strings": ("x", "yz"),
 }  # fmt: skip
 
 
@@ -56,7 +56,7 @@ def test_an_answer_behind_an_encoder_is_no_longer_than_the_model(length, has_enc
 
 
 @pytest.mark.parametrize(
-    "own", [{"num_beams": "three"}, {"repetition_penalty": -1}, {"top_p": True}, {"top_k": [1]}]
+    "own", [{"num_beams": "three"}, {"repetition_penalty": -1}, {"top_p": True}, {"top_k": (1,)}]
 )
 def test_what_is_no_number_is_refused(own):
     with pytest.raises(BadModelError, match=next(iter(own))):
