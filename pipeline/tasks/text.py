@@ -172,13 +172,12 @@ def _check_rows(rows: Sequence[Sequence[int]]) -> None:
 
 
 def _trimmed(row: list[int], request: Request) -> tuple[int, ...]:
-    """Return the ids up to the end mark."""
+    """Return the ids up to the end mark, without what filled the row up behind its end."""
     special = request.special
-    stops = {*special.ends, special.filling} if special.ends else set()
-    for place, token in enumerate(row):
-        if token in stops:
-            return tuple(row[:place])
-    return tuple(row)
+    end = next((place for place, token in enumerate(row) if token in special.ends), len(row))
+    while end and row[end - 1] == special.filling:
+        end -= 1
+    return tuple(row[:end])
 
 
 def _shown(tokenizer: TextTokenizer, row: Sequence[int], stop: Sequence[str]) -> str:

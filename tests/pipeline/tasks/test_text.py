@@ -3,9 +3,11 @@
 import pytest
 
 from pipeline.errors import UsageError
+from pipeline.records.export import GenerationSpec
 from pipeline.tasks.options import GenerateOptions
+from pipeline.tasks.request import Request
 from pipeline.tasks.source import TextSource
-from pipeline.tasks.text import _check_rows, generate, generate_rows, generate_texts
+from pipeline.tasks.text import _check_rows, _trimmed, generate, generate_rows, generate_texts
 from tests.pipeline.tasks.folders import encoder, folder_for, language_model, write_folder
 
 
@@ -91,3 +93,11 @@ def test_rows_of_ids_need_no_tokenizer_but_for_their_text(folder):
     with TextSource(folder) as source:
         options = GenerateOptions(folder, ("-",), max_new_tokens=4)
         assert generate_rows(source, options, Plain(), [[5], [6, 7]]).texts == ("4 tokens",) * 2
+
+
+def test_a_padding_token_that_was_drawn_ends_nothing():
+    special = GenerationSpec(eos_token_id=2, pad_token_id=0)
+    request = Request(None, None, None, special, None, None)
+    assert _trimmed([5, 0, 6, 2, 7], request) == (5, 0, 6)
+    assert _trimmed([5, 0, 6, 0, 0], request) == (5, 0, 6)
+    assert _trimmed([0, 0], request) == ()
