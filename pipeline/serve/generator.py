@@ -150,24 +150,22 @@ class Generator:
 
     def _turn(self, newcomers: Sequence[Job]) -> None:
         """Let rows go and others join, then give every row one more token."""
-        scores = self._exchange(newcomers)
-        for job, row in zip(newcomers, scores, strict=True):
-            _take(job, row)
+        self._exchange(newcomers)
         self._exchange(())
         if self._rows:
             scores = self._batch.step([job.answer.last for job in self._rows])
             for job, row in zip(self._rows, scores, strict=True):
                 _take(job, row)
 
-    def _exchange(self, newcomers: Sequence[Job]) -> np.ndarray:
+    def _exchange(self, newcomers: Sequence[Job]) -> None:
         before, keep = self._rows, [n for n, job in enumerate(self._rows) if job.goes_on]
         self._rows = [before[place] for place in keep]
         for job in before:
             if not job.goes_on:
                 job.tell(Ended(job.answer.ending))
-        scores = self._batch.exchange(keep, [job.prompt for job in newcomers])
+        prompts = [job.prompt for job in newcomers]
+        self._batch.exchange(keep, prompts, lambda number, row: _take(newcomers[number], row))
         self._rows += newcomers
-        return scores
 
     def _fail(self, jobs: Sequence[Job], error: Exception) -> None:
         self._batch, self._rows = RowBatch(self._decoder), []

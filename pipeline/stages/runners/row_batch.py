@@ -7,7 +7,7 @@ left edge, and each writes where its own text ends.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -44,20 +44,28 @@ class RowBatch:
         """Positions that all rows take together, those that padding takes included."""
         return len(self) * (self._decoder.capacity or self._width)
 
-    def exchange(self, keep: Sequence[int], prompts: Sequence[Sequence[int]]) -> np.ndarray:
-        """Let rows go and others join behind them; return the newcomers' scores [N, V].
+    def exchange(
+        self,
+        keep: Sequence[int],
+        prompts: Sequence[Sequence[int]],
+        hear: Callable[[int, np.ndarray], None],
+    ) -> None:
+        """Let rows go and others join behind them.
 
         Args:
             keep: The rows that stay, in their new order.
             prompts: Ids of each newcomer, at least one.
+            hear: Given the number of a newcomer and its scores [V], as soon as its prompt is read.
         """
-        read = [self._read(prompt) for prompt in prompts]
+        read = []
+        for number, prompt in enumerate(prompts):
+            arrays, scores = self._read(prompt)
+            read.append(arrays)
+            hear(number, scores)
         if len(keep) < len(self) or read:
             kept = self._arrays(np.asarray(keep, np.int64))
             lengths = [*self._lengths[list(keep)].tolist(), *(len(prompt) for prompt in prompts)]
-            self._set([*kept, *(arrays for arrays, _ in read)], np.array(lengths, np.int64))
-        scores = [row for _, row in read]
-        return np.stack(scores) if scores else np.zeros((0, 0), np.float32)
+            self._set([*kept, *read], np.array(lengths, np.int64))
 
     def step(self, ids: Sequence[int]) -> np.ndarray:
         """Return the scores [B, V] behind one more id of each row."""

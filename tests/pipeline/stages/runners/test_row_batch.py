@@ -69,10 +69,12 @@ def test_rows_join_and_leave(capacity):
     while rows or waiting:
         keep = [place for place, row in enumerate(rows) if len(said[row]) < counts[row]]
         joining = [waiting.pop(0) for _ in range(min(len(waiting), turn % 3))]
-        scores = batch.exchange(keep, [prompts[row] for row in joining])
+
+        def hear(number, scores, joining=joining):
+            said[joining[number]].append(int(scores.argmax()))
+
+        batch.exchange(keep, [prompts[row] for row in joining], hear)
         rows = [rows[place] for place in keep] + joining
-        for row, one in zip(joining, scores, strict=True):
-            said[row].append(int(one.argmax()))
         if rows:
             for row, one in zip(rows, batch.step([said[row][-1] for row in rows]), strict=True):
                 said[row].append(int(one.argmax()))
@@ -84,11 +86,13 @@ def test_rows_join_and_leave(capacity):
 
 def test_a_cache_that_grows_is_no_wider_than_its_longest_row():
     batch = RowBatch(decoder(0))
-    batch.exchange([], [[1, 2, 3], [4] * 10])
+    heard = []
+    batch.exchange([], [[1, 2, 3], [4] * 10], lambda number, scores: heard.append(number))
+    assert heard == [0, 1]
     assert batch.positions == 20
-    batch.exchange([0], [])
+    batch.exchange([0], [], None)
     assert (len(batch), batch.positions) == (1, 3)
-    batch.exchange([], [])
+    batch.exchange([], [], None)
     assert (len(batch), batch.positions) == (0, 0)
 
 
