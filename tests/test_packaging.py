@@ -19,7 +19,9 @@ RUNTIME = ("cpu", "gpu", "rtx", "tensorrt", "openvino", "serve")  # the extras a
 FOR_OTHERS = {
     "accelerate": "transformers reads GGUF checkpoints with it",
     "gguf": "transformers reads GGUF checkpoints with it",
+    "httptools": "uvicorn parses HTTP with it where it is there",
     "onnx-graphsurgeon": "polygraphy's reduction cuts graphs with it",
+    "uvloop": "uvicorn takes its event loop where it is there",
 }
 # What our code imports from a dependency's own dependency: the types it speaks in.
 COMES_WITH = {

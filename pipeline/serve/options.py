@@ -31,8 +31,8 @@ class ServeOptions:
         drain_seconds: On SIGTERM, how long running answers may take to end.
         precision: Which of the optimized graphs or engines; unset takes those made last.
         threads: Threads inside one operator, 0 for the runtime's own choice.
-        huge_pages: Ask for huge pages for the weights on the CPU: faster tokens, and on some
-            virtual machines slower loading.
+        huge_pages: Ask for huge pages for the weights on the CPU, where the system has any: faster
+            tokens, and on some virtual machines slower loading.
 
     Examples:
         >>> from pipeline import ServeOptions
@@ -52,7 +52,7 @@ class ServeOptions:
     drain_seconds: int = 30
     precision: Precision | None = None
     threads: int = 0
-    huge_pages: bool = False
+    huge_pages: bool = True
 
     def __post_init__(self) -> None:
         """Raise UsageError for a value outside its range, or two folders of one name."""

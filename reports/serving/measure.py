@@ -84,17 +84,18 @@ def main() -> None:
 async def _turn(server: Running, streams: int, number: int) -> Turn:
     async with httpx.AsyncClient(base_url=server.url, timeout=600) as client:
         started = time.perf_counter()
-        made = await asyncio.gather(*(_one(client, server.peer.model, n) for n in range(streams)))
+        asked = (f"Tell a story about {n} animals on day {number}." for n in range(streams))
+        made = await asyncio.gather(*(_one(client, server.peer.model, text) for text in asked))
         seconds = time.perf_counter() - started
     return Turn(server.peer.name, streams, number, seconds, [first for _, first in made],
                 [text for text, _ in made])  # fmt: skip
 
 
-async def _one(client: httpx.AsyncClient, model: str, number: int) -> tuple[str, float]:
+async def _one(client: httpx.AsyncClient, model: str, prompt: str) -> tuple[str, float]:
     """Return one answer and the wait for its first text."""
     asked = {
         "model": model, "max_tokens": TOKENS, "temperature": 0, "stream": True,
-        "messages": [{"role": "user", "content": f"Tell a story about {number} animals."}],
+        "messages": [{"role": "user", "content": prompt}],
     }  # fmt: skip
     started, first, text = time.perf_counter(), 0.0, ""
     async with client.stream("POST", "/v1/chat/completions", json=asked) as response:
@@ -146,7 +147,8 @@ def _page(data: dict[str, Any]) -> str:
         "",
         f"{data['model']} in float32 on two threads, answers of up to {data['tokens']} tokens, "
         f"greedy; the client runs on the same machine. {data['rounds']} rounds; in each every "
-        "server was asked in turn, in an order that rotates. Figures are the median (least to "
+        "server was asked in turn, in an order that rotates; prompts differ, their first half does "
+        "not. Figures are the median (least to "
         "most); a ratio is of one round. Tokens are counted from the texts with one tokenizer.",
         "",
         *table(head, cells),
