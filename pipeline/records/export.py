@@ -132,6 +132,8 @@ class GenerationSpec:
 
     Attributes:
         own: What else the model's generation asks for, by the names of transformers' configuration.
+        rows_share_angles: Whether the longest row decides the rotary angles of every row and
+            position, as in dynamic and long RoPE.
     """
 
     bos_token_id: TokenIds | None = None
@@ -144,6 +146,7 @@ class GenerationSpec:
     begin_suppress_tokens: tuple[int, ...] | None = None
     max_length: int | None = None
     own: Mapping[str, Setting] = field(default_factory=dict)
+    rows_share_angles: bool = False
 
     @property
     def ends(self) -> tuple[int, ...]:
@@ -169,9 +172,15 @@ class GenerationSpec:
 
     def told(self) -> dict[str, Json]:
         """Return what the model names, by the names of transformers' configurations."""
-        known = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "own"}
+        known = {name: getattr(self, name) for name in SPECIAL}
         named = {name: value for name, value in known.items() if value is not None}
         return {name: _plain(value) for name, value in (named | dict(self.own)).items()}
+
+
+# The fields that transformers' configuration has under the same names.
+SPECIAL = tuple(
+    one.name for one in fields(GenerationSpec) if one.name not in ("own", "rows_share_angles")
+)
 
 
 @dataclass(frozen=True, kw_only=True)

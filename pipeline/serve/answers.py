@@ -55,6 +55,10 @@ class _Growing:
 class Told(Protocol):
     """The answers of one request, on their way."""
 
+    @property
+    def known(self) -> Sequence[int]:
+        """Ids of each answer's prompt that had been read before."""
+
     def pieces(self) -> AsyncIterator[Piece]:
         """Yield what becomes known, until every answer has ended."""
 
@@ -79,6 +83,7 @@ class WholeAnswers:
         batcher = model.batchers["generate"]
         self._future = batcher.submit([Text(text, asked) for text in texts])
         self._limit = options.max_new_tokens or MAX_NEW_TOKENS
+        self.known: Sequence[int] = (0,) * len(texts)
 
     async def pieces(self) -> AsyncIterator[Piece]:
         """Yield each answer whole."""
@@ -170,6 +175,11 @@ class Answers:
         job = Job(prompt, answer, tell, logprobs)
         ends = frozenset(special.ends)
         return _Growing(job, GrowingText(tokenizer.decode, (*stop, *settings.stop)), ends)
+
+    @property
+    def known(self) -> Sequence[int]:
+        """Ids of each answer's prompt that had been read before."""
+        return [growing.job.known for growing in self._growing]
 
     async def pieces(self) -> AsyncIterator[Piece]:
         """Yield what becomes known, until every answer has ended.

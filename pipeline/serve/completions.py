@@ -106,6 +106,7 @@ class Completion:
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": made,
             "total_tokens": self.prompt_tokens + made,
+            "prompt_tokens_details": {"cached_tokens": sum(self.told.known[:: self.asked.n or 1])},
         }
 
 

@@ -11,6 +11,7 @@ from typing import TypeAlias
 import numpy as np
 
 from pipeline.stages.runners.decoding import Decoder
+from pipeline.stages.runners.prefixes import Prefixes
 from pipeline.stages.runners.row_batch import RowBatch
 from pipeline.tasks.answer import Answer, Ending
 
@@ -55,6 +56,7 @@ class Job:
         tell: Called with every event, in the generator's thread.
         logprobs: How many likeliest tokens to tell beside each; None for no probabilities.
         left: Set by whoever no longer wants the answer.
+        known: Ids of the prompt that had been read before, for another answer.
     """
 
     prompt: Sequence[int]
@@ -62,6 +64,7 @@ class Job:
     tell: Callable[[Event], None]
     logprobs: int | None = None
     left: threading.Event = field(default_factory=threading.Event)
+    known: int = 0
 
     @property
     def goes_on(self) -> bool:
@@ -77,11 +80,19 @@ class Generator:
         rows: Most answers at once.
         waiting: Most that wait.
         name: Of the thread.
+        prefix_bytes: Memory for texts that later prompts may begin with.
+
+    Attributes:
+        rows: Most answers at once.
+        prefixes: The texts that are remembered.
     """
 
-    def __init__(self, decoder: Decoder, *, rows: int, waiting: int, name: str) -> None:
-        self._decoder, self._most, self._most_waiting = decoder, rows, waiting
-        self._batch, self._rows = RowBatch(decoder), list[Job]()
+    def __init__(
+        self, decoder: Decoder, *, rows: int, waiting: int, name: str, prefix_bytes: int = 0
+    ) -> None:
+        self._decoder, self.rows, self._most_waiting = decoder, rows, waiting
+        self.prefixes = Prefixes(prefix_bytes)
+        self._batch, self._rows = RowBatch(decoder, self.prefixes), list[Job]()
         self._waiting: deque[Job] = deque()
         self._changed, self._closed = threading.Condition(), False
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
@@ -109,7 +120,7 @@ class Generator:
             QueueFullError: That many may not wait.
         """
         with self._changed:
-            free = self._most - len(self._rows)
+            free = self.rows - len(self._rows)
             if self._closed or len(self._waiting) + len(jobs) > self._most_waiting + free:
                 raise QueueFullError
             self._waiting.extend(jobs)
@@ -139,7 +150,7 @@ class Generator:
             if self._closed and not self._waiting and not self._rows:
                 return None
             joining: list[Job] = []
-            room = self._most - sum(job.goes_on for job in self._rows)
+            room = self.rows - sum(job.goes_on for job in self._rows)
             while self._waiting and len(joining) < room:
                 job = self._waiting.popleft()
                 if job.goes_on:
@@ -164,11 +175,16 @@ class Generator:
             if not job.goes_on:
                 job.tell(Ended(job.answer.ending))
         prompts = [job.prompt for job in newcomers]
-        self._batch.exchange(keep, prompts, lambda number, row: _take(newcomers[number], row))
+
+        def hear(number: int, scores: np.ndarray, known: int) -> None:
+            newcomers[number].known = known
+            _take(newcomers[number], scores)
+
+        self._batch.exchange(keep, prompts, hear)
         self._rows += newcomers
 
     def _fail(self, jobs: Sequence[Job], error: Exception) -> None:
-        self._batch, self._rows = RowBatch(self._decoder), []
+        self._batch, self._rows = RowBatch(self._decoder, self.prefixes), []
         for job in {id(job): job for job in jobs}.values():
             job.tell(Ended(None, error))
 

@@ -64,8 +64,13 @@ class ServedModel:
         _ = source.tokenizer  # a model without one answers no text
         limits = {"size": options.max_batch, "waiting": options.max_queue}
         if source.task in GENERATING and source.decoder.encoder is None:
+            apart = source.generation.rows_share_angles  # a text is read alone, and whole
             self.generator = Generator(
-                source.decoder, rows=options.max_batch, waiting=options.max_queue, name=self.name
+                source.decoder,
+                rows=1 if apart else options.max_batch,
+                waiting=options.max_queue,
+                name=self.name,
+                prefix_bytes=0 if apart else options.prompt_cache_mb * 1_000_000,
             )
         for asked, tasks, work in (
             ("embed", embed.TASKS, self._embed),

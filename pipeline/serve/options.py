@@ -28,6 +28,8 @@ class ServeOptions:
         max_queue: Most requests that wait for their turn, per model; one more is sent away (429).
         max_new_tokens: Most tokens per answer, whatever a client asks for.
         max_body_bytes: Largest request.
+        prompt_cache_mb: Memory per model for the caches of texts read before: a prompt that begins
+            like one of them is read from there. 0 keeps none.
         drain_seconds: On SIGTERM, how long running answers may take to end.
         precision: Which of the optimized graphs or engines; unset takes those made last.
         threads: Threads inside one operator, 0 for the runtime's own choice.
@@ -49,6 +51,7 @@ class ServeOptions:
     max_queue: int = 64
     max_new_tokens: int = 4096
     max_body_bytes: int = 4_000_000
+    prompt_cache_mb: int = 256
     drain_seconds: int = 30
     precision: Precision | None = None
     threads: int = 0
@@ -61,7 +64,7 @@ class ServeOptions:
             raise UsageError("no folder was given", fix="pipeline serve DIR...")
         for name, least in (
             ("max_batch", 1), ("max_queue", 1), ("max_new_tokens", 1), ("max_body_bytes", 1),
-            ("drain_seconds", 0), ("port", 0), ("threads", 0),
+            ("prompt_cache_mb", 0), ("drain_seconds", 0), ("port", 0), ("threads", 0),
         ):  # fmt: skip
             if getattr(self, name) < least:
                 flag = name.replace("_", "-")

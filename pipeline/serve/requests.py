@@ -20,6 +20,7 @@ Several = Annotated[int, msgspec.Meta(ge=1, le=128)]
 Share = Annotated[float, msgspec.Meta(gt=0, le=1)]
 Heat = Annotated[float, msgspec.Meta(ge=0, le=2)]
 Zero = Annotated[float, msgspec.Meta(ge=0, le=0)]
+NoneOfThem = Annotated[list[Any], msgspec.Meta(max_length=0)]
 Seed = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
 _FIELD = re.compile(r"unknown field `([^`]+)`|at `\$\.([^`]+)`")
@@ -39,6 +40,12 @@ class Message(msgspec.Struct, forbid_unknown_fields=True):
     role: Literal["system", "developer", "user", "assistant"]
     content: str | list[TextPart]
     name: str | None = None
+    # An answer of ours that comes back as a turn holds these, empty.
+    refusal: None = None
+    audio: None = None
+    function_call: None = None
+    annotations: NoneOfThem | None = None
+    tool_calls: NoneOfThem | None = None
 
     def plain(self) -> dict[str, str]:
         """Return the turn as chat templates know it."""

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Collection
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import BadModelError, first_line
-from pipeline.records.export import GenerationSpec
+from pipeline.records.export import SPECIAL, GenerationSpec
 from pipeline.records.record import read
 from pipeline.stages.export.checkpoint import Checkpoint
 from pipeline.stages.export.exporters import quiet
@@ -95,10 +94,10 @@ def generation_spec(model: Any) -> GenerationSpec | None:
     config = getattr(model, "generation_config", None)
     if config is None:
         return None
-    names = {field.name for field in fields(GenerationSpec)} - {"own"}
-    known = {name: getattr(config, name, None) for name in names}
+    known = {name: getattr(config, name, None) for name in SPECIAL}
     found = {name: value for name, value in known.items() if value is not None}
-    found |= {"own": own} if (own := _own_settings(config, names)) else {}
+    found |= {"own": own} if (own := _own_settings(config, SPECIAL)) else {}
+    found |= {"rows_share_angles": True} if _rows_share_angles(model) else {}
     told = getattr(model, "config", None)
     if told is not None and not getattr(told, "is_encoder_decoder", False):
         positions = known_positions(model)
@@ -112,6 +111,13 @@ def generation_spec(model: Any) -> GenerationSpec | None:
             fix="token ids are whole numbers or lists of them, max_length is one number; take out "
             "what is neither a number, a text nor a list of these",
         ) from err
+
+
+def _rows_share_angles(model: Any) -> bool:
+    """Return whether transformers computes a model's rotary angles from its batch's longest row."""
+    found = getattr(getattr(model, "config", None), "rope_parameters", None) or {}
+    each = [found, *(one for one in found.values() if isinstance(one, dict))]  # by kind of layer
+    return any(one.get("rope_type") in ("dynamic", "longrope") for one in each)
 
 
 def _own_settings(config: Any, known: Collection[str]) -> dict[str, Any]:

@@ -100,6 +100,30 @@ class Decoder:
         mask = np.zeros((rows, self.capacity), np.int64)
         return DecoderState(cache, mask=mask, real=np.zeros((rows, 1), np.int64))
 
+    @property
+    def positional(self) -> bool:
+        """Whether every cache holds an entry per position, so that its beginning is a past too."""
+        lengths = [entry.shape[2] for entry in self._pasts if len(entry.shape) == 4]
+        each = (n == self.capacity if self.capacity else not isinstance(n, int) for n in lengths)
+        return len(lengths) == len(self._pasts) and all(each)
+
+    def resume(self, past: Arrays) -> DecoderState:
+        """Return the state behind the first positions of one text.
+
+        Args:
+            past: Its cache, past_key_values.N.* by name, each [1, H, P, D] without padding.
+        """
+        length = next(iter(past.values())).shape[2]
+        start = past
+        if self.capacity:
+            start = {entry.name: empty_past(entry, 1) for entry in self._pasts}
+            for name, array in past.items():
+                start[name][:, :, :length] = array
+        cache = open_cache(self.decoder, start, {}, bool(self.capacity))
+        mask = np.zeros((1, self.capacity or length), np.int64)
+        mask[:, :length] = 1
+        return DecoderState(cache, length, mask, np.full((1, 1), length, np.int64))
+
     def step(
         self, state: DecoderState, ids: np.ndarray, mask: np.ndarray | None = None
     ) -> np.ndarray:

@@ -14,6 +14,7 @@ import numpy as np
 from pipeline.errors import UsageError
 from pipeline.stages.runners.decoding import WRITE_INDICES, Decoder
 from pipeline.stages.runners.kv_cache import Arrays, KvCache, open_cache
+from pipeline.stages.runners.prefixes import Prefixes
 
 
 class RowBatch:
@@ -21,16 +22,20 @@ class RowBatch:
 
     Args:
         decoder: Steps the model; one without an encoder, whose rows all share a past.
+        prefixes: Remembers what was read, for prompts that begin alike; None reads each whole.
 
     Raises:
         UsageError: The model has an encoder: its decoder takes no mask that could hide what lies
             beside a shorter text.
     """
 
-    def __init__(self, decoder: Decoder) -> None:
+    def __init__(self, decoder: Decoder, prefixes: Prefixes | None = None) -> None:
         if decoder.encoder is not None:
             raise UsageError("rows of a model with an encoder cannot join a running batch")
         self._decoder = decoder
+        usable = prefixes is not None and prefixes.wanted and decoder.positional
+        self._prefixes = prefixes if usable else None
+        self._ids: list[list[int]] = []  # of each row, as far as its cache goes
         self._lengths = np.zeros(0, np.int64)
         self._cache: KvCache | None = None
         self._width = 0  # positions of a cache that grows
@@ -48,22 +53,24 @@ class RowBatch:
         self,
         keep: Sequence[int],
         prompts: Sequence[Sequence[int]],
-        hear: Callable[[int, np.ndarray], None],
+        hear: Callable[[int, np.ndarray, int], None],
     ) -> None:
         """Let rows go and others join behind them.
 
         Args:
             keep: The rows that stay, in their new order.
             prompts: Ids of each newcomer, at least one.
-            hear: Given the number of a newcomer and its scores [V], as soon as its prompt is read.
+            hear: Given the number of a newcomer, its scores [V] and how many of its ids had been
+                read before, as soon as its prompt is read.
         """
+        kept = self._leave(keep) if len(keep) < len(self) or prompts else []
         read = []
         for number, prompt in enumerate(prompts):
-            arrays, scores = self._read(prompt)
+            arrays, scores, known = self._read(prompt)
             read.append(arrays)
-            hear(number, scores)
+            hear(number, scores, known)
         if len(keep) < len(self) or read:
-            kept = self._arrays(np.asarray(keep, np.int64))
+            self._ids = [self._ids[row] for row in keep] + [list(prompt) for prompt in prompts]
             lengths = [*self._lengths[list(keep)].tolist(), *(len(prompt) for prompt in prompts)]
             self._set([*kept, *read], np.array(lengths, np.int64))
 
@@ -79,6 +86,8 @@ class RowBatch:
             feeds[WRITE_INDICES] = self._lengths
         made = self._cache.step(feeds)
         self._lengths, self._width = self._lengths + 1, self._width + 1
+        for row, one in zip(self._ids, ids, strict=True):
+            row.append(one)
         scores: np.ndarray = made["logits"][:, -1]
         return scores
 
@@ -89,17 +98,34 @@ class RowBatch:
             return (np.arange(self._decoder.capacity) < seen).astype(np.int64)
         return (np.arange(self._width + 1) >= self._width + 1 - seen).astype(np.int64)
 
-    def _read(self, prompt: Sequence[int]) -> tuple[Arrays, np.ndarray]:
-        """Return the cache [1, H, P, D] and the scores [V] behind a prompt."""
-        state = self._decoder.open(1)
-        logits = self._decoder.step(state, np.asarray([prompt], np.int64))
-        return state.cache.arrays(), np.array(logits[0, -1])
+    def _read(self, prompt: Sequence[int]) -> tuple[Arrays, np.ndarray, int]:
+        """Return a prompt's cache [1, H, P, D], the scores [V] behind it, what was known."""
+        past = {} if self._prefixes is None else self._prefixes.longest(prompt)
+        state = self._decoder.resume(past) if past else self._decoder.open(1)
+        known = state.length
+        logits = self._decoder.step(state, np.asarray([prompt[known:]], np.int64))
+        arrays = state.cache.arrays()
+        if self._prefixes is not None:
+            self._prefixes.keep(prompt, self._own(arrays, 0, len(prompt)))
+        return arrays, np.array(logits[0, -1]), known
 
-    def _arrays(self, keep: np.ndarray) -> list[Arrays]:
+    def _leave(self, keep: Sequence[int]) -> list[Arrays]:
         """Return the caches of the rows that stay, as one batch; nothing where none does."""
-        if self._cache is None or not len(keep):
+        if self._cache is None:
             return []
-        return [{name: value[keep] for name, value in self._cache.arrays().items()}]
+        arrays = self._cache.arrays()
+        if self._prefixes is not None:
+            for row in set(range(len(self))).difference(keep):
+                length = int(self._lengths[row])
+                self._prefixes.keep(self._ids[row], self._own(arrays, row, length))
+        rows = np.asarray(keep, np.int64)
+        return [{name: value[rows] for name, value in arrays.items()}] if keep else []
+
+    def _own(self, arrays: Arrays, row: int, length: int) -> Arrays:
+        """Return a copy of what one row holds, [1, H, length, D]."""
+        end = length if self._decoder.capacity else next(iter(arrays.values())).shape[2]
+        own = slice(row, row + 1), slice(None), slice(end - length, end)
+        return {name: np.array(value[own]) for name, value in arrays.items()}
 
     def _set(self, caches: Sequence[Arrays], lengths: np.ndarray) -> None:
         """Open one cache for all rows, no wider than the longest needs."""

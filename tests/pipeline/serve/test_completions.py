@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 
 import pytest
@@ -73,6 +74,25 @@ def test_a_stream_is_the_answer_in_pieces(client, path):
         choice.get("text") or choice["message"]["content"] for choice in whole
     ]
     assert len({piece["id"] for piece in told}) == 1
+
+
+def test_the_next_turn_of_a_conversation_reads_what_is_new_alone(client, offline):
+    turns = [
+        {"role": "system", "content": "Answer as the cats of a small town would."},
+        MESSAGES[1],
+    ]
+    first = post(client, CHAT, messages=turns, temperature=0, max_tokens=6)
+    answer = first["choices"][0]["message"]
+    more = [*turns, answer, {"role": "user", "content": "and then?"}]
+    second = post(client, CHAT, messages=more, temperature=0, max_tokens=6, n=2)
+    told = [made["usage"]["prompt_tokens_details"]["cached_tokens"] for made in (first, second)]
+    before, ids = (offline._source.tokenizer.chat(said) for said in (turns, more))
+    pairs = zip(before, ids, strict=False)
+    shared = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
+    assert told[0] < shared <= told[1] < second["usage"]["prompt_tokens"]
+    expected = offline.generate(offline._source.tokenizer.decode(ids), max_new_tokens=6)
+    for choice in second["choices"]:
+        assert choice["message"]["content"] == expected.texts[0]
 
 
 def test_a_conversation_goes_through_the_template(client, offline):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from openai.types.chat import ChatCompletionMessage
 
 from pipeline.serve.refusals import RefusedError
 from pipeline.serve.requests import (
@@ -30,6 +31,13 @@ def test_defaults_are_those_of_the_api():
     assert chat().first_seed != chat().first_seed
 
 
+def test_an_answer_may_come_back_as_a_turn():
+    answer = ChatCompletionMessage(role="assistant", content="hello").model_dump()
+    assert chat(messages=[*CHAT["messages"], answer]).messages[1].plain() == {
+        "role": "assistant", "content": "hello",
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("given", "param"),
     [
@@ -47,6 +55,8 @@ def test_defaults_are_those_of_the_api():
         ({"messages": []}, "messages"),
         ({"messages": [{"role": "tool", "content": "x"}]}, "messages"),
         ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "messages"),
+        ({"messages": [{"role": "assistant", "content": "", "tool_calls": [{}]}]}, "messages"),
+        ({"messages": [{"role": "assistant", "content": "", "refusal": "no"}]}, "messages"),
     ],
 )
 def test_a_field_that_would_be_ignored_or_is_wrong_is_refused(given, param):

@@ -98,6 +98,17 @@ def test_a_decoder_says_how_many_positions_it_has():
     assert generation_spec(random_model("llama")).max_length == 64
 
 
+@pytest.mark.parametrize(
+    ("kind", "apart"), [("linear", False), ("dynamic", True), ("longrope", True)]
+)
+def test_a_decoder_says_whether_a_long_row_changes_the_others(kind, apart):
+    model = random_model("llama")
+    assert not generation_spec(model).rows_share_angles
+    for told in ({"rope_type": kind}, {"full_attention": {"rope_type": kind}}):
+        model.config.rope_parameters = told
+        assert generation_spec(model).rows_share_angles is apart
+
+
 def test_a_configuration_that_holds_something_else_is_refused():
     class Model:
         generation_config = type("Odd", (), {"eos_token_id": "2"})()

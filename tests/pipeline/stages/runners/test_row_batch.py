@@ -7,6 +7,7 @@ import pytest
 
 from pipeline.errors import UsageError
 from pipeline.stages.runners.decoding import WRITE_INDICES, Decoder, greedy
+from pipeline.stages.runners.prefixes import Prefixes
 from pipeline.stages.runners.row_batch import RowBatch
 from tests.pipeline.records.made import tensor
 
@@ -70,7 +71,7 @@ def test_rows_join_and_leave(capacity):
         keep = [place for place, row in enumerate(rows) if len(said[row]) < counts[row]]
         joining = [waiting.pop(0) for _ in range(min(len(waiting), turn % 3))]
 
-        def hear(number, scores, joining=joining):
+        def hear(number, scores, known, joining=joining):
             said[joining[number]].append(int(scores.argmax()))
 
         batch.exchange(keep, [prompts[row] for row in joining], hear)
@@ -84,10 +85,47 @@ def test_rows_join_and_leave(capacity):
     assert len(batch) == 0
 
 
+@pytest.mark.parametrize("capacity", [0, 2 * CAPACITY], ids=["growing", "fixed"])
+def test_what_was_read_is_not_read_again(capacity):
+    made, start = decoder(capacity), list(range(1, 13))
+    batch = RowBatch(made, Prefixes(10_000))
+    heard = []
+
+    def hear(number, scores, known):
+        heard.append((int(scores.argmax()), known))
+
+    batch.exchange([], [[5] * 20, start], hear)  # a longer row beside it: it lies behind padding
+    answer = [heard[1][0]]
+    for _ in range(3):
+        scores = batch.step([1, answer[-1]])
+        answer.append(int(scores[1].argmax()))
+    assert answer == alone(made, start, 4)
+    batch.exchange([0], [], hear)
+    turns = [*start, *answer[:3], 40, 41]  # the next turn of a chat: what was said, and more
+    batch.exchange([0], [turns, [*start[:9], 50], start], hear)
+    assert [known for _, known in heard] == [0, 0, 15, 9, 11]
+    prompts = ([5] * 20, start, turns, [*start[:9], 50], start)
+    assert [first for first, _ in heard] == [alone(made, prompt, 1)[0] for prompt in prompts]
+    rows = [[5] * 20 + [1, 1, 1], *prompts[2:]]
+    scores = batch.step([7, 7, 7, 7])
+    after = [alone(made, [*row, 7], 1)[0] for row in rows]
+    assert scores.argmax(axis=1).tolist() == after
+
+
+def test_a_state_that_holds_no_positions_is_read_whole():
+    """As the state of a convolution is: its beginning is not the past of a beginning."""
+    inputs = [tensor("past_key_values.0.key", "batch", 1, 4, 1)]
+    made = Decoder({"model": Reader()}, inputs)
+    assert not made.positional
+    assert RowBatch(made, Prefixes(10_000))._prefixes is None
+    assert decoder(0).positional
+    assert decoder(CAPACITY).positional
+
+
 def test_a_cache_that_grows_is_no_wider_than_its_longest_row():
     batch = RowBatch(decoder(0))
     heard = []
-    batch.exchange([], [[1, 2, 3], [4] * 10], lambda number, scores: heard.append(number))
+    batch.exchange([], [[1, 2, 3], [4] * 10], lambda number, scores, known: heard.append(number))
     assert heard == [0, 1]
     assert batch.positions == 20
     batch.exchange([0], [], None)
