@@ -7,10 +7,10 @@ import importlib.util
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
+from pipeline.builder.targets import RTX_TARGETS
 from pipeline.errors import PipelineError
 from pipeline.notebook import Grid, Shown
 from pipeline.records.machine import Machine
-from pipeline.stages.build_engine.targets import RTX_TARGETS
 from pipeline.tensorrt_api import Flavour, Gpu, find_gpu, load, wheel_version
 from pipeline.toolchain import Library, install_hint, libraries, machine, within
 from pipeline.types import SILENT, Json, Progress

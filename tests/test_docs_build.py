@@ -18,7 +18,7 @@ WORDS_OF_OTHERS = {
     "pipeline/artifacts/folder.py folder_errors": "of the operating system",
     "pipeline/parity/files.py _all_ran": "of the error that kept a candidate from running",
     "pipeline/perf/bench.py measure_files": "of the error that kept a contender from running",
-    "pipeline/stages/build_engine/preflight.py refuse": "listed as Finding",
+    "pipeline/builder/preflight.py refuse": "listed as Finding",
     "pipeline/stages/export/core.py _final": "of several exporters, one after the other",
     "pipeline/stages/export/load.py _preset": "listed as ModelError",
     "pipeline/stages/export/load.py save": "listed as ModelError",

@@ -28,7 +28,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("graph",),
     ("judge",),
     ("inputs",),
-    ("fusion", "precision", "tokenizer"),
+    ("builder", "fusion", "precision", "tokenizer"),
     ("stages/export", "stages/optimize", "stages/build_engine", "stages/runners"),
     ("tasks",),
     ("parity", "perf", "claims"),

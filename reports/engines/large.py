@@ -139,7 +139,7 @@ def main(what: str, folder: Path) -> None:
     export_model(ExportOptions("bert-large", folder))
     optimize_model(OptimizeOptions(folder, target="tensorrt", precision="fp16"))
     graph = folder / "onnx/model.tensorrt-fp16.onnx"
-    from pipeline.stages.build_engine.graph import read_graph
+    from pipeline.builder.graph import read_graph
 
     size = sum(
         v.const_value.nbytes for v in read_graph(graph).seen.model.graph.initializers.values()

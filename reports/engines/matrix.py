@@ -19,6 +19,7 @@ from pathlib import Path
 import torch
 
 from pipeline.accuracy import compare, magnitude, usage
+from pipeline.builder.graph import read_graph
 from pipeline.errors import PipelineError
 from pipeline.graph.files.model_file import load_model, save_model
 from pipeline.inputs import InputMaker
@@ -27,7 +28,6 @@ from pipeline.parity.budget import ULP, budget_for, pool
 from pipeline.precision import type_model
 from pipeline.records.engine import EngineRecord
 from pipeline.records.record import as_json
-from pipeline.stages.build_engine.graph import read_graph
 from pipeline.stages.build_engine.options import BuildEngineOptions
 from pipeline.stages.build_engine.stage import build_engines
 from pipeline.stages.optimize.options import OptimizeOptions

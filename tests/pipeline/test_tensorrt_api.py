@@ -47,7 +47,7 @@ HOLDERS = {
 }
 """What our code calls an object of each class."""
 SOURCES = [
-    *(ROOT / "pipeline/build_engine").glob("*.py"),
+    *(ROOT / "pipeline/builder").glob("*.py"),
     *(ROOT / "pipeline/runners").glob("tensorrt*.py"),
 ]
 LANGUAGE = {"__version__", "Logger", "__class__", "__init__"}

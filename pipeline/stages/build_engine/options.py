@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from pipeline.builder.shapes import check_shape, dim_range
+from pipeline.builder.targets import ordered_targets
 from pipeline.errors import UsageError
 from pipeline.options import settle
 from pipeline.records.engine import Shape
 from pipeline.records.tensors import SizeRange
-from pipeline.stages.build_engine.shapes import check_shape, dim_range
-from pipeline.stages.build_engine.targets import ordered_targets
 from pipeline.types import Precision
 
 Backend = Literal["auto", "tensorrt", "tensorrt-rtx"]

@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pipeline.builder.diagnose import diagnose
+from pipeline.builder.eta import Build, estimate, history_path, load_history, remember
+from pipeline.builder.request import PlanRequest
+from pipeline.builder.supervise import ChildOutcome, run_child
 from pipeline.errors import BadModelError, ClaimError
 from pipeline.records.engine import AttentionRow, EnginePart
 from pipeline.records.tensors import TensorSpec
-from pipeline.stages.build_engine.diagnose import diagnose
-from pipeline.stages.build_engine.eta import Build, estimate, history_path, load_history, remember
-from pipeline.stages.build_engine.request import PlanRequest
-from pipeline.stages.build_engine.supervise import ChildOutcome, run_child
 from pipeline.types import Progress
 
 _FIGURES = {

@@ -13,10 +13,10 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from pipeline.builder.diagnose import diagnose
+from pipeline.builder.request import PlanRequest
+from pipeline.builder.supervise import run_child
 from pipeline.errors import BuildError, EnvironmentMissingError
-from pipeline.stages.build_engine.diagnose import diagnose
-from pipeline.stages.build_engine.request import PlanRequest
-from pipeline.stages.build_engine.supervise import run_child
 from pipeline.types import SILENT, Progress
 
 _POLYGRAPHY = "import sys; from polygraphy.tools import main; sys.exit(main())"

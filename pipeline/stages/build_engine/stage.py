@@ -11,6 +11,15 @@ from typing import TYPE_CHECKING
 from pipeline import tensorrt_api
 from pipeline.artifacts import Artifact, StageContext, open_folder, run_stage
 from pipeline.artifacts.digests import digest_file
+from pipeline.builder.profiles import (
+    check_profiles,
+    default_ranges,
+    profile_from_ranges,
+    profiles_from_flags,
+)
+from pipeline.builder.request import PlanRequest
+from pipeline.builder.shapes import Profile
+from pipeline.builder.targets import check_rtx_targets, tag
 from pipeline.errors import (
     BadModelError,
     BuildError,
@@ -27,21 +36,12 @@ from pipeline.records.tensors import SizeRange
 from pipeline.stages.build_engine.lengths import ranges_from_lengths, read_lengths
 from pipeline.stages.build_engine.options import BuildEngineOptions
 from pipeline.stages.build_engine.plan import PlanReport, build_plan
-from pipeline.stages.build_engine.profiles import (
-    check_profiles,
-    default_ranges,
-    profile_from_ranges,
-    profiles_from_flags,
-)
-from pipeline.stages.build_engine.request import PlanRequest
-from pipeline.stages.build_engine.shapes import Profile
 from pipeline.stages.build_engine.source import EngineSource, GraphToBuild, find_source
-from pipeline.stages.build_engine.targets import check_rtx_targets, tag
 from pipeline.tensorrt_api import Flavour
 from pipeline.types import SILENT, Json, Progress
 
 if TYPE_CHECKING:
-    from pipeline.stages.build_engine.graph import Graph
+    from pipeline.builder.graph import Graph
 
 _BATCH_AXIS = 0
 
@@ -126,8 +126,8 @@ def _build(
     progress: Progress,
 ) -> PlanReport:
     # Imported with the work, so that a folder that is current is reused without the libraries.
-    from pipeline.stages.build_engine.graph import read_graph
-    from pipeline.stages.build_engine.preflight import preflight, refuse
+    from pipeline.builder.graph import read_graph
+    from pipeline.builder.preflight import preflight, refuse
 
     progress.step(f"reading {part.file.name}")
     graph = read_graph(part.file)
@@ -206,7 +206,7 @@ def make_profiles(
     Raises:
         UsageError: A named dim is not one of the graph's.
     """
-    from pipeline.stages.build_engine.relations import consistent
+    from pipeline.builder.relations import consistent
 
     if options.min_shapes or options.opt_shapes or options.max_shapes:
         return profiles_from_flags(options.min_shapes, options.opt_shapes, options.max_shapes)
@@ -294,6 +294,6 @@ def _graph_digest(path: Path) -> str:
 
 
 def _precision_of(path: Path) -> str:
-    from pipeline.stages.build_engine.graph import read_graph
+    from pipeline.builder.graph import read_graph
 
     return read_graph(path).precision

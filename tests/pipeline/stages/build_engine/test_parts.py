@@ -8,19 +8,19 @@ import pytest
 from onnx import TensorProto as T
 from onnx import helper as h
 
+from pipeline.builder.graph import external_files, precision_of, read_graph
+from pipeline.builder.network import attentions, dtype_name, parse, tensors
+from pipeline.builder.preflight_attention import attentions as attention_nodes
+from pipeline.builder.preflight_types import check_types
+from pipeline.builder.probe import probe
+from pipeline.builder.relations import consistent
+from pipeline.builder.request import PlanRequest
+from pipeline.builder.seen import Seen, constant, dtype_word
+from pipeline.builder.worker import configure
 from pipeline.records.tensors import SizeRange
-from pipeline.stages.build_engine.graph import external_files, precision_of, read_graph
-from pipeline.stages.build_engine.network import attentions, dtype_name, parse, tensors
 from pipeline.stages.build_engine.options import DEFAULT_TARGETS
-from pipeline.stages.build_engine.preflight_attention import attentions as attention_nodes
-from pipeline.stages.build_engine.preflight_types import check_types
-from pipeline.stages.build_engine.probe import probe
-from pipeline.stages.build_engine.relations import consistent
-from pipeline.stages.build_engine.request import PlanRequest
-from pipeline.stages.build_engine.seen import Seen, constant, dtype_word
 from pipeline.stages.build_engine.source import find_source
-from pipeline.stages.build_engine.worker import configure
-from tests.pipeline.stages.build_engine import small
+from tests.pipeline.builder import small
 
 
 @pytest.fixture
@@ -148,7 +148,7 @@ def test_a_file_is_a_source_of_one_part(tmp_path):
 
 
 def test_the_worker_says_why_over_its_pipe(trt, tmp_path):
-    from pipeline.stages.build_engine import worker
+    from pipeline.builder import worker
 
     request = PlanRequest(
         "probe", "tensorrt-rtx", small.attention(tmp_path / "m.onnx"), tmp_path / "p", ("8.0",)

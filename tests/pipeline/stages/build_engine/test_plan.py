@@ -2,7 +2,7 @@ import pytest
 
 from pipeline.errors import BadModelError, BuildError, ClaimError
 from pipeline.records.engine import ShapeRange
-from tests.pipeline.stages.build_engine import small
+from tests.pipeline.builder import small
 
 pytest.importorskip("tensorrt_rtx")
 

@@ -5,14 +5,14 @@ import pytest
 from onnx import TensorProto as T
 from onnx import helper as h
 
+from pipeline.builder import preflight
+from pipeline.builder.request import PlanRequest
 from pipeline.errors import BadModelError, BuildError
-from pipeline.stages.build_engine import preflight
 from pipeline.stages.build_engine.options import BuildEngineOptions
 from pipeline.stages.build_engine.reduce import check, failure_of, reduce_failure
-from pipeline.stages.build_engine.request import PlanRequest
 from pipeline.stages.build_engine.stage import build_engines
 from pipeline.types import SILENT
-from tests.pipeline.stages.build_engine import small
+from tests.pipeline.builder import small
 
 pytest.importorskip("tensorrt_rtx")
 pytest.importorskip("polygraphy")

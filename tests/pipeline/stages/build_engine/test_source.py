@@ -7,7 +7,7 @@ import pytest
 from pipeline.errors import FolderError, UsageError
 from pipeline.records.tensors import SizeRange
 from pipeline.stages.build_engine.source import EngineSource, GraphToBuild, find_source
-from tests.pipeline.stages.build_engine import small
+from tests.pipeline.builder import small
 from tests.pipeline.stages.build_engine.test_stage import optimized
 
 DIMS = {"batch": {"min": 2, "opt": 3, "max": 5}}

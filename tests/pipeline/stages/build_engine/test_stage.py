@@ -9,6 +9,7 @@ from onnx import helper as h
 
 from pipeline import tensorrt_api
 from pipeline.artifacts import open_folder, run_stage
+from pipeline.builder.graph import read_graph
 from pipeline.errors import (
     BadModelError,
     ClaimError,
@@ -20,11 +21,10 @@ from pipeline.records.engine import EngineRecord, ShapeRange
 from pipeline.records.optimize import OptimizeRecord
 from pipeline.records.tensors import SizeRange
 from pipeline.stages.build_engine import stage
-from pipeline.stages.build_engine.graph import read_graph
 from pipeline.stages.build_engine.options import BuildEngineOptions
 from pipeline.stages.build_engine.stage import build_engines, make_profiles
+from tests.pipeline.builder import small
 from tests.pipeline.records.made import exported_part, optimize_record, optimized_part
-from tests.pipeline.stages.build_engine import small
 
 pytest.importorskip("tensorrt_rtx")
 

@@ -7,9 +7,9 @@ import pytest
 from onnx import TensorProto as T
 from onnx import helper as h
 
+from pipeline.builder.relations import consistent
 from pipeline.records.tensors import SizeRange
-from pipeline.stages.build_engine.relations import consistent
-from tests.pipeline.stages.build_engine import small
+from tests.pipeline.builder import small
 from tests.pipeline.stages.build_engine.test_stage import kv
 
 GUESSED = {

@@ -1,7 +1,7 @@
 from pathlib import Path
 
+from pipeline.builder.request import PlanRequest
 from pipeline.records.engine import ShapeRange
-from pipeline.stages.build_engine.request import PlanRequest
 
 
 def test_a_request_survives_the_trip_to_the_child():

@@ -12,8 +12,8 @@ from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
+from pipeline.builder.network import create_network, set_targets
 from pipeline.records.engine import AttentionRow
-from pipeline.stages.build_engine.network import create_network, set_targets
 
 _RANGES = ((1, 2, 4), (1, 8, 8), (1, 64, 128), (1, 64, 128))
 """min, opt, max for a dynamic batch, head count, length and key length."""

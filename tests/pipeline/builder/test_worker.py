@@ -12,10 +12,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipeline.stages.build_engine import worker
-from pipeline.stages.build_engine.request import PlanRequest
-from pipeline.stages.build_engine.shapes import ShapeRange
-from tests.pipeline.stages.build_engine import small
+from pipeline.builder import worker
+from pipeline.builder.request import PlanRequest
+from pipeline.builder.shapes import ShapeRange
+from tests.pipeline.builder import small
 
 rtx = pytest.importorskip("tensorrt_rtx")
 

@@ -1,7 +1,7 @@
 import pytest
 
+from pipeline.builder.targets import check_rtx_targets, ordered_targets, sm, tag
 from pipeline.errors import UsageError
-from pipeline.stages.build_engine.targets import check_rtx_targets, ordered_targets, sm, tag
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ from typing import Literal
 import numpy as np
 import onnx_ir as ir
 
+from pipeline.builder.shapes import InputSpec
 from pipeline.graph.inference.facts import Facts
 from pipeline.graph.module_path import module_path
-from pipeline.stages.build_engine.shapes import InputSpec
 
 Dims = tuple[int | str, ...]
 

@@ -7,9 +7,9 @@ import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from pipeline.builder.request import Heard, ParserRow
+from pipeline.builder.rules import RULES, Kind
 from pipeline.errors import BadModelError, BuildError, EnvironmentMissingError, PipelineError
-from pipeline.stages.build_engine.request import Heard, ParserRow
-from pipeline.stages.build_engine.rules import RULES, Kind
 
 _DRIVER_ECHO = re.compile(r"cudaError 35|CUDA initialization failure|catchCudaError")
 _BAD = ("ERROR", "INTERNAL_ERROR")

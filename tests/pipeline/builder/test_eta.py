@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from pipeline.stages.build_engine.eta import Build, Estimate, estimate, load_history, remember
+from pipeline.builder.eta import Build, Estimate, estimate, load_history, remember
 
 BUILD = Build("tensorrt-rtx", "1", 100 << 20, 1, 1, -1, 10.0)
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.builder.eta import Estimate
+from pipeline.builder.request import PlanRequest
+from pipeline.builder.supervise import run_child
 from pipeline.errors import BuildError
-from pipeline.stages.build_engine.eta import Estimate
-from pipeline.stages.build_engine.request import PlanRequest
-from pipeline.stages.build_engine.supervise import run_child
 from pipeline.types import SILENT
-from tests.pipeline.stages.build_engine import small
+from tests.pipeline.builder import small
 
 pytest.importorskip("tensorrt_rtx")
 
@@ -64,8 +64,8 @@ def test_a_full_disk_is_noticed_though_the_builder_does_not(tmp_path):
 SCRIPT = """
 import sys
 from pathlib import Path
-from pipeline.stages.build_engine.request import PlanRequest
-from pipeline.stages.build_engine.supervise import run_child
+from pipeline.builder.request import PlanRequest
+from pipeline.builder.supervise import run_child
 from pipeline.types import SILENT
 class Screen:
     def step(self, text, done=None, total=None):

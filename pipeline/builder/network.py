@@ -7,9 +7,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from pipeline.builder.request import ParserRow
 from pipeline.records.engine import AttentionRow
 from pipeline.records.tensors import TensorSpec
-from pipeline.stages.build_engine.request import ParserRow
 
 
 def create_network(trt: ModuleType, builder: Any) -> Any:

@@ -1,14 +1,14 @@
 import pytest
 
-from pipeline.errors import UsageError
-from pipeline.records.tensors import SizeRange
-from pipeline.stages.build_engine.shapes import (
+from pipeline.builder.shapes import (
     InputSpec,
     check_shape,
     dim_range,
     evaluate,
     names_in,
 )
+from pipeline.errors import UsageError
+from pipeline.records.tensors import SizeRange
 
 
 def test_a_size_below_zero_is_no_shape():

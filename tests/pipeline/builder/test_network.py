@@ -6,9 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipeline.records.engine import AttentionRow
-from pipeline.records.tensors import TensorSpec
-from pipeline.stages.build_engine.network import (
+from pipeline.builder.network import (
     attentions,
     create_network,
     dtype_name,
@@ -18,8 +16,10 @@ from pipeline.stages.build_engine.network import (
     shape_of,
     tensors,
 )
-from pipeline.stages.build_engine.request import ParserRow
-from tests.pipeline.stages.build_engine import small
+from pipeline.builder.request import ParserRow
+from pipeline.records.engine import AttentionRow
+from pipeline.records.tensors import TensorSpec
+from tests.pipeline.builder import small
 
 
 @pytest.mark.parametrize(

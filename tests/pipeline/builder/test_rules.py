@@ -12,10 +12,10 @@ from onnx import TensorProto as T
 from onnx import helper as h
 from onnx import numpy_helper
 
+from pipeline.builder.rules import RULES
 from pipeline.errors import BadModelError, BuildError, PipelineError
 from pipeline.records.engine import ShapeRange
-from pipeline.stages.build_engine.rules import RULES
-from tests.pipeline.stages.build_engine import small
+from tests.pipeline.builder import small
 
 pytest.importorskip("tensorrt_rtx")
 

@@ -7,9 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from pipeline.builder import probe as module
+from pipeline.builder.probe import probe
 from pipeline.records.engine import AttentionRow
-from pipeline.stages.build_engine import probe as module
-from pipeline.stages.build_engine.probe import probe
 
 ROW = AttentionRow("a", "float16", (-1, 2, -1, 16), (-1, 2, -1, 16), "", False, None, "")
 NO_KERNEL = "[E] attention cannot be implemented by a dedicated kernel"

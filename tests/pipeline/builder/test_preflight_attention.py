@@ -8,14 +8,14 @@ import pytest
 from onnx import TensorProto as T
 from onnx import helper as h
 
-from pipeline.stages.build_engine.preflight_attention import (
+from pipeline.builder.preflight_attention import (
     attentions,
     check_attention,
     check_rotary,
     check_shared_operands,
 )
-from pipeline.stages.build_engine.seen import Seen
-from tests.pipeline.stages.build_engine import small
+from pipeline.builder.seen import Seen
+from tests.pipeline.builder import small
 
 
 def told(check, path):

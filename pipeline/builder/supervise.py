@@ -20,12 +20,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from pipeline.builder.eta import Estimate
+from pipeline.builder.request import Heard, ParserRow, PlanRequest
 from pipeline.errors import BuildError
 from pipeline.records.engine import AttentionRow
 from pipeline.records.record import read
 from pipeline.records.tensors import TensorSpec
-from pipeline.stages.build_engine.eta import Estimate
-from pipeline.stages.build_engine.request import Heard, ParserRow, PlanRequest
 from pipeline.types import Progress
 
 _GRACE_S = 5.0
@@ -72,7 +72,7 @@ def run_child(
 @contextmanager
 def _child(scratch: str, stderr: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
     """Start the child and make sure that it is gone at the end, whatever happens between."""
-    module = "pipeline.stages.build_engine.worker"
+    module = "pipeline.builder.worker"
     with subprocess.Popen(
         [sys.executable, "-m", module, str(Path(scratch, "request.json"))],
         stdin=subprocess.DEVNULL,

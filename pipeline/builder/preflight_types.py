@@ -7,7 +7,7 @@ from functools import partial
 
 import onnx_ir as ir
 
-from pipeline.stages.build_engine.seen import Finding, Seen
+from pipeline.builder.seen import Finding, Seen
 
 _T = ir.DataType
 _NEVER = {

@@ -9,15 +9,15 @@ from onnx import TensorProto as T
 from onnx import helper as h
 from onnx import numpy_helper
 
-from pipeline.stages.build_engine.seen import (
+from pipeline.builder.seen import (
     Finding,
     Seen,
     constant,
     declared_shape,
     dtype_word,
 )
-from pipeline.stages.build_engine.shapes import InputSpec
-from tests.pipeline.stages.build_engine import small
+from pipeline.builder.shapes import InputSpec
+from tests.pipeline.builder import small
 
 
 @pytest.fixture

@@ -1,15 +1,15 @@
 import pytest
 
-from pipeline.errors import UsageError
-from pipeline.records.engine import ShapeRange
-from pipeline.records.tensors import SizeRange
-from pipeline.stages.build_engine.profiles import (
+from pipeline.builder.profiles import (
     check_profiles,
     default_ranges,
     profile_from_ranges,
     profiles_from_flags,
 )
-from pipeline.stages.build_engine.shapes import InputSpec
+from pipeline.builder.shapes import InputSpec
+from pipeline.errors import UsageError
+from pipeline.records.engine import ShapeRange
+from pipeline.records.tensors import SizeRange
 
 IDS = InputSpec("ids", "int64", ("batch", "seq"))
 MASK = InputSpec("mask", "int64", ("batch", "past + seq"))

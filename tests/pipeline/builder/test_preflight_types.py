@@ -7,9 +7,9 @@ import pytest
 from onnx import TensorProto as T
 from onnx import helper as h
 
-from pipeline.stages.build_engine.preflight_types import check_types
-from pipeline.stages.build_engine.seen import Seen
-from tests.pipeline.stages.build_engine import small
+from pipeline.builder.preflight_types import check_types
+from pipeline.builder.seen import Seen
+from tests.pipeline.builder import small
 
 
 def found(path, *targets):

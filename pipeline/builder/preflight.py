@@ -11,14 +11,14 @@ from pathlib import Path
 
 import onnx_ir as ir
 
-from pipeline.errors import BadModelError
-from pipeline.stages.build_engine.preflight_attention import (
+from pipeline.builder.preflight_attention import (
     check_attention,
     check_rotary,
     check_shared_operands,
 )
-from pipeline.stages.build_engine.preflight_types import check_types
-from pipeline.stages.build_engine.seen import Finding, Seen
+from pipeline.builder.preflight_types import check_types
+from pipeline.builder.seen import Finding, Seen
+from pipeline.errors import BadModelError
 
 _KNOWN_OPSET = 26
 _PRODUCED = "`pipeline optimize --target tensorrt` writes the standard form"

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from pipeline.builder.shapes import Profile
 from pipeline.records.engine import AttentionRow, ShapeRange
 from pipeline.records.tensors import TensorSpec
-from pipeline.stages.build_engine.shapes import Profile
 from pipeline.tensorrt_api import Flavour
 
 Task = Literal["build", "probe"]

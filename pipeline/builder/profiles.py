@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
+from pipeline.builder.shapes import InputSpec, Profile, evaluate, names_in
 from pipeline.errors import UsageError
 from pipeline.records.engine import Shape, ShapeRange
 from pipeline.records.tensors import SizeRange
-from pipeline.stages.build_engine.shapes import InputSpec, Profile, evaluate, names_in
 
 Shapes: TypeAlias = Mapping[str, Shape]
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import onnx_ir as ir
 
+from pipeline.builder.preflight_attention import attentions
+from pipeline.builder.seen import Seen
+from pipeline.builder.shapes import InputSpec
 from pipeline.graph.files.model_file import load_model
 from pipeline.graph.module_path import module_path
-from pipeline.stages.build_engine.preflight_attention import attentions
-from pipeline.stages.build_engine.seen import Seen
-from pipeline.stages.build_engine.shapes import InputSpec
 
 _HEAVY = frozenset({"MatMul", "Gemm", "Attention", "Conv"})
 _WORDS = {"FLOAT": "fp32", "FLOAT16": "fp16", "BFLOAT16": "bf16", "DOUBLE": "fp64"}

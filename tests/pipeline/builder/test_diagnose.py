@@ -1,8 +1,8 @@
 import pytest
 
+from pipeline.builder.diagnose import diagnose
+from pipeline.builder.request import Heard, ParserRow
 from pipeline.errors import BadModelError, BuildError, EnvironmentMissingError
-from pipeline.stages.build_engine.diagnose import diagnose
-from pipeline.stages.build_engine.request import Heard, ParserRow
 
 
 def heard(*lines, rows=(), failed_at="build", failure=""):

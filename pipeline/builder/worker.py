@@ -1,6 +1,6 @@
 """The building child: parses one ONNX file and writes one plan, or asks about its attentions.
 
-Run as `python -m pipeline.stages.build_engine.worker REQUEST.json`. It says what happens as JSON
+Run as `python -m pipeline.builder.worker REQUEST.json`. It says what happens as JSON
 lines on what was standard output; that handle is put aside at the start, and whatever the builder
 and its compiler print goes to stderr. Everything that can kill a process (the builder does: see
 diagnose.py) dies here and not in the tool.
@@ -21,10 +21,10 @@ from types import FrameType, ModuleType
 from typing import Any
 
 from pipeline.artifacts.memory import peak_rss_bytes
-from pipeline.stages.build_engine.diagnose import KILLED
-from pipeline.stages.build_engine.network import attentions, parse, set_targets, tensors
-from pipeline.stages.build_engine.probe import probe
-from pipeline.stages.build_engine.request import PlanRequest
+from pipeline.builder.diagnose import KILLED
+from pipeline.builder.network import attentions, parse, set_targets, tensors
+from pipeline.builder.probe import probe
+from pipeline.builder.request import PlanRequest
 from pipeline.tensorrt_api import load
 
 Say = Callable[[str, Mapping[str, Any]], None]

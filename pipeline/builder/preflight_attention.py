@@ -9,7 +9,7 @@ from typing import Literal
 
 import onnx_ir as ir
 
-from pipeline.stages.build_engine.seen import Finding, Seen, constant
+from pipeline.builder.seen import Finding, Seen, constant
 
 _SPLIT = "leave this attention written out; `pipeline optimize --target tensorrt` does"
 _OWN_SCALE = (

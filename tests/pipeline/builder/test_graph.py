@@ -8,11 +8,11 @@ import pytest
 from onnx import TensorProto as T
 from onnx import helper as h
 
+from pipeline.builder.graph import external_files, precision_of, read_graph
+from pipeline.builder.seen import Seen
+from pipeline.builder.shapes import InputSpec
 from pipeline.errors import BadModelError
-from pipeline.stages.build_engine.graph import external_files, precision_of, read_graph
-from pipeline.stages.build_engine.seen import Seen
-from pipeline.stages.build_engine.shapes import InputSpec
-from tests.pipeline.stages.build_engine import small
+from tests.pipeline.builder import small
 
 
 def softmax(path):

@@ -11,9 +11,9 @@ from onnx import TensorProto as T
 from onnx import helper as h
 from onnx import numpy_helper
 
+from pipeline.builder.request import PlanRequest
+from pipeline.builder.shapes import Profile
 from pipeline.stages.build_engine.plan import PlanReport, build_plan
-from pipeline.stages.build_engine.request import PlanRequest
-from pipeline.stages.build_engine.shapes import Profile
 from pipeline.types import SILENT
 
 TYPES = {"fp32": T.FLOAT, "fp16": T.FLOAT16, "bf16": T.BFLOAT16}

@@ -12,11 +12,11 @@ from onnx import TensorProto as T
 from onnx import helper as h
 from onnx import numpy_helper
 
+from pipeline.builder.preflight import preflight, refuse
+from pipeline.builder.seen import Seen
 from pipeline.errors import BadModelError
-from pipeline.stages.build_engine.preflight import preflight, refuse
-from pipeline.stages.build_engine.seen import Seen
-from tests.pipeline.stages.build_engine import small
-from tests.pipeline.stages.build_engine.test_rules import REFUSED_BY_PARSER
+from tests.pipeline.builder import small
+from tests.pipeline.builder.test_rules import REFUSED_BY_PARSER
 
 
 def findings(path: Path, targets: tuple[str, ...] = ("8.0",)) -> list[tuple[str, str]]:
