@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from pipeline.records.explain import ExplainRecord, LoweringRecord
-from pipeline.records.optimize import GraphRecord, ProofRecord, SiteRecord
+from pipeline.records.optimize import BuildCheckRecord, GraphRecord, ProofRecord, SiteRecord
 
 STAYS = "what was refused stays as it was: plain nodes, which are right and only slower"
 
@@ -24,9 +24,21 @@ def count_lines(parts: Mapping[str, GraphRecord]) -> list[str]:
         for construct, counts in part.counts.items():
             told = ", ".join(f"{n} {state}" for state, n in vars(counts).items() if n)
             lines.append(f"    {construct:<11} {told or 'none found'}")
+        if part.build is not None:
+            lines.append(f"    {_build_line(part.build)}")
         if part.session.in_place:
             lines.append(IN_PLACE.format(len(part.session.in_place)))
     return lines
+
+
+def _build_line(build: BuildCheckRecord) -> str:
+    """Return what the engine builder said of a graph."""
+    tries = f"{build.trials} trial{'s' if build.trials != 1 else ''}, {build.seconds:.1f} s"
+    if not build.reason:
+        back = f" with {build.taken_back} sites taken back" if build.taken_back else ""
+        return f"builds{back} ({build.builder}; {tries})"
+    before = ", and did not before fusing either" if build.before else ""
+    return f"does not build{before} ({build.builder}; {tries}): {build.reason}"
 
 
 def explain_lines(found: ExplainRecord) -> list[str]:

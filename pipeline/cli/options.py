@@ -34,6 +34,7 @@ class Flag:
         split: False if a repeated option's values hold commas of their own.
         once: Whether a second value is refused, not taken for the first: another command takes
             several under the same name.
+        on_off: The field's values for `--flag` and `--no-flag`, of a choice that has a third.
     """
 
     names: tuple[str, ...] = ()
@@ -41,6 +42,7 @@ class Flag:
     type: ParamType | None = None
     split: bool = True
     once: bool = False
+    on_off: tuple[str, str] | None = None
 
 
 def options_of(
@@ -123,6 +125,11 @@ def _option(field: dataclasses.Field[Any], hint: Any, told: str, flag: Flag | No
         spelled = names[0] if not default else f"{names[0]}/--no-{names[0].removeprefix('--')}"
         flags = [spelled, *names[1:], field.name]
         return click.Option(flags, is_flag=True, default=default, help=text, show_default=default)
+    if flag.on_off is not None:
+        switch = f"{own}/--no-{own.removeprefix('--')}"
+        return click.Option(
+            [switch, field.name], default=None, help=text, callback=_chosen(flag.on_off, default)
+        )
     kind, several = _click_type(hint, flag)
     if flag.once:
         kind, several = Whole(kind), True
@@ -195,6 +202,17 @@ def merge_into(default: Any) -> Callable[[click.Context, click.Parameter, Any], 
         return tuple(item for value in values for item in value)
 
     return merge
+
+
+def _chosen(
+    words: tuple[str, str], default: Any
+) -> Callable[[click.Context, click.Parameter, bool | None], Any]:
+    """Return a callback that gives the word for on or off, or the field's default."""
+
+    def choose(ctx: click.Context, param: click.Parameter, value: bool | None) -> Any:
+        return default if value is None else words[0] if value else words[1]
+
+    return choose
 
 
 def only(default: Any) -> Callable[[click.Context, click.Parameter, Any], Any]:

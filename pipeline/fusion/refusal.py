@@ -43,6 +43,7 @@ class Kind(Enum):
     UNPROVABLE = "what it computes cannot be compared"
     UNLOADABLE = "the runtime here does not load the operator in this form"
     PROOF_FAILED = "the replacement computes something else"
+    UNBUILDABLE = "the engine builder refuses the graph with the operator in it"
 
 
 @dataclass(frozen=True, eq=False)

@@ -41,7 +41,7 @@ class ExplainRecord(Record):
         0
     """
 
-    FORMAT: ClassVar[int] = 1
+    FORMAT: ClassVar[int] = 2
     COMMAND: ClassVar[str] = "explain"
     EMPTY: ClassVar[frozenset[str]] = frozenset({"typing"})
 

@@ -158,6 +158,28 @@ class TypingRecord:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BuildCheckRecord:
+    """What an engine builder said of a graph.
+
+    Attributes:
+        builder: Which one, in which version, for which compute capability.
+        reason: Why the graph does not build; empty when it does.
+        before: Why it did not before fusing either; empty when it did, or was not asked since the
+            fused graph builds.
+        taken_back: Sites left plain because the graph did not build with them fused.
+        trials: How often the builder was asked.
+        seconds: Wall time of it all.
+    """
+
+    builder: str
+    reason: str
+    before: str
+    taken_back: int
+    trials: int
+    seconds: Finite
+
+
+@dataclass(frozen=True, kw_only=True)
 class GraphRecord:
     """What became of one graph.
 
@@ -168,6 +190,7 @@ class GraphRecord:
         layers: Those recognised as units.
         session: What ONNX Runtime is told, as in `.session.json`.
         typing: What the precision did; None when none was asked for.
+        build: What the engine builder said; None when it was not asked.
     """
 
     counts: Mapping[str, SiteCounts]
@@ -176,6 +199,7 @@ class GraphRecord:
     layers: tuple[LayerRecord, ...]
     session: SessionSettings
     typing: TypingRecord | None
+    build: BuildCheckRecord | None = None
 
     def count(self, construct: str) -> SiteCounts:
         """Return how many sites of a construct there are, by state."""
@@ -227,7 +251,7 @@ class OptimizeRecord(Record):
         2
     """
 
-    FORMAT: ClassVar[int] = 1
+    FORMAT: ClassVar[int] = 2
     COMMAND: ClassVar[str] = "optimize"
     EMPTY: ClassVar[frozenset[str]] = frozenset({"typing"})
 
@@ -251,7 +275,7 @@ class OptimizedFileRecord(GraphRecord, Record):
         NodeCounts(before=96, after=63)
     """
 
-    FORMAT: ClassVar[int] = 1
+    FORMAT: ClassVar[int] = 2
     COMMAND: ClassVar[str] = "optimize"
     EMPTY: ClassVar[frozenset[str]] = frozenset({"typing"})
 

@@ -68,7 +68,15 @@ def steps_of(options: RunOptions) -> list[StageCall]:
     place = options.output
     steps = [_step("export", options, model=options.model, output=place)]
     steps += [
-        _step("optimize", options, f"optimize {target}", model=place, output=place, target=target)
+        _step(
+            "optimize",
+            options,
+            f"optimize {target}",
+            model=place,
+            output=place,
+            target=target,
+            check_build=_check_build(options, target),
+        )
         for target in options.targets
     ]
     if any(target.startswith("tensorrt") for target in options.targets):
@@ -79,6 +87,12 @@ def steps_of(options: RunOptions) -> list[StageCall]:
         _step("report", options, folder=place),
     ]
     return [step for step in steps if step.stage not in options.skip]
+
+
+def _check_build(options: RunOptions, target: str) -> str:
+    """Return what is asked of the builder for a target; unless told, small graphs are tried."""
+    told: str = options.of("optimize").get("check_build", "small")
+    return told if target.startswith("tensorrt") else "no"
 
 
 def _step(stage: str, options: RunOptions, name: str = "", **given: Any) -> StageCall:

@@ -12,7 +12,10 @@ from pipeline.cli.console import Console
 from pipeline.cli.fusion import explain_lines
 from pipeline.cli.options import Flag, common, options_of, with_options
 
-FLAGS = {"target": Flag(("--target", "-t"), once=True)}
+FLAGS = {
+    "target": Flag(("--target", "-t"), once=True),
+    "check_build": Flag(on_off=("yes", "no")),
+}
 OPTIONS = options_of(ExplainOptions, skip=("model",), flags=FLAGS)
 
 

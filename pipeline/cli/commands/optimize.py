@@ -18,6 +18,7 @@ FLAGS = {
     "output": Flag(("-o", "--output")),
     "target": Flag(("--target", "-t"), once=True),
     "require": Flag(type=Gate()),
+    "check_build": Flag(on_off=("yes", "no")),
 }
 OPTIONS = options_of(OptimizeOptions, skip=("model",), flags=FLAGS)
 

@@ -9,6 +9,8 @@ _OURS = {
     "with the lines `pipeline explain` prints for this site",
     Kind.UNLOADABLE: "nothing is wrong with your graph, which stays as it was; a newer ONNX "
     "Runtime may have the operator in this form",
+    Kind.UNBUILDABLE: "nothing is wrong with your graph: as it was, the builder takes it; a newer "
+    "TensorRT may take the operator too",
 }
 
 

@@ -20,10 +20,12 @@ from pipeline.graph.rewriting.edit import drop_unused, name_apart
 from pipeline.graph.rewriting.equal import made_by_lowering, merge_equal
 from pipeline.ort.settings import SessionSettings
 from pipeline.precision.report import TypingReport
-from pipeline.records.optimize import SiteCounts
+from pipeline.records.optimize import BuildCheckRecord, SiteCounts
 from pipeline.stages.optimize.proof import Prover
-from pipeline.stages.optimize.rewrite import Outcome, Rewriter
+from pipeline.stages.optimize.rewrite import Outcome, Rewriter, Spared
 from pipeline.types import SILENT, Progress
+
+NONE_SPARED: Spared = {}
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Fused:
         layers: Module path and form of every transformer layer recognised as a unit.
         session: Settings of ONNX Runtime that belong to the graph.
         typing: What `--precision` did; None when it was not asked for.
+        build: What the engine builder said of the graph; None when it was not asked.
     """
 
     facts: Facts
@@ -46,6 +49,7 @@ class Fused:
     layers: tuple[tuple[str, str], ...] = ()
     session: SessionSettings = field(default_factory=SessionSettings)
     typing: TypingReport | None = None
+    build: BuildCheckRecord | None = None
 
     @property
     def counts(self) -> dict[str, SiteCounts]:
@@ -60,7 +64,11 @@ class Fused:
 
 
 def optimize_graph(
-    model: ir.Model, plan: Plan, prover: Prover | None, progress: Progress = SILENT
+    model: ir.Model,
+    plan: Plan,
+    prover: Prover | None,
+    progress: Progress = SILENT,
+    spared: Spared = NONE_SPARED,
 ) -> Fused:
     """Fuse a model in place for the target the plan was made for.
 
@@ -72,6 +80,7 @@ def optimize_graph(
         plan: From `plan_for`.
         prover: Proves each rewrite before it is committed; None trusts the recognisers.
         progress: Told which site is being worked on.
+        spared: Sites to leave as they are, each with the builder's reason.
 
     Raises:
         BadModelError: The model cannot be normalised, or contradicts itself.
@@ -86,7 +95,7 @@ def optimize_graph(
         )
     if prover is not None:
         prover.begin(model, facts, progress)
-    rewriter = Rewriter(model, facts, prover, progress)
+    rewriter = Rewriter(model, facts, prover, progress, spared)
     outcomes = rewriter.run(plan.passes)
     graphs = (model.graph, *model.graph.subgraphs())
     for graph in graphs:
@@ -104,7 +113,11 @@ def optimize_graph(
 
 
 def optimize_file(
-    path: Path, plan: Plan, prover: Prover | None, progress: Progress = SILENT
+    path: Path,
+    plan: Plan,
+    prover: Prover | None,
+    progress: Progress = SILENT,
+    spared: Spared = NONE_SPARED,
 ) -> tuple[ir.Model, Fused]:
     """Read a file and fuse it; return the model and what happened. Nothing is written.
 
@@ -113,7 +126,7 @@ def optimize_file(
     """
     model = load_model(path)
     try:
-        return model, optimize_graph(model, plan, prover, progress)
+        return model, optimize_graph(model, plan, prover, progress, spared)
     except PipelineError:
         raise
     except Exception as error:

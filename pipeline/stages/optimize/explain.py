@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from pipeline.artifacts import open_folder
@@ -9,6 +10,8 @@ from pipeline.fusion.plan import lowerings_for, plan_for
 from pipeline.inputs import load_inputs
 from pipeline.records.explain import ExplainRecord, LoweringRecord
 from pipeline.records.export import ExportRecord
+from pipeline.stages.optimize.buildable import keep_buildable, wants_trial
+from pipeline.stages.optimize.builders import builder_flavour
 from pipeline.stages.optimize.engine import optimize_file
 from pipeline.stages.optimize.options import ExplainOptions, refuse_without_kernels
 from pipeline.stages.optimize.proof import proving
@@ -21,6 +24,7 @@ def explain_model(options: ExplainOptions, progress: Progress = SILENT) -> Expla
 
     Raises:
         BadModelError: A file is no model, or a hostile one.
+        EnvironmentMissingError: The builder is to be asked, and none is installed.
 
     Examples:
         >>> from pipeline import ExplainOptions, explain_model
@@ -34,11 +38,16 @@ def explain_model(options: ExplainOptions, progress: Progress = SILENT) -> Expla
         options.target, options.disable, fuse_all=options.fuse_all, precision=options.precision,
         inputs=inputs,
     )  # fmt: skip
+    builder_flavour(options.check_build)  # before any work: what is asked for must be there
     parts = {}
     for name, path in graphs_behind(options.model).items():
         progress.step(f"{name}: reading")
         with proving(options.proof, options.inputs) as prover:
-            parts[name] = graph_record(optimize_file(path, plan, prover, progress)[1])
+            make = partial(optimize_file, path, plan, prover, progress)
+            model, fused = make()
+            if wants_trial(options.check_build, model, progress):
+                _, fused = keep_buildable(path, make, (model, fused), {}, progress)
+            parts[name] = graph_record(fused)
     return ExplainRecord(target=options.target, parts=parts)
 
 

@@ -13,6 +13,7 @@ from pipeline.types import ROUNDED, Precision, Target
 
 Proof = Literal["structure", "full", "none"]
 Gate: TypeAlias = int | Literal["all"]
+CheckBuild: TypeAlias = Literal["no", "small", "yes"]
 
 # (target, precision) -> what to take instead.
 _NO_KERNELS = {
@@ -43,6 +44,9 @@ class OptimizeOptions:
         fuse_all: Also fuse forms that measure slower fused on the target.
         inputs: Real inputs (.npz): what `--proof full` proves on and a precision takes its ranges
             from. Without them both make up inputs that fit the graph.
+        check_build: Try TensorRT's builder on every graph, and leave plain the sites with which
+            it does not build. `small` does so only for graphs that cost seconds, and where
+            TensorRT-RTX is installed: what `run` does unless told otherwise.
 
     Examples:
         >>> from pipeline import OptimizeOptions
@@ -59,10 +63,12 @@ class OptimizeOptions:
     proof: Proof = "structure"
     fuse_all: bool = False
     inputs: Path | None = None
+    check_build: CheckBuild = "no"
 
     def __post_init__(self) -> None:
         """Raise UsageError for a value outside its range."""
         settle(self)
+        check_builder(self.check_build, self.target)
         for kind, least in self.require.items():
             check_gate(kind, least)
 
@@ -87,6 +93,9 @@ class ExplainOptions:
         fuse_all: Also fuse forms that measure slower fused on the target.
         inputs: Real inputs (.npz) that `--proof full` proves on. Without them it makes up inputs
             that fit the graph.
+        check_build: Try TensorRT's builder on every graph, and tell the sites with which it does
+            not build. `small` does so only for graphs that cost seconds, and where TensorRT-RTX
+            is installed.
 
     Examples:
         >>> from pipeline import ExplainOptions
@@ -101,10 +110,12 @@ class ExplainOptions:
     proof: Proof = "structure"
     fuse_all: bool = False
     inputs: Path | None = None
+    check_build: CheckBuild = "no"
 
     def __post_init__(self) -> None:
         """Raise UsageError for a value that does not exist."""
         settle(self)
+        check_builder(self.check_build, self.target)
 
 
 def refuse_without_kernels(target: Target, precision: Precision | None) -> None:
@@ -121,6 +132,15 @@ def refuse_without_kernels(target: Target, precision: Precision | None) -> None:
     fix = _NO_KERNELS.get((target, precision or ""))
     if fix is not None:
         raise NoKernelsError(f"{target} has no kernels for --precision {precision}", fix=fix)
+
+
+def check_builder(check: CheckBuild, target: Target) -> None:
+    """Raise UsageError if a builder is to be asked about graphs that it is not for."""
+    if check != "no" and not target.startswith("tensorrt"):
+        raise UsageError(
+            f"--check-build asks TensorRT's builder, and the target is {target}",
+            fix="--target tensorrt, or leave --check-build out",
+        )
 
 
 def check_gate(kind: str, least: Gate) -> None:

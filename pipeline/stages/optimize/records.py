@@ -86,6 +86,7 @@ def graph_record(fused: Fused) -> GraphRecord:
         layers=tuple(LayerRecord(path=path, form=form) for path, form in fused.layers),
         session=fused.session,
         typing=fused.typing.record() if fused.typing is not None else None,
+        build=fused.build,
     )
 
 

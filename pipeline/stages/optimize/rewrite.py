@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import onnx_ir as ir
 
@@ -24,6 +24,10 @@ from pipeline.stages.optimize.proof import Certificate, Prover
 from pipeline.stages.optimize.proof_rounded import prove_rounded
 from pipeline.types import SILENT, Progress
 
+Key: TypeAlias = tuple[str, str]
+Spared: TypeAlias = Mapping[Key, str]
+"""Sites to leave as they are, each with the builder's reason."""
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -38,6 +42,8 @@ class Outcome:
         lowering: What fused it.
         certificate: The proof, None when proofs are off.
         refusal: Why not, when not fused.
+        value: Name of what the anchor returns: with the construct it names the site in every
+            run over the same file.
     """
 
     construct: str
@@ -48,6 +54,12 @@ class Outcome:
     lowering: str = ""
     certificate: Certificate | None = None
     refusal: Refusal | None = None
+    value: str = ""
+
+    @property
+    def key(self) -> Key:
+        """What `spared` calls the site."""
+        return self.construct, self.value
 
 
 @dataclass
@@ -58,12 +70,15 @@ class Rewriter:
         model: The model; its graph and all subgraphs are rewritten.
         facts: What is known of its values.
         prover: Proves each instance, None to trust the recognisers.
+        progress: Told which site is being worked on.
+        spared: Sites that the engine builder was seen to refuse.
     """
 
     model: ir.Model
     facts: Facts
     prover: Prover | None
     progress: Progress = SILENT
+    spared: Spared = field(default_factory=dict)
     outcomes: list[Outcome] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -88,13 +103,18 @@ class Rewriter:
 
     def _handle(self, one: Pass, graph: ir.Graph, found: Site | Refusal) -> None:
         """Commit a site, if anything lowers it, and note what became of the candidate."""
-        made = Outcome(one.name, found.path, anchor_of(found), "fused")
+        value = found.anchor.outputs[0].name or ""
+        made = Outcome(one.name, found.path, anchor_of(found), "fused", value=value)
         if isinstance(found, Refusal):
             self.outcomes.append(_refused(made, found))
             return
         made = replace(made, form=found.form)
         if found.native and (one.keep_native or not one.lowerings):
             self.outcomes.append(replace(made, lowering="native"))
+            return
+        if reason := self.spared.get(made.key):
+            refusal = Refusal(found.anchor, found.form, RIGHT, reason, kind=Kind.UNBUILDABLE)
+            self.outcomes.append(_refused(made, refusal))
             return
         self.progress.step(f"{one.name}: {found.path}")
         last: Refusal | None = None

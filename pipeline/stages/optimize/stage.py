@@ -18,6 +18,7 @@ from pipeline.records.optimize import (
     OptimizedPart,
     OptimizeRecord,
 )
+from pipeline.stages.optimize.builders import builder_flavour, builder_name
 from pipeline.stages.optimize.options import OptimizeOptions, refuse_without_kernels
 from pipeline.types import SILENT, Json, Progress
 
@@ -58,6 +59,7 @@ def optimize_model(
     Raises:
         UsageError: No such model, or no place to write to.
         NoKernelsError: The target runs nothing of that precision.
+        EnvironmentMissingError: The builder is to be asked, and none is installed.
         BadModelError: The file is no model, or a hostile one.
         ClaimError: A `--require` does not hold; nothing is written.
         FolderError: The output folder is foreign, full or unwritable.
@@ -69,6 +71,7 @@ def optimize_model(
         2
     """
     refuse_without_kernels(options.target, options.precision)
+    builder_flavour(options.check_build)  # before any work: what is asked for must be there
     output = options.output or (options.model if options.model.is_dir() else None)
     if output is None:
         raise UsageError("an ONNX file needs a place to go", fix="-o OUT.onnx or -o DIR")
@@ -113,6 +116,7 @@ def _into_folder(options: OptimizeOptions, output: Path, progress: Progress) -> 
         "proof": options.proof,
         "fuse_all": options.fuse_all,
         "inputs": digest_file(options.inputs) if options.inputs is not None else None,
+        "check_build": [options.check_build, builder_name(options.check_build)],
     }
     if options.model.is_dir():
         exported = open_folder(options.model).require("export", "pipeline export MODEL -o DIR")
@@ -145,7 +149,7 @@ def _produce(
     made: dict[str, OptimizedPart] = {}
     for name, (path, known) in parts.items():
         progress.step(f"{name}: reading")
-        model, fused = apply_to_file(path, options, progress)
+        model, fused = apply_to_file(path, options, progress, known.dims if known else None)
         done[name] = fused
         file = f"onnx/{name}.{options.variant}.onnx"
         write_graph(model, context.path(file), context.path(file + SUFFIX), fused.session)

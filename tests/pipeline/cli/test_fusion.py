@@ -7,7 +7,7 @@ from dataclasses import replace
 from pipeline.cli.fusion import STAYS, count_lines, explain_lines, lowering_lines
 from pipeline.ort.settings import SessionSettings
 from pipeline.records.explain import ExplainRecord, LoweringRecord
-from pipeline.records.optimize import NodeCounts, SiteCounts
+from pipeline.records.optimize import BuildCheckRecord, NodeCounts, SiteCounts
 from tests.pipeline.records.made import graph_record, proof, refusal, site
 
 FUSED = site(
@@ -65,6 +65,19 @@ def test_counts():
         "    attention   1 fused",
         "    rotary      none found",
     ]
+
+
+def test_what_the_builder_said():
+    def told(**changes):
+        said = {"reason": "", "before": "", "taken_back": 0, "trials": 1, **changes}
+        build = BuildCheckRecord(builder="rtx 1.7, 8.9", seconds=2.0, **said)
+        return count_lines({"model": replace(PART, build=build)})[-1].strip()
+
+    assert told() == "builds (rtx 1.7, 8.9; 1 trial, 2.0 s)"
+    assert told(taken_back=2, trials=9).startswith("builds with 2 sites taken back (")
+    both = "does not build, and did not before fusing either (rtx 1.7, 8.9; 3 trials, 2.0 s): odd"
+    assert told(reason="odd", before="odd", trials=3) == both
+    assert told(reason="no Det").startswith("does not build (")
 
 
 def test_a_lowering_names_its_source():

@@ -32,6 +32,7 @@ class Sample:
         dims: Pinned.
         where: A path.
         sizes: In elements.
+        check: Whether.
     """
 
     kind: Literal["one", "two"] = "one"
@@ -45,6 +46,7 @@ class Sample:
     dims: Mapping[str, int] = field(default_factory=dict)
     where: Path | None = None
     sizes: tuple[int, ...] = (1, 8)
+    check: Literal["no", "some", "yes"] = "some"
 
 
 def call(*words):
@@ -53,6 +55,7 @@ def call(*words):
         "words": Flag(split=False),
         "shapes": Flag(("--minShapes",), type=Shapes(), split=False),
         "kind": Flag(once=True),
+        "check": Flag(on_off=("yes", "no")),
     }
 
     @click.command()
@@ -87,6 +90,8 @@ def test_without_words_the_defaults_stand():
         (["--dims", "batch=2,seq=7", "--dims", "k=1"], {"dims": {"batch": 2, "seq": 7, "k": 1}}),
         (["--where", "a/b"], {"where": Path("a/b")}),
         (["--sizes", "2,4"], {"sizes": (2, 4)}),
+        (["--check"], {"check": "yes"}),
+        (["--no-check"], {"check": "no"}),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )

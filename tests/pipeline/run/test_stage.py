@@ -215,6 +215,14 @@ def test_every_stage_has_options_and_a_place_in_a_run(tmp_path):
     assert all(isinstance(step.options, options_class(step.stage)) for step in steps)
 
 
+@pytest.mark.parametrize("told", ["no", "yes", None])
+def test_small_graphs_for_tensorrt_are_tried_unless_told(tmp_path, told):
+    stages = {} if told is None else {"optimize": {"check_build": told}}
+    steps = steps_of(RunOptions(model="zh-en", output=tmp_path, stages=stages))
+    asked = {s.name: s.options.check_build for s in steps if s.stage == "optimize"}
+    assert asked == {"optimize ort-cpu": "no", "optimize tensorrt": told or "small"}
+
+
 def test_an_outcome_reads_as_a_line(stages):
     stages.passed = False
     result = run(stages)

@@ -114,7 +114,8 @@ def test_explain_shows_what_it_found(monkeypatch, capsys):
     found = ExplainRecord(target="onnx", parts={})
     monkeypatch.setattr("pipeline.stages.optimize.explain.explain_model", lambda options, _: found)
     assert run(["explain", "m.onnx", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"format": 1, "target": "onnx", "parts": {}}
+    told = {"format": ExplainRecord.FORMAT, "target": "onnx", "parts": {}}
+    assert json.loads(capsys.readouterr().out) == told
     assert run(["explain", "m.onnx"]) == 0
     assert capsys.readouterr().out == "target onnx\n"
 

@@ -1,6 +1,7 @@
 """Explaining writes nothing and says for every site what happened."""
 
 import onnx_ir as ir
+import pytest
 
 from pipeline.stages.optimize.explain import explain_model, list_lowerings
 from pipeline.stages.optimize.options import ExplainOptions
@@ -37,3 +38,13 @@ def test_the_list_gives_source_and_exactness():
     rows = list_lowerings("tensorrt")
     assert all(row.source and row.exact and row.construct for row in rows)
     assert "fuse_attention_tensorrt" in {row.name for row in rows}
+
+
+def test_what_the_builder_says_is_told_too(tmp_path):
+    pytest.importorskip("tensorrt_rtx")
+    path = tmp_path / "model.onnx"
+    ir.save(model_of(graphs.attention(), opset=18), path)
+    found = explain_model(ExplainOptions(path, target="tensorrt", check_build="yes"))
+    assert found.parts["model"].build.reason == ""
+    assert found.parts["model"].build.trials == 1
+    assert explain_model(ExplainOptions(path, target="tensorrt")).parts["model"].build is None
