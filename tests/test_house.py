@@ -32,7 +32,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("stages/export", "stages/optimize", "stages/build_engine", "stages/runners"),
     ("tasks",),
     ("parity", "perf", "claims"),
-    ("pack",),
+    ("pack", "package"),
     ("report",),
     ("run", "doctor", "serve"),
     ("api",),

@@ -26,6 +26,9 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
             "translate",
         )
     },
+    "pipeline/cli/commands/package.py": (
+        "tests/pipeline/package/test_stage.py", "its lines are a runtime's verdicts, made there"
+    ),
     **{
         f"training/zh_en/{name}.py": (CORPUS, GRAMMAR)
         for name in (

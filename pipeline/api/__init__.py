@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     )
     from pipeline.pack.options import PackOptions
     from pipeline.pack.stage import Bundle, pack_folder
+    from pipeline.package.options import PackageOptions
+    from pipeline.package.stage import Package, Packages, package_folder
     from pipeline.parity.options import ParityOptions
     from pipeline.parity.stage import compare_parity
     from pipeline.perf.options import PerfOptions
@@ -98,6 +100,8 @@ _HOMES = {
     "report.stage": ("Report", "write_report"),
     "pack.options": ("PackOptions",),
     "pack.stage": ("Bundle", "pack_folder"),
+    "package.options": ("PackageOptions",),
+    "package.stage": ("Package", "Packages", "package_folder"),
     "run.options": ("RunOptions",),
     "run.result": ("RunResult",),
     "run.stage": ("run_pipeline",),
@@ -165,6 +169,9 @@ __all__ = [  # written out, since that is what editors and type checkers read
     "OptimizedFile",
     "OptimizedFileRecord",
     "PackOptions",
+    "Package",
+    "PackageOptions",
+    "Packages",
     "ParityOptions",
     "ParityRecord",
     "ParityResult",
@@ -200,6 +207,7 @@ __all__ = [  # written out, since that is what editors and type checkers read
     "optimize",
     "optimize_model",
     "pack_folder",
+    "package_folder",
     "rerank_texts",
     "run_pipeline",
     "serve_models",

@@ -41,6 +41,7 @@ COMMANDS = {
     "perf": ("perf", "Measure contenders in turns, with confidence intervals."),
     "report": ("report", "Write one self-contained page about a folder."),
     "pack": ("pack", "Bundle a folder for verification on another machine."),
+    "package": ("package", "Write a model as another runtime loads it, and ask that runtime."),
     "translate": ("translate", "Translate a text with an artifact."),
     "generate": ("generate", "Continue a prompt with an artifact."),
     "classify": ("classify", "Classify a text with an artifact."),

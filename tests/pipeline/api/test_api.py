@@ -27,6 +27,7 @@ FUNCTIONS = {
     "perf": ("measure_perf", "PerfOptions"),
     "report": ("write_report", "ReportOptions"),
     "pack": ("pack_folder", "PackOptions"),
+    "package": ("package_folder", "PackageOptions"),
     "translate": ("translate_texts", "GenerateOptions"),
     "generate": ("generate_texts", "GenerateOptions"),
     "classify": ("classify_texts", "ClassifyOptions"),
@@ -75,6 +76,7 @@ def test_options_are_frozen_and_take_paths_as_text(name):
     assert cls.__dataclass_params__.frozen
     given = dict.fromkeys(WORDS & fields_of(name).keys() - {"stages"}, "text")
     given |= {"output": "out.tar"} if "output" in fields_of(name) else {}
+    given |= {"formats": "optimum"} if "formats" in fields_of(name) else {}
     made = cls(**given)
     hints = typing.get_type_hints(cls)
     for field in given:

@@ -1,0 +1,1 @@
+"""`pipeline package`: the artifact as the folder that another runtime loads, tried in it."""
