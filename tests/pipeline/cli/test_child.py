@@ -80,7 +80,10 @@ def test_the_end_of_the_one_is_the_end_of_the_other(tmp_path):
     done.send_signal(signal.SIGTERM)
     done.communicate(timeout=60)
     assert done.returncode in (143, -signal.SIGTERM)
-    assert not any(os.path.exists(f"/proc/{pid}") for pid in found)
+    end = time.monotonic() + 20  # a busy machine takes a moment to clear it away
+    while (left := [p for p in found if os.path.exists(f"/proc/{p}")]) and time.monotonic() < end:
+        time.sleep(0.01)
+    assert not left
 
 
 @pytest.mark.parametrize(
