@@ -23,6 +23,7 @@ from pipeline.accuracy import Budget, Errors, compare, magnitude, usage
 from pipeline.errors import PipelineError
 from pipeline.graph.files.model_file import load_model, save_model
 from pipeline.graph.module_path import module_path
+from pipeline.graph.rewriting.emit import RULE
 from pipeline.judge import Judge
 from pipeline.ort.settings import settings_path
 from pipeline.parity.budget import ULP, budget_for
@@ -49,7 +50,6 @@ HINTS = {
 }
 """What to do where no tensor can be named."""
 
-RULE = "pipeline.rule"
 """Metadata key under which a rewrite signs its nodes."""
 Arrays = Mapping[str, np.ndarray]
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 Operand = ir.Value | np.ndarray | int | float | None
 
+RULE = "pipeline.rule"  # names the lowering that made a node
 APART = "pipeline.apart"  # marks nodes that are never merged with equal ones
 
 
@@ -100,10 +101,8 @@ class Emitter:
             domain=domain,
             num_outputs=outputs,
         )
-        node.metadata_props.update(
-            {k: v for k, v in self.like.metadata_props.items() if k != "pipeline.rule"}
-        )
-        node.metadata_props["pipeline.rule"] = self.rule
+        node.metadata_props.update({k: v for k, v in self.like.metadata_props.items() if k != RULE})
+        node.metadata_props[RULE] = self.rule
         for value in node.outputs:
             value.name = self.shared.name(self.rule)
         self.nodes.append(node)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 import onnx_ir as ir
 
-from pipeline.graph.rewriting.emit import APART
+from pipeline.graph.rewriting.emit import APART, RULE
 from pipeline.graph.views.walks import bodies
 
 Key = tuple[object, ...]
@@ -51,7 +51,7 @@ def merge_equal(
 
 def made_by_lowering(node: ir.Node) -> bool:
     """Return whether lowerings made a node, perhaps more than once from the same inputs."""
-    made = "pipeline.rule" in node.metadata_props and len(node.outputs) == 1
+    made = RULE in node.metadata_props and len(node.outputs) == 1
     return made and APART not in node.metadata_props
 
 

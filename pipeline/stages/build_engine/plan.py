@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pipeline.builder.blame import site_at_fault
 from pipeline.builder.diagnose import diagnose
 from pipeline.builder.eta import Build, estimate, history_path, load_history, remember
 from pipeline.builder.request import PlanRequest
@@ -97,7 +98,7 @@ def build_plan(
             replace(request, plan=temporary), progress, timeout_s, estimate(wanted, history)
         )
         if not outcome.good:
-            raise _error(outcome, request, known)
+            raise _error(outcome, request, known, progress)
         written = temporary.stat().st_size
         if written != outcome.heard.bytes_written:
             raise BadModelError(
@@ -143,10 +144,22 @@ def _probe(request: PlanRequest, progress: Progress, timeout_s: float) -> dict[s
     return {row.name: row for row in rows}
 
 
-def _error(outcome: ChildOutcome, request: PlanRequest, paths: Mapping[str, str]) -> Exception:
+def _error(
+    outcome: ChildOutcome, request: PlanRequest, paths: Mapping[str, str], progress: Progress
+) -> Exception:
+    """Return the error that names the cause, and the node: as the builder does, or as found."""
     found = diagnose(outcome.heard, outcome.exit_code, outcome.stderr)
-    node = found.node.partition(" (")[0]
-    return found.error(str(request.onnx), paths.get(node, ""))
+    if found.node or found.kind != "build":
+        node = found.node.partition(" (")[0]
+        return found.error(str(request.onnx), paths.get(node, ""))
+    fault = site_at_fault(request, found.cause, progress)
+    if fault is None:
+        return found.error(str(request.onnx))
+    fix = (
+        f"it builds as far as that node, which {fault.lowering} made: `pipeline optimize "
+        f"--check-build` leaves such sites plain, `--disable {fault.lowering}` all of that kind"
+    )
+    return replace(found, node=fault.node, fix=fix).error(str(request.onnx), fault.path)
 
 
 def _report(

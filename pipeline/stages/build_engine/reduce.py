@@ -13,9 +13,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.builder.diagnose import diagnose
+from pipeline.builder.blame import failure_of
 from pipeline.builder.request import PlanRequest
-from pipeline.builder.supervise import run_child
 from pipeline.errors import BuildError, EnvironmentMissingError
 from pipeline.types import SILENT, Progress
 
@@ -61,18 +60,6 @@ def reduce_failure(
             fix=(done.stderr or done.stdout).strip()[-300:],
         )
     return output
-
-
-def failure_of(request: PlanRequest, timeout_s: float = 600.0) -> str:
-    """Return the cause of a build's failure, `` when it succeeds."""
-    plan = request.plan.with_name(f".{request.plan.name}.reduce")
-    try:
-        outcome = run_child(replace(request, plan=plan), SILENT, timeout_s)
-    finally:
-        plan.unlink(missing_ok=True)
-    if outcome.good:
-        return ""
-    return diagnose(outcome.heard, outcome.exit_code, outcome.stderr).cause
 
 
 def check(scratch: Path) -> int:

@@ -6,10 +6,11 @@ from onnx import TensorProto as T
 from onnx import helper as h
 
 from pipeline.builder import preflight
+from pipeline.builder.blame import failure_of
 from pipeline.builder.request import PlanRequest
 from pipeline.errors import BadModelError, BuildError
 from pipeline.stages.build_engine.options import BuildEngineOptions
-from pipeline.stages.build_engine.reduce import check, failure_of, reduce_failure
+from pipeline.stages.build_engine.reduce import check, reduce_failure
 from pipeline.stages.build_engine.stage import build_engines
 from pipeline.types import SILENT
 from tests.pipeline.builder import small
