@@ -41,7 +41,9 @@ _STYLES: tuple[Style, ...] = ("plain", "padded")
 _JUDGES = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
 
 
-def write_check(subject: Subject, root: Path, check: str, seed: int, **told: Any) -> None:
+def write_check(
+    subject: Subject, root: Path, check: str, seed: int, beside: tuple[str, ...] = (), **told: Any
+) -> None:
     """Write `root/check`: a script for the runtime, inputs, the right answers and limits.
 
     Args:
@@ -49,11 +51,14 @@ def write_check(subject: Subject, root: Path, check: str, seed: int, **told: Any
         root: The package.
         check: Name of the script in `checks`.
         seed: Decides inputs.
+        beside: Other scripts there that it runs.
         told: What else the script has to know.
     """
     home = root / "check"
     home.mkdir()
     shutil.copyfile(HOME / "package" / "checks" / f"{check}.py", home / "check.py")
+    for name in beside:
+        shutil.copyfile(HOME / "package" / "checks" / name, home / name)
     for name in SHIPPED:
         target = home / "lib" / HOME.name / name
         target.parent.mkdir(parents=True, exist_ok=True)

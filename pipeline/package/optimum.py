@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.package.cases import write_check
-from pipeline.package.subject import Subject, refuse, refuse_written_in_place
+from pipeline.package.subject import Subject, known_config, refuse_written_in_place
 from pipeline.received_json import parse_json
 from pipeline.stages.export.sentence_files import MODULES, SETTINGS
 
@@ -35,42 +35,18 @@ def write(subject: Subject, root: Path, seed: int) -> None:
         UsageError: Optimum has no class for such a model, or could not run its graph.
         FolderError: The checkpoint is gone.
     """
-    config = _config(subject)
+    config = known_config(subject, "Optimum", CLASSES)
+    config |= _for_older_libraries(config)
     refuse_written_in_place(subject, "Optimum")
     (part,) = subject.files
     subject.place_graph(part, root / GRAPH)
     (root / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     subject.place_tokenizer(root)
-    if subject.steps and subject.exported.generation is not None:
-        told = subject.exported.generation.told()
-        text = json.dumps(told, indent=2) + "\n"
-        (root / "generation_config.json").write_text(text, encoding="utf-8")
-    _place_preprocessor(subject, root)
+    subject.place_generation(root)
+    subject.place_preprocessor(root)
     _place_modules(subject, root)
-    write_check(subject, root, "optimum", seed, **{"class": CLASSES[subject.exported.task]})
-
-
-def _config(subject: Subject) -> dict[str, Any]:
-    task, parts = subject.exported.task, subject.exported.parts
-    if task not in CLASSES:
-        raise refuse(subject, f"Optimum has no class for {task}", f"it has {', '.join(CLASSES)}")
-    if len(parts) != 1:
-        raise refuse(
-            subject,
-            f"Optimum wants other graphs than {' and '.join(parts)}: its first decoder reads the "
-            "encoder's states itself, ours takes the keys and values made of them",
-            "--format triton or genai, or export with Optimum",
-        )
-    if task == "text-generation" and not subject.steps:
-        raise refuse(subject, "Optimum feeds a cache that grows", "export with --kv-cache concat")
-    if subject.config is None:
-        raise refuse(
-            subject,
-            f"{subject.exported.model.source} has no config.json, by which transformers knows it",
-            "package a Hugging Face checkpoint",
-        )
-    kept = {name: value for name, value in subject.config.items() if name != "auto_map"}
-    return kept | _for_older_libraries(kept)
+    told: dict[str, Any] = {"class": CLASSES[subject.exported.task]}
+    write_check(subject, root, "optimum", seed, **told)
 
 
 def _for_older_libraries(config: dict[str, Any]) -> dict[str, Any]:
@@ -84,13 +60,6 @@ def _for_older_libraries(config: dict[str, Any]) -> dict[str, Any]:
     if "dtype" in config and "torch_dtype" not in config:
         found["torch_dtype"] = config["dtype"]
     return found
-
-
-def _place_preprocessor(subject: Subject, root: Path) -> None:
-    checkpoint = subject.checkpoint
-    for name in ("preprocessor_config.json", "processor_config.json"):
-        if checkpoint is not None and (checkpoint.folder / name).is_file():
-            shutil.copyfile(checkpoint.folder / name, root / name)
 
 
 def _place_modules(subject: Subject, root: Path) -> None:

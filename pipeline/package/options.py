@@ -11,7 +11,7 @@ from pipeline.errors import UsageError
 from pipeline.options import settle
 from pipeline.types import Precision
 
-PackageFormat = Literal["optimum", "genai"]
+PackageFormat = Literal["optimum", "genai", "transformers-js"]
 FORMATS: tuple[str, ...] = get_args(PackageFormat)
 
 
@@ -24,7 +24,7 @@ class PackageOptions:
         output: The folder to write, which must not exist; with several formats, each is a folder in
             it of the format's name.
         formats: For which runtimes: `optimum` (Optimum, sentence-transformers), `genai`
-            (onnxruntime-genai).
+            (onnxruntime-genai), `transformers-js` (transformers.js in node and browsers).
         variant: Which graphs, such as `ort-cpu-fp32` or `exported`; empty takes those that were
             optimized for ONNX Runtime last.
         precision: Which of the optimized graphs; unset takes any.
@@ -32,6 +32,8 @@ class PackageOptions:
             its answers.
         python: By format, the Python in whose environment that runtime is installed; this one
             where none is named.
+        node_modules: The folder in whose `node_modules` transformers.js is installed; the working
+            directory unless given.
         seed: Decides the inputs of the check.
 
     Examples:
@@ -47,6 +49,7 @@ class PackageOptions:
     precision: Precision | None = None
     verify: bool = True
     python: Mapping[str, Path] = field(default_factory=dict)
+    node_modules: Path | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -60,5 +63,9 @@ class PackageOptions:
                 f"--python names {', '.join(strange)}, for which nothing is packaged",
                 fix=f"the formats are {', '.join(self.formats)}",
             )
-        if self.python and not self.verify:
-            raise UsageError("--python is used for the check, which --no-verify leaves out")
+        if self.node_modules is not None and "transformers-js" not in self.formats:
+            raise UsageError("--node-modules is used for transformers-js, which is not packaged")
+        for word in ("python", "node_modules"):
+            if getattr(self, word) and not self.verify:
+                option = f"--{word.replace('_', '-')}"
+                raise UsageError(f"{option} is used for the check, which --no-verify leaves out")

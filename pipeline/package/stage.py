@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pipeline.artifacts.folder import disk_errors, folder_errors
 from pipeline.errors import UsageError
-from pipeline.package import genai, optimum
+from pipeline.package import genai, optimum, transformers_js
 from pipeline.package.options import PackageFormat, PackageOptions
 from pipeline.package.subject import Subject, open_subject
 from pipeline.package.verify import Verdict, verify
@@ -20,6 +20,7 @@ from pipeline.types import SILENT, Progress
 WRITERS: dict[PackageFormat, Callable[[Subject, Path, int], None]] = {
     "optimum": optimum.write,
     "genai": genai.write,
+    "transformers-js": transformers_js.write,
 }
 
 
@@ -114,7 +115,9 @@ def _verdict(
     if not options.verify:
         return Verdict(None, "not asked for")
     progress.step(f"asking {name}")
-    return verify(place, options.python.get(name))
+    modules = (options.node_modules or Path()).resolve()
+    told = (str(modules),) if name == "transformers-js" else ()
+    return verify(place, options.python.get(name), told)
 
 
 def _size(folder: Path) -> int:

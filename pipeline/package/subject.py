@@ -110,6 +110,18 @@ class Subject:
         target.parent.mkdir(parents=True, exist_ok=True)
         save_model(load_model(self.files[part]), target)
 
+    def place_generation(self, target: Path) -> None:
+        """Write what the export says of end marks and lengths, for a model that generates."""
+        if self.steps and self.exported.generation is not None:
+            text = json.dumps(self.exported.generation.told(), indent=2) + "\n"
+            (target / "generation_config.json").write_text(text, encoding="utf-8")
+
+    def place_preprocessor(self, target: Path) -> None:
+        """Copy what the checkpoint says of images, sounds and the like."""
+        for name in ("preprocessor_config.json", "processor_config.json"):
+            if self.checkpoint is not None and (self.checkpoint.folder / name).is_file():
+                shutil.copyfile(self.checkpoint.folder / name, target / name)
+
     def place_tokenizer(self, target: Path) -> None:
         """Copy the tokenizer's files, if there are any."""
         if self.tokenizer is None:
@@ -141,6 +153,40 @@ def open_subject(path: Path, variant: str, precision: Precision | None) -> Subje
 def refuse(subject: Subject, what: str, fix: str) -> UsageError:
     """Return the error for an artifact that a format cannot hold."""
     return UsageError(what, where=str(subject.folder.path), fix=fix)
+
+
+def known_config(subject: Subject, runtime: str, classes: Mapping[str, str]) -> dict[str, Any]:
+    """Return the config.json by which a runtime of one graph per model knows it.
+
+    Args:
+        subject: What is packaged.
+        runtime: For the errors.
+        classes: Its class for each task.
+
+    Raises:
+        UsageError: It has no class for the task, wants other graphs, or would not know the model.
+    """
+    task, parts = subject.exported.task, subject.exported.parts
+    if task not in classes:
+        raise refuse(subject, f"{runtime} has no class for {task}", f"it has {', '.join(classes)}")
+    if len(parts) != 1:
+        raise refuse(
+            subject,
+            f"{runtime} wants other graphs than {' and '.join(parts)}: its first decoder reads the "
+            "encoder's states itself, ours takes the keys and values made of them",
+            "export such a model with Optimum",
+        )
+    if task == "text-generation" and not subject.steps:
+        raise refuse(
+            subject, f"{runtime} feeds a cache that grows", "export with --kv-cache concat"
+        )
+    if subject.config is None:
+        raise refuse(
+            subject,
+            f"{subject.exported.model.source} has no config.json, by which transformers knows it",
+            "package a Hugging Face checkpoint",
+        )
+    return {name: value for name, value in subject.config.items() if name != "auto_map"}
 
 
 def refuse_written_in_place(subject: Subject, runtime: str) -> None:

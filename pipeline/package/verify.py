@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,29 +47,30 @@ class Verdict:
     findings: tuple[Finding, ...] = ()
 
 
-def verify(package: Path, python: Path | None = None) -> Verdict:
+def verify(package: Path, python: Path | None = None, told: Sequence[str] = ()) -> Verdict:
     """Copy a package elsewhere and run its own check there.
 
     Args:
         package: The folder.
         python: In whose environment the runtime is installed; this one unless given.
+        told: Arguments of the check.
     """
     with tempfile.TemporaryDirectory(prefix="pipeline-package-") as scratch:
         copy = Path(scratch) / "package"
         shutil.copytree(package, copy)
-        return _run(copy, str(python or sys.executable))
+        return _run(copy, [str(python or sys.executable), str(copy / "check" / "check.py"), *told])
 
 
-def _run(copy: Path, python: str) -> Verdict:
+def _run(copy: Path, command: list[str]) -> Verdict:
     kept = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME")}
     told = {"HF_HUB_OFFLINE": "1", "PYTHONWARNINGS": "ignore", "PYTHONNOUSERSITE": "1"}
     try:
         ended = subprocess.run(
-            [python, str(copy / "check" / "check.py")], cwd=copy, env={**kept, **told},
+            command, cwd=copy, env={**kept, **told},
             capture_output=True, text=True, timeout=LIMIT_S, check=False,
         )  # fmt: skip
     except OSError as error:
-        return Verdict(None, f"{python} cannot be run: {error.strerror}")
+        return Verdict(None, f"{command[0]} cannot be run: {error.strerror}")
     except subprocess.TimeoutExpired:
         return Verdict(False, findings=(Finding("the check ends", False, f"not in {LIMIT_S} s"),))
     lines = ended.stdout.strip().splitlines()

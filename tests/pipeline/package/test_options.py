@@ -19,6 +19,8 @@ def test_a_format_named_twice_is_packaged_once():
         ({"formats": ("gguf",)}, "does not exist"),
         ({"python": {"genai": "python"}}, "nothing is packaged"),
         ({"python": {"optimum": "python"}, "verify": False}, "--no-verify"),
+        ({"node_modules": "js"}, "not packaged"),
+        ({"formats": "transformers-js", "node_modules": "js", "verify": False}, "--no-verify"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(given, says):

@@ -59,6 +59,12 @@ def test_it_runs_in_a_copy_without_our_sources(tmp_path, monkeypatch):
     assert not Path(found.what).exists()
 
 
+def test_the_check_is_told_what_it_needs(tmp_path):
+    finding = "dict(what=sys.argv[1], right=True, says='')"
+    line = f"print(json.dumps(dict(findings=[{finding}])))"
+    assert verify(package(tmp_path, line), told=["/js"]).findings[0].what == "/js"
+
+
 def test_a_python_that_is_not_there_checks_nothing(tmp_path):
     made = verify(package(tmp_path, ends(0, [RIGHT])), tmp_path / "python")
     assert made.right is None
