@@ -102,29 +102,33 @@ def _continuations(subject: Subject, source: TextSource, seed: int) -> list[dict
 def _outputs(subject: Subject, source: TextSource, home: Path, seed: int) -> list[dict[str, Any]]:
     """Write arrays that go in and come out; return their files and how far each may be off.
 
-    The limits are the budget of `pipeline parity` for the packaged precision, float16's for stored
-    integers: another order of sums moves a value over the edge of a rounding.
+    The limits are the budget of `pipeline parity` for the packaged precision. Of stored integers,
+    where another order of sums moves values over the edge of a rounding, the model before rounding
+    is right, and our own runner's error against it is the noise.
     """
     if len(subject.files) != 1:
         raise UsageError("a model of several parts is checked by what it generates")
     (part,) = subject.files
     model = load_model(subject.folder.path / subject.exported.parts[part].file)
     maker, reference = InputMaker(model), Judge(model, "float64")
-    precision = subject.precision if subject.precision in _JUDGES else "fp16"
+    judged = _JUDGES.get(subject.precision)
+    ulp = ULP[subject.precision if judged else "fp16"]
     made: list[dict[str, Any]] = []
     for number, style in enumerate(_STYLES):
         feeds = maker.make(maker.dims(number), seed + number, style)
         exact = {name: value.double().numpy() for name, value in reference.run(feeds).items()}
-        found = Judge(model, _JUDGES[precision]).run(feeds)
-        right = source.parts[part].run(feeds)
+        ours = source.parts[part].run(feeds)
+        found = ours
+        if judged:
+            made_here = Judge(model, judged).run(feeds)
+            found = {name: value.double().numpy() for name, value in made_here.items()}
         files = {name: f"case-{number}.{name}.npz" for name in ("inputs", "outputs")}
         _save(home / files["inputs"], feeds)
-        _save(home / files["outputs"], right)
+        _save(home / files["outputs"], ours if judged else exact)
         limits = {}
         for name, wanted in exact.items():
-            noise = compare(found[name].double().numpy(), wanted)
-            allowed = budget_for(noise, Errors(), magnitude(wanted), ULP[precision])
-            limits[name] = asdict(allowed)
+            noise = compare(found[name], wanted)
+            limits[name] = asdict(budget_for(noise, Errors(), magnitude(wanted), ulp))
         made.append({**files, "limits": limits})
     return made
 

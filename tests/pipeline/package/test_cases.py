@@ -10,7 +10,7 @@ import numpy as np
 
 import pipeline
 from pipeline.package.cases import NEW_TOKENS, TEXTS, write_check
-from pipeline.package.subject import open_subject
+from pipeline.package.subject import Subject, open_subject
 from tests.pipeline.tasks.folders import folder_for
 
 
@@ -53,3 +53,11 @@ def test_the_script_stands_alone(tmp_path):
     )  # fmt: skip
     assert ended.returncode == 3, ended.stderr
     assert "onnxruntime_genai" in json.loads(ended.stdout)["reason"]
+
+
+def test_rounded_weights_are_held_to_the_model_before_rounding(tmp_path, monkeypatch):
+    """Its own runner errs by what rounding cost; another runtime may by little more."""
+    monkeypatch.setattr(Subject, "precision", "int8")
+    _, home, asked = written(tmp_path, "embed")
+    with np.load(home / asked["outputs"][0]["outputs"]) as outputs:
+        assert {outputs[name].dtype for name in outputs} == {np.dtype(np.float64)}
