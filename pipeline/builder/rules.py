@@ -91,6 +91,10 @@ RULES: tuple[Rule, ...] = (
           "axis {axis} of input {name} contradicts profile {n}: {rest}", _PROFILE),
     _rule(r"(?P<name>\S+): Input dimensions with this name have [^\n]*contradictory",
           "inputs that share the dim {name} were given ranges without a common value", _PROFILE),
+    _rule(r"k(?P<end>MIN|OPT|MAX) values for profile (?P<n>\d+) violate shape constraints: "
+          r"(?P<rest>[^\n]*)",
+          "the {end} sizes of profile {n} do not suit the graph: {rest}",
+          "name sizes it takes: --dim NAME=MIN:OPT:MAX, or --minShapes/--optShapes/--maxShapes"),
     # graphs that contradict themselves
     _rule(r"must have same input types[^\n]*?(?P<a>Float|Half|BFloat16|Int\w+) and (?P<b>\w+)",
           "operands of different types: {a} and {b}",
@@ -98,7 +102,8 @@ RULES: tuple[Rule, ...] = (
     _rule(r"last dimension of input0 = (?P<a>\d+)[^\n]*",
           "a MatMul's operands do not fit: inner size {a}", "the graph is inconsistent"),
     _rule(r"reshape changes volume|[Rr]eshape[^\n]*volume",
-          "a Reshape changes the number of elements", "the graph is inconsistent"),
+          "a Reshape changes the number of elements",
+          "the graph is inconsistent, or does not take these sizes: --dim NAME=MIN:OPT:MAX"),
     _rule(r"Plugin not found|creator && ",
           "TensorRT has no such operator", _OPTIMIZE),
     _rule(r"UNSUPPORTED_NODE", "the parser does not take this form of the operator", _OPTIMIZE),

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import onnx_ir as ir
 
 from pipeline.artifacts import Artifact
-from pipeline.claims.graphs import precision_claim
+from pipeline.claims.graphs import precision_claim, rounded_claim
 from pipeline.claims.ledger import judge
 from pipeline.graph.files.model_file import load_model
 from pipeline.records.bundle import BundleResults
@@ -16,7 +16,9 @@ from pipeline.records.engine import EnginePart, EngineRecord
 from pipeline.records.export import ExportRecord
 from pipeline.records.optimize import OptimizeRecord
 from pipeline.records.tensors import SizeRange, TensorSpec
+from pipeline.types import ROUNDED
 
+_CODES = frozenset({ir.DataType.INT8, ir.DataType.INT4})
 _PACK = "`pipeline pack` verifies it on a machine that has one"
 
 
@@ -42,8 +44,12 @@ def engine_claims(
         if graph is not None and source is not None and known is not None:
             current = artifact.parents.get("graph") == graph.digest
             model = load_model(graph.path(known.file))
-            claim = precision_claim(name, model, source.precision, known, engine.file)
+            rounded = source.precision in ROUNDED
+            claims = rounded_claim if rounded else precision_claim
+            claim = claims(name, model, source.precision, known, engine.file)
             yield _as_typed(name, source.precision, claim, current)
+            if rounded and current:
+                yield from _stored_narrow(name, source.precision, model, engine)
             yield _interface(name, model, engine)
         sizes = known or (exported.parts.get(part) if exported is not None else None)
         if sizes is not None and sizes.dims:
@@ -59,6 +65,27 @@ def _as_typed(name: str, precision: str, graph: Claim, current: bool) -> Claim:
         evidence = "the graph has been made again since the engine was built"
     kept = current and graph.state == "kept"
     return judge(f"{name} is {precision}", kept, evidence, graph.where)
+
+
+def _stored_narrow(
+    name: str, precision: str, model: ir.Model, engine: EnginePart
+) -> Iterator[Claim]:
+    """What the builder says its weights weigh lies nearer to codes than to codes made 16 bits wide.
+
+    A plan of a small model is mostly kernels, so the size of its file shows nothing.
+    """
+    if engine.weights_bytes is None:
+        return
+    tensors = [v.const_value for v in model.graph.initializers.values() if v.const_value]
+    codes = [tensor for tensor in tensors if tensor.dtype in _CODES]
+    narrow = sum(tensor.nbytes for tensor in tensors)
+    wide = narrow + sum(2 * tensor.size - tensor.nbytes for tensor in codes)
+    evidence = (
+        f"{engine.weights_bytes} bytes of weights as the builder counts them; the graph has "
+        f"{narrow} with codes, {wide} with 16-bit numbers in their place"
+    )
+    kept = 2 * engine.weights_bytes < narrow + wide
+    yield judge(f"{name} holds {precision} weights", kept, evidence, engine.file)
 
 
 def _interface(name: str, model: ir.Model, engine: EnginePart) -> Claim:

@@ -44,9 +44,15 @@ def test_what_the_parser_refuses_is_told_with_its_node(builder, tmp_path):
     assert "(odd (Strange))" in reason
 
 
-def test_sizes_that_are_known_are_the_ones_tried(tmp_path):
-    path = small.matmul(tmp_path / "m.onnx")
-    assert Builder("tensorrt-rtx", {"batch": SizeRange(1, 2, 4)}).ask(ir.load(path)).built
+def test_sizes_that_are_known_are_the_ones_tried(builder, tmp_path):
+    """A filter of 400 samples: too long for the lengths that are taken when nothing is known."""
+    node = h.make_node("Conv", ["x", "w"], ["y"], name="conv")
+    weights = [small.weight("w", (4, 1, 400))]
+    inputs = {"x": (T.FLOAT, [1, 1, "samples"])}
+    model = ir.load(small.save(tmp_path / "m.onnx", [node], inputs, {"y": T.FLOAT}, weights))
+    assert "sizes of profile 0 do not suit the graph" in builder.ask(model).reason
+    known = {"samples": SizeRange(400, 800, 1600)}
+    assert Builder("tensorrt-rtx", known).ask(model).built
 
 
 def test_one_that_takes_too_long_did_not_build(tmp_path):

@@ -2,13 +2,20 @@
 
 from dataclasses import replace
 
+import numpy as np
+import onnx_ir as ir
 import pytest
 
 from pipeline.claims.engines import engine_claims
 from pipeline.claims.graphs import graph_claims
 from pipeline.records.engine import EngineRecord, ShapeRange
 from pipeline.records.export import ExportRecord
+from pipeline.stages.build_engine.options import BuildEngineOptions
+from pipeline.stages.build_engine.stage import build_engines
+from pipeline.stages.optimize.options import OptimizeOptions
+from pipeline.stages.optimize.stage import optimize_model
 from tests.pipeline.claims.folders import ENGINE, made, results, states
+from tests.pipeline.text_graphs import model_of
 
 
 @pytest.mark.parametrize(
@@ -94,3 +101,37 @@ def test_an_engine_of_an_older_graph_is_not_that_graph(tmp_path):
     found = {c.claim: c for c in engine_claims(engine, newer, exported, [])}
     assert found["model.tensorrt-fp16 engine is fp16"].state == "broken"
     assert all(c.state == "kept" for c in graph_claims(graph_artifact, exported))
+
+
+@pytest.mark.parametrize("precision", ["int8-weights", "int4"])
+def test_an_engine_of_rounded_weights_is_what_it_says(precision, tmp_path):
+    """The real builder's figures; one that had widened the codes would have twice to four times."""
+    pytest.importorskip("tensorrt_rtx")
+    text = "(float[B,128] x, float[128,128] w, float[128,128] v) => (float[B,128] y) "
+    model = model_of(text + "{ a = MatMul(x, w) b = Relu(a) y = MatMul(b, v) }")
+    numbers = np.random.default_rng(0).standard_normal((2, 128, 128)).astype("f4")
+    for value, content in zip(model.graph.inputs[1:], numbers, strict=True):
+        value.const_value = ir.tensor(content, name=value.name)
+        model.graph.initializers.add(value)
+    del model.graph.inputs[1:]
+    ir.save(model, tmp_path / "m.onnx")
+    place = tmp_path / "d"
+    graph = optimize_model(
+        OptimizeOptions(tmp_path / "m.onnx", place, target="tensorrt", precision=precision)
+    )
+    engine = build_engines(
+        BuildEngineOptions(place, place, precision=precision, compute_capabilities=("8.9",))
+    )
+    record = EngineRecord.of(engine)
+
+    def judged(weights):
+        part = replace(record.parts["model"], weights_bytes=weights)
+        made = replace(engine, facts=replace(record, parts={"model": part}).to_json())
+        return {claim.claim: claim.state for claim in engine_claims(made, graph, None, [])}
+
+    name = f"model.tensorrt-{precision} engine"
+    honest = judged(record.parts["model"].weights_bytes)
+    assert honest[f"{name} is {precision}"] == "kept"
+    assert honest[f"{name} holds {precision} weights"] == "kept"
+    assert judged(2 * 2 * 128 * 128)[f"{name} holds {precision} weights"] == "broken"
+    assert f"{name} holds {precision} weights" not in judged(None)
