@@ -85,17 +85,21 @@ def write_check(
 def _continuations(subject: Subject, source: TextSource, seed: int) -> list[dict[str, Any]]:
     """Return prompts, and the tokens that follow greedily, up to an end mark."""
     numbers = np.random.default_rng(seed)
-    prompts = [numbers.integers(3, 100, size).tolist() for size in (1, 7)]
+    prompts = [(numbers.integers(3, 100, size).tolist(), "") for size in (1, 7)]
     if subject.tokenizer is not None:
-        prompts += [source.tokenizer.encode(text) for text in TEXTS]
+        prompts += [(source.tokenizer.encode(text), text) for text in TEXTS]
+    start = source.generation.start if "encoder" in subject.files else None
     made = []
-    for prompt in filter(None, prompts):
+    for prompt, text in prompts:
+        if not prompt:
+            continue
         ids = np.asarray([prompt], np.int64)
         found = greedy(
-            source.decoder, ids, np.ones_like(ids), start=None, end=source.generation.ends,
+            source.decoder, ids, np.ones_like(ids), start=start, end=source.generation.ends,
             max_new=NEW_TOKENS,
         )  # fmt: skip
-        made.append({"prompt": prompt, "new": found.tokens[0], "margins": found.margins[0]})
+        told = {"prompt": prompt, "new": found.tokens[0], "margins": found.margins[0]}
+        made.append(told | ({"text": text} if text else {}))
     return made
 
 

@@ -11,7 +11,7 @@ from pipeline.errors import UsageError
 from pipeline.options import settle
 from pipeline.types import Precision
 
-PackageFormat = Literal["optimum", "genai", "transformers-js"]
+PackageFormat = Literal["optimum", "genai", "transformers-js", "triton"]
 FORMATS: tuple[str, ...] = get_args(PackageFormat)
 
 
@@ -24,7 +24,8 @@ class PackageOptions:
         output: The folder to write, which must not exist; with several formats, each is a folder in
             it of the format's name.
         formats: For which runtimes: `optimum` (Optimum, sentence-transformers), `genai`
-            (onnxruntime-genai), `transformers-js` (transformers.js in node and browsers).
+            (onnxruntime-genai), `transformers-js` (transformers.js in node and browsers), `triton`
+            (a model repository).
         variant: Which graphs, such as `ort-cpu-fp32` or `exported`; empty takes those that were
             optimized for ONNX Runtime last.
         precision: Which of the optimized graphs; unset takes any.

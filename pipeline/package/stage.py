@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pipeline.artifacts.folder import disk_errors, folder_errors
 from pipeline.errors import UsageError
-from pipeline.package import genai, optimum, transformers_js
+from pipeline.package import genai, optimum, transformers_js, triton
 from pipeline.package.options import PackageFormat, PackageOptions
 from pipeline.package.subject import Subject, open_subject
 from pipeline.package.verify import Verdict, verify
@@ -21,6 +21,7 @@ WRITERS: dict[PackageFormat, Callable[[Subject, Path, int], None]] = {
     "optimum": optimum.write,
     "genai": genai.write,
     "transformers-js": transformers_js.write,
+    "triton": triton.write,
 }
 
 

@@ -23,12 +23,12 @@ class Finding:
 
     Attributes:
         what: What was asked.
-        right: Whether the answer was right.
+        right: Whether the answer was right; None where that could not be asked here.
         says: By how much it was off, or what came instead.
     """
 
     what: str
-    right: bool
+    right: bool | None
     says: str
 
 
@@ -82,5 +82,5 @@ def _run(copy: Path, command: list[str]) -> Verdict:
         return Verdict(False, findings=(Finding("the check ends", False, said[:500]),))
     if ended.returncode == NOT_CHECKED:
         return Verdict(None, str(raw.get("reason", "")))
-    right = ended.returncode == 0 and bool(findings) and all(one.right for one in findings)
-    return Verdict(right, findings=findings)
+    wrong = ended.returncode != 0 or any(one.right is False for one in findings)
+    return Verdict(not wrong and any(one.right for one in findings), findings=findings)

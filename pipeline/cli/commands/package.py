@@ -15,6 +15,7 @@ from pipeline.cli.summary import size_text
 FLAGS = {"formats": Flag(("--format", "-f"))}
 OPTIONS = options_of(PackageOptions, skip=("folder", "output"), flags=FLAGS)
 WORDS = {True: "answers as it should", False: "WRONG", None: "not checked here"}
+MARKS = {True: "ok   ", False: "WRONG", None: "-    "}
 
 
 @click.command("package")
@@ -39,7 +40,7 @@ def command(folder: Path, output: Path, as_json: bool, verbose: int, **values: A
                 f"{package.format}: {package.path}, {size_text(package.size_bytes)}; {said}"
             )
             shown = [one for one in verdict.findings if verbose or not one.right]
-            lines += [f"  {'ok   ' if one.right else 'WRONG'} {one.what}  {one.says}".rstrip()
+            lines += [f"  {MARKS[one.right]} {one.what}  {one.says}".rstrip()
                       for one in shown]  # fmt: skip
         data = {
             "variant": made.variant,
