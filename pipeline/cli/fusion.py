@@ -10,6 +10,8 @@ from pipeline.records.optimize import BuildCheckRecord, GraphRecord, ProofRecord
 
 STAYS = "what was refused stays as it was: plain nodes, which are right and only slower"
 
+TOLD_S = 1.0  # proofs that take less are not worth a word
+
 IN_PLACE = (
     "    {} caches are written in place: runners here do; your own program binds past and present "
     "to one buffer, as .session.json says (or --disable fuse_attention_in_place)"
@@ -24,11 +26,25 @@ def count_lines(parts: Mapping[str, GraphRecord]) -> list[str]:
         for construct, counts in part.counts.items():
             told = ", ".join(f"{n} {state}" for state, n in vars(counts).items() if n)
             lines.append(f"    {construct:<11} {told or 'none found'}")
+        lines += _longest_proof(part)
         if part.build is not None:
             lines.append(f"    {_build_line(part.build)}")
         if part.session.in_place:
             lines.append(IN_PLACE.format(len(part.session.in_place)))
     return lines
+
+
+def _longest_proof(part: GraphRecord) -> list[str]:
+    """Return a line on the time of the proofs, where one of them took long."""
+    proven = [(s.proof.seconds, s) for s in part.sites if s.proof is not None]
+    whole, (longest, site) = (
+        sum(t for t, _ in proven),
+        max(proven, key=lambda pair: pair[0], default=(0.0, None)),
+    )
+    if site is None or longest < TOLD_S:
+        return []
+    place = f"{site.construct} {site.path or site.anchor}"
+    return [f"    proofs took {whole:.1f} s, the longest {longest:.1f} s: {place}"]
 
 
 def _build_line(build: BuildCheckRecord) -> str:
@@ -106,6 +122,8 @@ def _proof(proof: ProofRecord | None) -> str:
     if proof is None:
         return ""
     text = f", proof error {proof.error:.2g}"
+    if proof.seconds >= TOLD_S:
+        text += f" in {proof.seconds:.1f} s"
     if proof.lacking:
         return f"{text}, not on activations: {proof.lacking}"
     real = proof.inputs[1:]

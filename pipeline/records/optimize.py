@@ -28,6 +28,7 @@ class ProofRecord:
         inputs: What it was shown on: ranges made up for the region, and each set of inputs to
             the whole graph.
         lacking: Why no activations are among them though they were asked for.
+        seconds: Wall time of it; instances that share a proof took none of their own.
     """
 
     digest: str
@@ -39,6 +40,7 @@ class ProofRecord:
     reason: str
     inputs: tuple[str, ...]
     lacking: str
+    seconds: Finite = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,9 +11,10 @@ Rows where the reference is not a number bind nothing, but finite reference rows
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -52,6 +53,7 @@ class Certificate:
         inputs: What it was shown on: ranges made up for the region, and each set of inputs to
             the whole graph.
         lacking: Why no activations are among them though they were asked for.
+        seconds: Wall time of it; instances that share it took none of their own.
     """
 
     digest: str
@@ -64,6 +66,7 @@ class Certificate:
     loads: bool = True
     inputs: tuple[str, ...] = ()
     lacking: str = ""
+    seconds: float = 0.0
 
 
 @contextmanager
@@ -108,9 +111,10 @@ class Prover:
         """Return the certificate of a region; `zero` names sizes that may be 0."""
         if self.share and region.digest in self.known:
             return self.known[region.digest]
+        started = time.perf_counter()
         certificate = _Comparison(region).prove(zero, self.activations)
         self.known[region.digest] = certificate
-        return certificate
+        return replace(certificate, seconds=time.perf_counter() - started)
 
     def committed(self, old: Sequence[ir.Value], new: Sequence[ir.Value]) -> None:
         """Note that a proven replacement took the place of what it was proven against."""

@@ -49,6 +49,7 @@ def _proof(certificate: Certificate) -> ProofRecord:
         reason=certificate.reason,
         inputs=certificate.inputs,
         lacking=certificate.lacking,
+        seconds=round(certificate.seconds, 2),
     )
 
 

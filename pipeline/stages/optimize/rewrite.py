@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
@@ -168,7 +169,9 @@ class Rewriter:
         except RegionError as error:
             return _failed(site, lowering, Kind.UNPROVABLE, f"not provable: {error}")
         if isinstance(lowering, Rounding):
-            certificate = prove_rounded(region, lowering.meaning(site))
+            started = time.perf_counter()
+            shown = prove_rounded(region, lowering.meaning(site))
+            certificate = replace(shown, seconds=time.perf_counter() - started)
         else:
             certificate = self.prover.prove(region, zero=site.may_be_zero)
         if certificate.ok:

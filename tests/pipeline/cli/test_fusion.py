@@ -67,6 +67,14 @@ def test_counts():
     ]
 
 
+def test_proofs_that_take_long_say_so():
+    slow = replace(FUSED, proof=proof(seconds=326.04))
+    lines = count_lines({"model": replace(PART, sites=(FUSED, slow))})
+    assert "    proofs took 326.5 s, the longest 326.0 s: attention h.0.attn" in lines
+    assert "proof error 1e-07 in 326.0 s" in explain_lines(explained(slow))[2]
+    assert not any("proofs took" in line for line in count_lines({"model": PART}))
+
+
 def test_what_the_builder_said():
     def told(**changes):
         said = {"reason": "", "before": "", "taken_back": 0, "trials": 1, **changes}

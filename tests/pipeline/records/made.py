@@ -117,6 +117,7 @@ def proof(**changes):
         reason="",
         inputs=("made-up ranges",),
         lacking="",
+        seconds=0.5,
     )
     return replace(record, **changes)
 
