@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.accuracy import Errors, compare, magnitude
+from pipeline.artifacts import digest_file
 from pipeline.errors import UsageError
 from pipeline.graph.files.model_file import load_model
 from pipeline.inputs import InputMaker, Style
@@ -78,7 +79,12 @@ def write_check(
             asked["outputs"] = _outputs(subject, source, home, seed)
         if subject.exported.embedding is not None and subject.tokenizer is not None:
             asked["vectors"] = [list(row.vector) for row in embed(source, TEXTS).rows]
-            asked["vector_limit"] = 1e-6 if subject.precision == "fp32" else 1e-4
+            asked["vector_limit"] = 1e-5 if subject.precision == "fp32" else 1e-2
+    asked["files"] = {
+        file.relative_to(root).as_posix(): digest_file(file)
+        for file in sorted(root.rglob("*"))
+        if file.is_file() and home not in file.parents
+    }
     (home / "check.json").write_text(json.dumps(asked, indent=1, ensure_ascii=False) + "\n")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -39,18 +40,33 @@ def main(check: Callable[[Asked], Findings], script: str) -> None:
     asked = json.loads((home / "check.json").read_text(encoding="utf-8"))
     asked |= {"home": home, "package": home.parent}
     try:
-        found = check(asked)
+        found = [*check(asked), files_found(asked)]
     except NotCheckedError as error:
         _end(3, {"reason": str(error), "findings": []})
     except Exception as error:
         said = f"{type(error).__name__}: {' '.join(str(error).split())[:500]}"
-        _end(1, {"findings": [finding("the package loads and answers", False, said)]})
+        loads = finding("the package loads and answers", False, said)
+        _end(1, {"findings": [loads, files_found(asked)]})
     _end(int(any(one["right"] is False for one in found)), {"findings": found})
 
 
 def _end(code: int, told: Mapping[str, Any]) -> None:
     sys.stdout.write(json.dumps(told) + "\n")
     sys.exit(code)
+
+
+def files_found(asked: Asked) -> dict[str, Any]:
+    """Return whether every file is there with the bytes that were written."""
+    changed = []
+    for name, digest in asked.get("files", {}).items():
+        path = asked["package"] / name
+        if not path.is_file():
+            changed.append(f"{name} is missing")
+            continue
+        with path.open("rb") as stream:
+            if hashlib.file_digest(stream, "sha256").hexdigest() != digest:
+                changed.append(f"{name} has other bytes")
+    return finding("files", not changed, "; ".join(changed)[:300])
 
 
 def tokens_found(

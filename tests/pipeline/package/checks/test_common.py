@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 
 import numpy as np
@@ -73,8 +74,20 @@ def test_a_check_ends_in_a_line_and_a_code(tmp_path, capsys, check, code, right)
         common.main(check, str(tmp_path / "check.py"))
     assert ended.value.code == code
     told = json.loads(capsys.readouterr().out)
-    assert rights(told["findings"]) == right
+    assert rights(told["findings"]) == right + [True] * (code != 3)  # and the files
     assert told.get("reason") == ("no runtime" if code == 3 else None)
+
+
+def test_files_have_the_bytes_that_were_written(tmp_path):
+    (tmp_path / "a").write_bytes(b"one")
+    digest = hashlib.sha256(b"one").hexdigest()
+    asked = {"package": tmp_path, "files": {"a": digest}}
+    assert common.files_found(asked)["right"]
+    (tmp_path / "a").write_bytes(b"two")
+    assert common.files_found(asked)["says"] == "a has other bytes"
+    (tmp_path / "a").unlink()
+    found = common.files_found(asked)
+    assert (found["right"], found["says"]) == (False, "a is missing")
 
 
 def test_cases_are_read_from_beside_the_script(tmp_path):

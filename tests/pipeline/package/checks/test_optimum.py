@@ -84,7 +84,9 @@ def test_continuations_labels_and_ids(tmp_path, libraries, first, right):
     assert rights(check({**told, "labels": ["dog", "cat"]}))[1] is False
 
 
-@pytest.mark.parametrize(("vector", "right"), [([3.0, 1.0], True), ([1.0, 1.0], False)])
+@pytest.mark.parametrize(
+    ("vector", "right"), [([3.0, 1.0], True), ([1.0, 1.0], False), ([6.0, 2.0], False)]
+)
 def test_vectors_of_whole_texts(tmp_path, libraries, monkeypatch, vector, right):
     told = asked(tmp_path, texts=[["abc", [3]]], vectors=[vector], vector_limit=1e-6)
     assert rights(check(told)) == [True, right]
