@@ -10,6 +10,7 @@ from pipeline.artifacts.strays import unlisted
 from pipeline.claims.engines import engine_claims
 from pipeline.claims.graphs import graph_claims
 from pipeline.claims.ledger import judge
+from pipeline.claims.packages import package_claims
 from pipeline.records.bundle import BundleResults
 from pipeline.records.claim import Claim
 from pipeline.records.export import ExportRecord
@@ -50,6 +51,7 @@ def _claims(folder: Folder, artifacts: dict[str, Artifact]) -> Iterator[Claim]:
             yield _of_these(artifact, artifacts)
     yield from _listed(folder)
     yield from (_as_brought(path) for path, _results in kept)
+    yield from package_claims(folder)
 
 
 def _of_these(artifact: Artifact, artifacts: Mapping[str, Artifact]) -> Claim:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import shutil
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.artifacts.folder import disk_errors, folder_errors
-from pipeline.errors import UsageError
+from pipeline.errors import FolderError, UsageError
 from pipeline.package import genai, optimum, transformers_js, triton
 from pipeline.package.options import PackageFormat, PackageOptions
 from pipeline.package.subject import Subject, open_subject
 from pipeline.package.verify import Verdict, verify
+from pipeline.records.package import PackageRecord
+from pipeline.tasks.variants import EXPORT_FIX
 from pipeline.types import SILENT, Progress
 
 WRITERS: dict[PackageFormat, Callable[[Subject, Path, int], None]] = {
@@ -103,11 +107,33 @@ def package_folder(options: PackageOptions, progress: Progress = SILENT) -> Pack
         if output.is_dir():
             output.rmdir()
         shutil.move(root, output)
-    made = (
+    made = tuple(
         Package(name, path, _size(path), verdicts[name])
         for name, path in ((n, output / p.relative_to(root)) for n, p in places.items())
     )
-    return Packages(subject.variant, tuple(made))
+    for package in made:
+        _keep(subject, package, progress)
+    return Packages(subject.variant, made)
+
+
+def _keep(subject: Subject, package: Package, progress: Progress) -> None:
+    """Keep the verdict in the artifact's folder, where its claims are read."""
+    verdict, stages = package.verdict, dict.fromkeys(("export", subject.variant))
+    record = PackageRecord(
+        runtime=package.format,
+        variant=subject.variant,
+        artifacts={name: subject.folder.require(name, EXPORT_FIX).digest for name in stages},
+        when=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        size_bytes=package.size_bytes,
+        right=verdict.right,
+        reason=verdict.reason,
+        findings=verdict.findings,
+    )
+    text = json.dumps(record.to_json(), ensure_ascii=False, indent=1) + "\n"
+    try:
+        subject.folder.write(record.place, text.encode())
+    except FolderError as error:
+        progress.note(f"the verdict is not kept, and no claim tells it: {error.what}")
 
 
 def _verdict(

@@ -12,24 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.received_json import parse_json
+from pipeline.records.package import Finding
 
 LIMIT_S = 900
 NOT_CHECKED = 3
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One question and whether the runtime answered it right.
-
-    Attributes:
-        what: What was asked.
-        right: Whether the answer was right; None where that could not be asked here.
-        says: By how much it was off, or what came instead.
-    """
-
-    what: str
-    right: bool | None
-    says: str
 
 
 @dataclass(frozen=True)

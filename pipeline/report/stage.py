@@ -9,6 +9,7 @@ from pathlib import Path
 from pipeline import __version__
 from pipeline.artifacts import Folder, digest_file, digest_json, open_folder
 from pipeline.errors import FolderError
+from pipeline.records.package import KEPT
 from pipeline.records.report import ReportData
 from pipeline.report.options import ReportOptions
 from pipeline.types import SILENT, Json, Progress
@@ -77,7 +78,9 @@ def key_of(folder: Folder) -> str:
     code = sorted(path for path in Path(__file__).parent.rglob("*") if path.is_file())
     for beside in ("claims", "records"):
         code += sorted(Path(__file__).parents[1].glob(f"{beside}/*.py"))
-    results = sorted((folder.path / "results").glob("*.json"))
+    results = sorted(folder.path.glob("results/*.json")) + sorted(
+        folder.path.glob(f"{KEPT}/*.json")
+    )
     sources: dict[str, Json] = {
         f"{path.parent.name}/{path.name}": digest_file(path)
         for path in [*code, *results]

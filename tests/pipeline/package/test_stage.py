@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
 
+from pipeline.artifacts import Folder, open_folder
+from pipeline.claims.packages import package_claims
 from pipeline.cli.app import group
-from pipeline.errors import UsageError
+from pipeline.errors import FolderError, UsageError
 from pipeline.package.options import PackageOptions
 from pipeline.package.stage import package_folder
 from tests.pipeline.tasks.folders import folder_for
@@ -40,6 +43,27 @@ def test_the_verdict_is_the_runtime_s(folder, tmp_path):
         assert (made.passed, made.packages[0].verdict.right) == (right, right)
         assert (made.packages[0].path / "genai_config.json").is_file()  # a wrong one stays
         assert made.packages[0].size_bytes > 1000
+
+
+def test_the_verdict_is_kept_where_its_claim_is_read(folder, tmp_path):
+    python = {"genai": runtime(tmp_path, 1, False, "3 instead of 4")}
+    package_folder(PackageOptions(folder, tmp_path / "p", ("genai",), python=python))
+    (claim,) = package_claims(open_folder(folder))
+    assert (claim.state, claim.evidence) == ("broken", "all: 3 instead of 4")
+    package_folder(PackageOptions(folder, tmp_path / "q", ("genai",), verify=False))
+    (claim,) = package_claims(open_folder(folder))
+    assert (claim.state, claim.evidence) == ("unchecked", "not checked here: not asked for")
+
+
+def test_a_folder_that_cannot_be_written_is_packaged_all_the_same(folder, tmp_path, monkeypatch):
+    def refuse(folder, name, data):
+        raise FolderError("no room")
+
+    monkeypatch.setattr(Folder, "write", refuse)
+    notes = []
+    progress = SimpleNamespace(step=lambda *told: None, note=notes.append)
+    package_folder(PackageOptions(folder, tmp_path / "p", ("genai",), verify=False), progress)
+    assert notes == ["the verdict is not kept, and no claim tells it: no room"]
 
 
 def test_without_the_runtime_it_is_told_unchecked(folder, tmp_path):

@@ -17,6 +17,7 @@ from pipeline.records.claim import Claim
 from pipeline.records.engine import ShapeRange
 from pipeline.records.files import FileRecord
 from pipeline.records.machine import Machine
+from pipeline.records.package import Finding, PackageRecord
 from pipeline.records.report import Elsewhere, MeasuredElsewhere, ReportData, StageData
 from pipeline.records.run import RunRecord, StageEntry
 from tests.pipeline.records.judged import FULL_PARITY, FULL_PERF, parity_record
@@ -175,9 +176,21 @@ def report_data(**changes):
     return replace(record, **changes)
 
 
+PACKAGE = PackageRecord(
+    runtime="triton",
+    variant="optimize.ort-cpu-fp32",
+    artifacts={"export": "ab", "optimize.ort-cpu-fp32": "cd"},
+    when="2026-01-02T03:04:05Z",
+    size_bytes=9,
+    right=True,
+    reason="",
+    findings=(Finding("ids", True, ""), Finding("served", None, "no server")),
+)
+
 TOLD = {
     "bundle": BUNDLE,
     "bundle results": bundle_results(),
+    "package": PACKAGE,
     "run": run_record(),
     "report": report_data(),
 }
