@@ -109,6 +109,12 @@ def _continuations(subject: Subject, source: TextSource, seed: int) -> list[dict
     return made
 
 
+def example(subject: Subject, part: str, seed: int) -> dict[str, np.ndarray]:
+    """Return the inputs of the first case, which a package may warm up with."""
+    maker = InputMaker(load_model(subject.folder.path / subject.exported.parts[part].file))
+    return dict(maker.make(maker.dims(0), seed, _STYLES[0]))
+
+
 def _outputs(subject: Subject, source: TextSource, home: Path, seed: int) -> list[dict[str, Any]]:
     """Write arrays that go in and come out; return their files and how far each may be off.
 

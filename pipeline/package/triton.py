@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.ort.settings import settings_path
-from pipeline.package.cases import HOME, PACKAGE, write_check
+from pipeline.package.cases import HOME, PACKAGE, example, write_check
 from pipeline.package.subject import Subject, refuse, refuse_written_in_place
 from pipeline.package.triton_config import TYPES, ModelConfig, rows_of
 from pipeline.records.tensors import TensorSpec
@@ -47,12 +47,12 @@ def write(subject: Subject, root: Path, seed: int) -> None:
     _refuse_types(subject)
     if subject.steps:
         _refuse_choices(subject)
-    write_check(subject, root, "triton", seed, **_told(subject))
-    configs = [_graph(subject, root, part) for part in subject.files]
+    configs = [_graph(subject, root, part, seed) for part in subject.files]
     configs.append(_twin(subject, root, configs))
     for config in configs:
         path = root / REPOSITORY / config.name / "config.pbtxt"
         path.write_text(config.text(), encoding="utf-8")
+    write_check(subject, root, "triton", seed, **_told(subject))
 
 
 def _told(subject: Subject) -> dict[str, Any]:
@@ -87,7 +87,7 @@ def _refuse_choices(subject: Subject) -> None:
         raise refuse(subject, f"the twin does not know {', '.join(asked)} of this model", fix)
 
 
-def _graph(subject: Subject, root: Path, part: str) -> ModelConfig:
+def _graph(subject: Subject, root: Path, part: str, seed: int) -> ModelConfig:
     """Place a graph for the onnxruntime backend."""
     about, home = subject.exported.parts[part], root / REPOSITORY / part
     subject.place_graph(part, home / "1" / GRAPH)
@@ -95,10 +95,9 @@ def _graph(subject: Subject, root: Path, part: str) -> ModelConfig:
     most = about.dims[first].max if isinstance(first, str) and first in about.dims else 0
     rows = rows_of(about.inputs, about.outputs, most)
     warmup = {}
-    case = root / "check" / "case-0.inputs.npz"
-    if case.is_file():
+    if not subject.steps:  # a cache begins without a row, which is no warm-up
         (home / "warmup").mkdir()
-        for name, array in np.load(case).items():
+        for name, array in example(subject, part, seed).items():
             first_rows = array[:1] if rows else array
             (home / "warmup" / name).write_bytes(np.ascontiguousarray(first_rows).tobytes())
             warmup[name] = first_rows.shape
