@@ -38,7 +38,11 @@ def _config(subject: Subject) -> dict[str, Any]:
     exported = subject.exported
     generation = exported.generation
     if exported.task != "text-generation" or generation is None or len(exported.parts) != 1:
-        raise refuse(subject, f"no decoder of text: {exported.task}", "package it as optimum")
+        raise refuse(
+            subject,
+            f"no decoder of text: {exported.task}",
+            "--format triton, or optimum for an encoder",
+        )
     if not subject.steps:
         raise refuse(
             subject,

@@ -168,13 +168,14 @@ def known_config(subject: Subject, runtime: str, classes: Mapping[str, str]) -> 
     """
     task, parts = subject.exported.task, subject.exported.parts
     if task not in classes:
-        raise refuse(subject, f"{runtime} has no class for {task}", f"it has {', '.join(classes)}")
+        fix = f"--format triton holds it; {runtime} has {', '.join(classes)}"
+        raise refuse(subject, f"{runtime} has no class for {task}", fix)
     if len(parts) != 1:
         raise refuse(
             subject,
             f"{runtime} wants other graphs than {' and '.join(parts)}: its first decoder reads the "
             "encoder's states itself, ours takes the keys and values made of them",
-            "export such a model with Optimum",
+            "--format triton holds it, or export such a model with Optimum",
         )
     if task == "text-generation" and not subject.steps:
         raise refuse(

@@ -18,6 +18,7 @@ from pipeline.package.subject import Subject, refuse, refuse_written_in_place
 from pipeline.package.triton_config import TYPES, ModelConfig, rows_of
 from pipeline.records.tensors import TensorSpec
 from pipeline.stages.runners.kv_cache import PAST
+from pipeline.tokenizer.open import FILE, record_of
 
 REPOSITORY, TWIN = "models", "twin"
 GRAPH = "model.onnx"
@@ -64,7 +65,16 @@ def _told(subject: Subject) -> dict[str, Any]:
         }
         for part, about in parts.items()
     }
-    return {"repository": REPOSITORY, "twin": TWIN, "tensors": tensors}
+    home = subject.tokenizer
+    record = record_of(home) if home is not None else None
+    words = home is not None and (home / FILE).is_file() and not (record and record.reason)
+    return {"repository": REPOSITORY, "twin": TWIN, "tensors": tensors, "words": words}
+
+
+def _splits(subject: Subject) -> bool:
+    """Return whether special tokens that stand in a prompt are ordinary text."""
+    record = record_of(subject.tokenizer) if subject.tokenizer is not None else None
+    return record is not None and record.split_special_tokens
 
 
 def _refuse_types(subject: Subject) -> None:
@@ -132,12 +142,12 @@ def _twin(subject: Subject, root: Path, graphs: list[ModelConfig]) -> ModelConfi
     told |= {
         "start": generation.start if encoded else None,
         "ends": list(generation.ends),
-        "most": generation.max_length,
+        "split_special_tokens": _splits(subject),
         "pasts": [[spec.name, spec.dtype, list(spec.shape)]
                   for spec in subject.exported.last_part.inputs if spec.name.startswith(PAST)],
     }  # fmt: skip
     (home / "model.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
-    texts = subject.tokenizer is not None
+    texts = _told(subject)["words"]
     return ModelConfig(
         TWIN, "python", ASKED if texts else ASKED[1:], ANSWERS if texts else ANSWERS[:1],
         optional=frozenset(spec.name for spec in (ASKED if texts else ASKED[2:])), decoupled=True,

@@ -50,10 +50,13 @@ class Twin:
 
     @cached_property
     def tokenizer(self) -> Any:
-        """The tokenizer, of the tokenizers library."""
-        return importlib.import_module("tokenizers").Tokenizer.from_file(
-            str(self.home / "tokenizer.json")
-        )
+        """The tokenizer, of the tokenizers library; what its file says of batches is not meant."""
+        file = str(self.home / "tokenizer.json")
+        made = importlib.import_module("tokenizers").Tokenizer.from_file(file)
+        made.no_padding()
+        made.no_truncation()
+        made.encode_special_tokens = self.told["split_special_tokens"]
+        return made
 
     @cached_property
     def decoder(self) -> Decoder:

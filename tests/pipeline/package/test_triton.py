@@ -58,6 +58,7 @@ def test_without_a_tokenizer_it_is_asked_over_ids(tmp_path):
     folder = write_folder(tmp_path / "m", "text-generation", language_model(330), None, SPECIAL)
     config = (written(tmp_path, folder) / "models" / "twin" / "config.pbtxt").read_text()
     assert "prompt" not in config
+    assert not json.loads((tmp_path / "package/check/check.json").read_text())["words"]
     assert 'name: "ids" data_type: TYPE_INT64 dims: [ -1 ] }' in config  # must be given
 
 

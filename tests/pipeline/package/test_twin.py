@@ -7,11 +7,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import tokenizers
 
 import pipeline
 from pipeline.package import triton
 from pipeline.package.subject import open_subject
 from pipeline.package.twin import MOST_TOKENS, TritonPythonModel
+from pipeline.tokenizer.open import open_tokenizer
 from tests.pipeline.tasks.folders import folder_for
 
 FINAL = "final"
@@ -83,6 +85,19 @@ def test_it_streams_what_our_own_runner_answers(opened, name):
     assert request.flags[:-1] == [None] * len(tokens)
     words = b"".join(piece.arrays["text"][0] for piece in request.sent).decode()
     assert words == model.twin.tokenizer.decode(tokens)
+
+
+def test_a_prompt_is_neither_padded_nor_cut(opened):
+    """As the file of a sentence encoder's tokenizer would have it."""
+    folder, model = opened("generate")
+    file = model.twin.home / "tokenizer.json"
+    told = tokenizers.Tokenizer.from_file(str(file))
+    told.enable_padding(length=32)
+    told.enable_truncation(3)
+    told.save(str(file))
+    wanted = open_tokenizer(folder / "tokenizer").encode("the cat sat on the mat")
+    assert len(wanted) > 3
+    assert model._ids(b"the cat sat on the mat") == wanted
 
 
 def test_ids_are_answered_without_words(opened):
