@@ -21,7 +21,8 @@ WRITERS: dict[tuple[str, str], Writer] = {
     **NORMS, **POINTWISE, **PRODUCTS, **ATTENTIONS, **GROUP_QUERY, **STANDARD
 }  # fmt: skip
 
-ALL: frozenset[tuple[str, str]] = frozenset(WRITERS)
+SOFT_CAPPED = ("", "Attention, soft-capped")  # a form that targets keep or not by itself
+ALL: frozenset[tuple[str, str]] = frozenset({*WRITERS, SOFT_CAPPED})
 
 
 def write_out_contrib(draft: Draft) -> int:
@@ -31,7 +32,7 @@ def write_out_contrib(draft: Draft) -> int:
         for node in list(graph):
             key = (node.domain, node.op_type)
             writer = WRITERS.get(key)
-            if writer is None or key in draft.keep or draft.opset() < writer.opset:
+            if writer is None or _form(node) in draft.keep or draft.opset() < writer.opset:
                 continue
             made = writer.write(draft, node)
             used = {i for i, out in enumerate(node.outputs) if out.is_graph_output() or out.uses()}
@@ -42,6 +43,14 @@ def write_out_contrib(draft: Draft) -> int:
             graph.remove(node, safe=True)
             count += 1
     return count
+
+
+def _form(node: ir.Node) -> tuple[str, str]:
+    """Return what a target says of a node that it keeps: its operator, or a form of it."""
+    capped = node.domain == "" and node.op_type == "Attention"
+    if capped and node.attributes.get_float("softcap", 0.0) != 0.0:
+        return SOFT_CAPPED
+    return node.domain, node.op_type
 
 
 def _own(draft: Draft, node: ir.Node, value: ir.Value) -> ir.Value:

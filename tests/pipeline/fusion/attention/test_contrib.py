@@ -50,7 +50,16 @@ def test_the_standard_operator_stays_one_node_for_standard_onnx():
     assert [(o.state, o.lowering) for o in fused.outcomes] == [("fused", "native")]
 
 
-def test_a_soft_cap_is_written_out_for_tensorrt():
+@pytest.mark.parametrize("target", ["tensorrt", "ort-cpu"])
+def test_a_soft_cap_is_written_out_where_the_operator_is_missing_or_slow(target):
     model = model_of(RICH)
-    optimize_graph(model, plan_for("tensorrt"), None)
-    assert {"Tanh", "Softmax"} <= {node.op_type for node in model.graph}
+    optimize_graph(model, plan_for(target), None)
+    kinds = {node.op_type for node in model.graph}
+    assert {"Tanh", "Softmax"} <= kinds
+    assert "Attention" not in kinds
+
+
+def test_a_soft_cap_stays_one_operator_where_that_is_asked_for():
+    model = model_of(RICH)
+    optimize_graph(model, plan_for("ort-cpu", fuse_all=True), None)
+    assert "Attention" in {node.op_type for node in model.graph}

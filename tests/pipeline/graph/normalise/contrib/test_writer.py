@@ -1,7 +1,7 @@
 """Which operators are written out, and which a target keeps."""
 
 from pipeline.graph.normalise import normalise
-from pipeline.graph.normalise.contrib import ALL, WRITERS
+from pipeline.graph.normalise.contrib import ALL, SOFT_CAPPED, WRITERS
 from pipeline.graph.normalise.contrib.writer import MS, Writer
 from tests.pipeline.text_graphs import model_of
 
@@ -35,6 +35,6 @@ def test_an_opset_without_the_standard_operator_keeps_it():
 
 
 def test_every_writer_is_named_by_the_operator_it_writes_out():
-    assert set(WRITERS) == ALL
+    assert {*WRITERS, SOFT_CAPPED} == ALL
     assert all(isinstance(writer, Writer) for writer in WRITERS.values())
     assert {domain for domain, _ in WRITERS} == {MS, ""}
