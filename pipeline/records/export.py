@@ -134,6 +134,8 @@ class GenerationSpec:
         own: What else the model's generation asks for, by the names of transformers' configuration.
         rows_share_angles: Whether the longest row decides the rotary angles of every row and
             position, as in dynamic and long RoPE.
+        angles_change_after: Length from which on the model's own loop reads a text anew, since
+            all its rotary angles change there; None where it never does.
     """
 
     bos_token_id: TokenIds | None = None
@@ -147,6 +149,7 @@ class GenerationSpec:
     max_length: int | None = None
     own: Mapping[str, Setting] = field(default_factory=dict)
     rows_share_angles: bool = False
+    angles_change_after: int | None = None
 
     @property
     def ends(self) -> tuple[int, ...]:
@@ -179,7 +182,9 @@ class GenerationSpec:
 
 # The fields that transformers' configuration has under the same names.
 SPECIAL = tuple(
-    one.name for one in fields(GenerationSpec) if one.name not in ("own", "rows_share_angles")
+    one.name
+    for one in fields(GenerationSpec)
+    if one.name not in ("own", "rows_share_angles", "angles_change_after")
 )
 
 
@@ -209,7 +214,7 @@ class ExportRecord(Record):
         ('feature-extraction', 1)
     """
 
-    FORMAT: ClassVar[int] = 3
+    FORMAT: ClassVar[int] = 4
     COMMAND: ClassVar[str] = "export"
 
     task: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal, TypeAlias
 
 from pipeline.ort.settings import SessionSettings
@@ -28,7 +28,8 @@ class ProofRecord:
         inputs: What it was shown on: ranges made up for the region, and each set of inputs to
             the whole graph.
         lacking: Why no activations are among them though they were asked for.
-        seconds: Wall time of it; instances that share a proof took none of their own.
+        seconds: Wall time of it; instances that share a proof took none of their own, and
+            it does not count where records are compared.
     """
 
     digest: str
@@ -40,7 +41,7 @@ class ProofRecord:
     reason: str
     inputs: tuple[str, ...]
     lacking: str
-    seconds: Finite = 0.0
+    seconds: Finite = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, kw_only=True)

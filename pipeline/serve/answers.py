@@ -19,7 +19,7 @@ from pipeline.tasks.clock import TokenClock
 from pipeline.tasks.one_beam import asks_for_more, choices_of
 from pipeline.tasks.options import GenerateOptions
 from pipeline.tasks.request import Request
-from pipeline.tasks.room import fitted, room_of
+from pipeline.tasks.room import before_new_angles, fitted, room_of
 from pipeline.tasks.settings import MAX_NEW_TOKENS, Settings, settled
 
 
@@ -112,6 +112,7 @@ def checked(
     settings = settled(options, source.generation, has_encoder=False)
     for prompt in prompts:
         settings, _ = fitted(settings, [prompt], room, has_encoder=False)
+        settings, _ = before_new_angles(settings, [prompt], source.generation)
     return settings
 
 

@@ -57,3 +57,25 @@ def fitted(
         return options, ()
     note = f"the {room.owner} has {room.positions} positions, so an answer ends after {left} tokens"
     return replace(options, max_new_tokens=left), (note,)
+
+
+def before_new_angles(
+    options: Settings, rows: Sequence[Sequence[int]], special: GenerationSpec
+) -> tuple[Settings, tuple[str, ...]]:
+    """Return the options with no token that a cache of the wrong angles would decide, and a note.
+
+    A text that grows past the length at which rotary angles change would have to be read anew
+    there, which no graph with a cache does; one that is longer from the start has the new angles
+    throughout.
+    """
+    change, longest = special.angles_change_after, max(len(row) for row in rows)
+    if change is None or longest > change:
+        return options, ()
+    left = change + 1 - longest
+    if options.max_new_tokens <= left:
+        return options, ()
+    note = (
+        f"the model's rotary angles change after {change} positions and its cache cannot follow, "
+        f"so an answer ends after {left} tokens"
+    )
+    return replace(options, max_new_tokens=left), (note,)

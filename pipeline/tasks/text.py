@@ -16,7 +16,7 @@ from pipeline.tasks.language import from_language, language_id
 from pipeline.tasks.one_beam import answer, asks_for_more
 from pipeline.tasks.options import GenerateOptions
 from pipeline.tasks.request import Request
-from pipeline.tasks.room import fitted, room_of
+from pipeline.tasks.room import before_new_angles, fitted, room_of
 from pipeline.tasks.settings import settled
 from pipeline.tasks.source import TextSource
 from pipeline.tokenizer.base import TextTokenizer, padded
@@ -134,6 +134,8 @@ def generate_rows(
     settings, notes = fitted(
         settled(options, special, has_encoder=not left), rows, room, has_encoder=not left
     )
+    settings, more = before_new_angles(settings, rows, special)
+    notes += more
     if options.source_lang:
         rows = [from_language(tokenizer, row, options.source_lang) for row in rows]
     if options.target_lang:

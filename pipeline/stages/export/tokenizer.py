@@ -98,6 +98,8 @@ def generation_spec(model: Any) -> GenerationSpec | None:
     found = {name: value for name, value in known.items() if value is not None}
     found |= {"own": own} if (own := _own_settings(config, SPECIAL)) else {}
     found |= {"rows_share_angles": True} if _rows_share_angles(model) else {}
+    change = _angles_change_after(model)
+    found |= {"angles_change_after": change} if change is not None else {}
     told = getattr(model, "config", None)
     if told is not None and not getattr(told, "is_encoder_decoder", False):
         positions = known_positions(model)
@@ -118,6 +120,26 @@ def _rows_share_angles(model: Any) -> bool:
     found = getattr(getattr(model, "config", None), "rope_parameters", None) or {}
     each = [found, *(one for one in found.values() if isinstance(one, dict))]  # by kind of layer
     return any(one.get("rope_type") in ("dynamic", "longrope") for one in each)
+
+
+def _angles_change_after(model: Any) -> int | None:
+    """Return the length behind which a model's own loop drops its cache and reads the text anew.
+
+    Long RoPE has angles for short texts and others for long ones. Models that take care that a
+    text which grows past the change has the latter throughout say the length in their
+    configuration and prepare the inputs of each step by themselves; others keep what they cached.
+    """
+    from transformers import GenerationMixin
+
+    told = getattr(model, "config", None)
+    found = getattr(told, "rope_parameters", None) or {}
+    prepares = getattr(type(model), "prepare_inputs_for_generation", None)
+    if found.get("rope_type") != "longrope" or prepares is None:
+        return None
+    if prepares is GenerationMixin.prepare_inputs_for_generation:
+        return None
+    length = getattr(told, "original_max_position_embeddings", None)
+    return length if isinstance(length, int) else None
 
 
 def _own_settings(config: Any, known: Collection[str]) -> dict[str, Any]:

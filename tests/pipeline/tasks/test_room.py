@@ -7,7 +7,7 @@ import pytest
 from pipeline.errors import UsageError
 from pipeline.records.export import GenerationSpec
 from pipeline.tasks.options import GenerateOptions
-from pipeline.tasks.room import Room, fitted, room_of
+from pipeline.tasks.room import Room, before_new_angles, fitted, room_of
 
 OPTIONS = GenerateOptions(Path("out"), ("a",), max_new_tokens=9)
 MODEL, CACHE = Room(32, "model"), Room(24, "cache")
@@ -54,3 +54,17 @@ def test_an_answer_ends_with_the_positions():
 )
 def test_what_fits_stays_as_it_is(prompt, room, has_encoder):
     assert fitted(OPTIONS, [[1] * prompt], room, has_encoder=has_encoder) == (OPTIONS, ())
+
+
+@pytest.mark.parametrize(
+    ("prompt", "change", "left"),
+    [(3, 40, 9), (33, 40, 8), (40, 40, 1), (41, 40, 9), (33, None, 9)],
+    ids=["far from it", "across", "at it", "behind it", "none"],
+)
+def test_an_answer_ends_where_the_angles_of_what_is_cached_do(prompt, change, left):
+    special = GenerationSpec(angles_change_after=change)
+    options, notes = before_new_angles(OPTIONS, [[1] * prompt, [1]], special)
+    assert options.max_new_tokens == left
+    assert [f"so an answer ends after {left} tokens" in note for note in notes] == [True] * (
+        left < 9
+    )

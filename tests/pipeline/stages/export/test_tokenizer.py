@@ -115,3 +115,22 @@ def test_a_configuration_that_holds_something_else_is_refused():
 
     with pytest.raises(BadModelError, match=r"generation configuration.*eos_token_id"):
         generation_spec(Model())
+
+
+def test_a_decoder_says_where_its_angles_change():
+    """Phi-3's own loop reads a text anew there; a llama with the same angles never does."""
+    import transformers
+
+    told = {"rope_type": "longrope", "short_factor": [1.0] * 4, "long_factor": [2.0] * 4,
+            "original_max_position_embeddings": 40, "rope_theta": 10000.0}  # fmt: skip
+    config = transformers.Phi3Config(
+        vocab_size=64, hidden_size=32, intermediate_size=64, num_hidden_layers=1, pad_token_id=0,
+        num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=128,
+        original_max_position_embeddings=40, rope_parameters=told,
+    )  # fmt: skip
+    model = transformers.Phi3ForCausalLM(config)
+    assert generation_spec(model).angles_change_after == 40
+    other = random_model("llama")
+    other.config.rope_parameters = told
+    other.config.original_max_position_embeddings = 40
+    assert generation_spec(other).angles_change_after is None
