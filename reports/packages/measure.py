@@ -1,9 +1,11 @@
 """Packages of real and tiny models, loaded by their own runtimes, whole and damaged.
 
-    python -m reports.packages.measure WORK --optimum PYTHON --genai PYTHON
+    python -m reports.packages.measure WORK --optimum PYTHON --genai PYTHON --triton PYTHON \\
+        --transformers-js FOLDER
 
-PYTHON is the interpreter of an environment with optimum-onnx and sentence-transformers, and of one
-with onnxruntime-genai. Writes data.json and report.md.
+PYTHON is the interpreter of an environment with optimum-onnx and sentence-transformers, of one with
+onnxruntime-genai, and of one with tritonclient, nvidia-pytriton, onnxruntime and tokenizers; FOLDER
+holds the node_modules with @huggingface/transformers. Writes data.json and report.md.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from reports.decode.prepare import dequantize
 from tests.real_checkpoints import minilm
 
 HERE = Path(__file__).resolve().parent
-FORMATS = ("optimum", "genai")
+FORMATS = ("optimum", "genai", "transformers-js", "triton")
 
 
 def main() -> None:
@@ -31,11 +33,11 @@ def main() -> None:
     for name in FORMATS:
         parser.add_argument(f"--{name}", type=Path, required=True)
     given = parser.parse_args()
-    python = {name: getattr(given, name) for name in FORMATS}
+    places = {name: getattr(given, name.replace("-", "_")) for name in FORMATS}
     rows = []
     for name, folder in artifacts(given.work).items():
         for form in FORMATS:
-            rows.append(packaged(name, folder, form, given.work / f"{form}-{name}", python[form]))
+            rows.append(packaged(name, folder, form, given.work / f"{form}-{name}", places[form]))
             print(rows[-1], flush=True)
     broken = []
     for name, form, what, damage in DAMAGES:
@@ -43,16 +45,16 @@ def main() -> None:
         shutil.rmtree(copy, ignore_errors=True)
         shutil.copytree(whole, copy)
         damage(copy)
-        verdict = verify(copy, python[form])
-        wrong = [one for one in verdict.findings if not one.right]
+        verdict = verify(copy, *((None, [str(places[form])]) if form == JS else (places[form],)))
+        wrong = [one for one in verdict.findings if one.right is False]
         answers = [one for one in wrong if one.what != "files"]
         first = (answers or wrong or [None])[0]
         broken.append({"package": f"{name}, {form}", "damage": what,
-                       "caught": verdict.right is False,
+                       "caught": verdict.right is False, "by answers": bool(answers),
                        "says": f"{first.what}: {first.says}"[:160] if first else ""})  # fmt: skip
         print(broken[-1], flush=True)
     data = {"packages": rows, "damages": broken}
-    publish(HERE, data, _page(data))
+    publish(HERE, data, page(data))
 
 
 def artifacts(work: Path) -> dict[str, Path]:
@@ -118,16 +120,20 @@ TINY: dict[str, Callable[[], Any]] = {
 }  # fmt: skip
 
 
-def packaged(name: str, folder: Path, form: str, output: Path, python: Path) -> dict[str, Any]:
+def packaged(name: str, folder: Path, form: str, output: Path, place: Path) -> dict[str, Any]:
     shutil.rmtree(output, ignore_errors=True)
-    options = pipeline.PackageOptions(folder, output, form, python={form: python})
+    where = {"node_modules": place} if form == JS else {"python": {form: place}}
+    options = pipeline.PackageOptions(folder, output, form, **where)
     try:
         (made,) = pipeline.package_folder(options).packages
     except pipeline.UsageError as error:
         return {"model": name, "format": form, "made": False, "says": error.what}
-    wrong = [f"{one.what}: {one.says}" for one in made.verdict.findings if not one.right]
-    asked = len(made.verdict.findings)
+    found = made.verdict.findings
+    wrong = [f"{one.what}: {one.says}" for one in found if one.right is False]
+    missed = [one.what for one in found if one.right is None]
+    asked = len(found) - len(missed)
     says = wrong[0] if wrong else made.verdict.reason or f"{asked} of {asked} answers right"
+    says += f"; not here: {', '.join(missed)}" if missed else ""
     return {"model": name, "format": form, "made": True, "right": made.verdict.right,
             "mb": round(made.size_bytes / 1e6, 1), "says": says}  # fmt: skip
 
@@ -156,7 +162,37 @@ def decoder_inputs(told: Any) -> dict[str, Any]:
 
 
 def without_data(folder: Path) -> None:
-    next(folder.glob("*.data")).unlink()
+    next(file for ending in ("data", "onnx_data") for file in folder.rglob(f"*.{ending}")).unlink()
+
+
+def replaced(name: str, one: str, other: str) -> Callable[[Path], None]:
+    """Return a damage: a text of the package, changed in one place."""
+
+    def damage(folder: Path) -> None:
+        text = (folder / name).read_text()
+        assert one in text, f"{name} has no {one}"
+        (folder / name).write_text(text.replace(one, other, 1))
+
+    return damage
+
+
+def renamed(one: str, other: str) -> Callable[[Path], None]:
+    def damage(folder: Path) -> None:
+        (folder / one).rename(folder / other)
+
+    return damage
+
+
+def other_batch(folder: Path) -> None:
+    """Give the batch of every value another name."""
+    import onnx
+
+    path = folder / "onnx/model.onnx"
+    model = onnx.load(path, load_external_data=False)
+    for value in (*model.graph.input, *model.graph.output):
+        for dim in value.type.tensor_type.shape.dim:
+            dim.dim_param = dim.dim_param.replace("batch_size", "batch")
+    path.write_bytes(model.SerializeToString())
 
 
 def flipped(folder: Path) -> None:
@@ -185,12 +221,12 @@ def other_pooling(told: Any) -> None:
     told.update(pooling_mode_mean_tokens=False, pooling_mode_cls_token=True)
 
 
-def one_layer_less(folder: Path) -> None:
+def one_layer_less(folder: Path, name: str = "model.onnx") -> None:
     """Let the last attention's output be dropped: its residual sum gets it times zero."""
     import numpy as np
     import onnx
 
-    model = onnx.load(folder / "model.onnx", load_external_data=False)
+    model = onnx.load(folder / name, load_external_data=False)
     node = [n for n in model.graph.node if "Attention" in n.op_type or n.op_type == "MatMul"][-1]
     made = node.output[0]
     node.output[0] = f"{made}.whole"
@@ -199,10 +235,11 @@ def one_layer_less(folder: Path) -> None:
     place = list(model.graph.node).index(node) + 1
     times = onnx.helper.make_node("Mul", [f"{made}.whole", "nothing"], [made])
     model.graph.node.insert(place, times)
-    onnx.save(model, folder / "model.onnx")
+    onnx.save(model, folder / name)
 
 
-M, S = "MiniLM", "SmolLM2-135M"
+M, S, Z, JS = "MiniLM", "SmolLM2-135M", "zh-en", "transformers-js"
+TWIN = "models/twin/1"
 DAMAGES: tuple[tuple[str, str, str, Callable[[Path], None]], ...] = (
     (M, "optimum", "data file missing", without_data),
     (M, "optimum", "4 KiB of weights zeroed", flipped),
@@ -231,16 +268,45 @@ DAMAGES: tuple[tuple[str, str, str, Callable[[Path], None]], ...] = (
     (S, "genai", "data file missing", without_data),
     (S, "genai", "tokenizer with other ids", edited("tokenizer.json", other_tokenizer)),
     (S, "genai", "a product dropped", one_layer_less),
+    (M, JS, "data file missing", without_data),
+    (M, JS, "data file under its own name",
+     renamed("onnx/model.onnx_data", "onnx/weights.data")),
+    (M, JS, "a precision that is not there",
+     edited("config.json", lambda told: told["transformers.js_config"].update(dtype="q8"))),
+    (M, JS, "tokenizer with other ids", edited("tokenizer.json", other_tokenizer)),
+    (M, JS, "a product dropped", lambda folder: one_layer_less(folder, "onnx/model.onnx")),
+    (S, JS, "another name of the batch", other_batch),
+    (S, JS, "another end mark",
+     edited("generation_config.json", lambda told: told.update(eos_token_id=7))),
+    (Z, "triton", "wrong name of an input",
+     replaced("models/encoder/config.pbtxt", '"input_ids"', '"ids"')),
+    (Z, "triton", "wrong type of an input",
+     replaced("models/decoder/config.pbtxt", "TYPE_INT64", "TYPE_INT32")),
+    (Z, "triton", "an output left out",
+     replaced("models/encoder/config.pbtxt", "output {", "# output {")),
+    (Z, "triton", "no configuration at all",
+     replaced("models/encoder/config.pbtxt", "backend:", "backend")),
+    (Z, "triton", "another start", edited(f"{TWIN}/model.json", lambda told: told.update(start=9))),
+    (Z, "triton", "another end mark",
+     edited(f"{TWIN}/model.json", lambda told: told.update(ends=[7]))),
+    (Z, "triton", "a layer's cache left out",
+     edited(f"{TWIN}/model.json", lambda told: told["pasts"].pop())),
+    (Z, "triton", "encoder of another folder",
+     edited(f"{TWIN}/model.json", lambda told: told["parts"].update(encoder="../model.onnx"))),
+    (Z, "triton", "a product dropped",
+     lambda folder: one_layer_less(folder, "models/decoder/1/model.onnx")),
+    (Z, "triton", "tokenizer missing", without(f"{TWIN}/tokenizer.json")),
 )  # fmt: skip
 
 
-def _page(data: dict[str, Any]) -> str:
+def page(data: dict[str, Any]) -> str:
     words = {True: "yes", False: "WRONG", None: "not checked"}
     made = [[row["model"], row["format"], words[row["right"]] if row["made"] else "refused",
              row.get("mb", ""), row["says"]] for row in data["packages"]]  # fmt: skip
     broken = [[row["package"], row["damage"], "yes" if row["caught"] else "NO", row["says"]]
               for row in data["damages"]]  # fmt: skip
     caught = sum(row["caught"] for row in data["damages"])
+    answered = sum(row["by answers"] for row in data["damages"])
     lines = [
         "# Packages in their own runtimes",
         "",
@@ -253,6 +319,8 @@ def _page(data: dict[str, Any]) -> str:
         *table(["model", "format", "right", "MB", "says"], made),
         "",
         f"## Damaged packages: {caught} of {len(broken)} caught",
+        "",
+        f"{answered} by a wrong answer or a runtime that fails, the rest by the bytes of a file.",
         "",
         *table(["package", "damage", "caught", "by"], broken),
         "",

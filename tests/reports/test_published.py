@@ -40,6 +40,7 @@ PAGES = {
     ),
     "fusion/report.md": lambda: script("fusion.measure").page(read("fusion/data.json"), ""),
     "latency/report.md": lambda: script("latency.measure").report(read("latency/data.json")),
+    "packages/report.md": lambda: script("packages.measure").page(read("packages/data.json")),
     "startup/report.md": lambda: script("startup.measure").page(read("startup/data.json")),
     "structure/report.md": lambda: script("structure.measure").page(read("structure/data.json")),
 }

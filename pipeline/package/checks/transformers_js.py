@@ -10,6 +10,7 @@ unless given. Exit codes: 0 every answer is right, 1 one is not, 3 node or the l
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -45,9 +46,16 @@ def check(asked: common.Asked) -> common.Findings:
             where = f"in {modules}/node_modules" if modules != "." else "here"
             raise common.NotCheckedError(f"{LIBRARY} is not installed {where}")
         if ended.returncode:
-            said = [line for line in ended.stderr.splitlines() if "Error" in line]
-            raise RuntimeError((said or [f"node ended with {ended.returncode}"])[0].strip())
+            raise RuntimeError(thrown(ended.stderr) or f"node ended with {ended.returncode}")
         return judge(asked, json.loads((work / "answers.json").read_text("utf-8")), work)
+
+
+def thrown(said: str) -> str:
+    """Return the error that ended node, of all that it said; empty if there is none.
+
+    The line of the source that threw it comes before it, and a library's own words.
+    """
+    return next((line for line in said.splitlines() if re.match(r"\w*Error\b.*?: ", line)), "")
 
 
 def write_questions(asked: common.Asked, work: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.package.cases import HOME
 from pipeline.package.checks import common
-from pipeline.package.checks.transformers_js import check
+from pipeline.package.checks.transformers_js import check, thrown, write_questions
 
 LIMITS = {"rms": 1e-6, "quantile": 1e-6, "max": 1e-6}
 LIBRARY = """
@@ -102,9 +102,13 @@ def test_what_node_fails_with_is_told(asked):
         check({**asked, "class": "NoSuchModel"})
 
 
-def test_questions_hold_no_more_than_they_need(asked, tmp_path):
-    from pipeline.package.checks.transformers_js import write_questions
+def test_of_all_that_node_says_its_error_is_told():
+    said = "file:1\n  throw new NoFileError(\n  ^\n\nNoFileError [AnyError]: not there\n    at x\n"
+    assert thrown(said) == "NoFileError [AnyError]: not there"
+    assert thrown("throw new NoFileError(") == ""
 
+
+def test_questions_hold_no_more_than_they_need(asked, tmp_path):
     write_questions({k: v for k, v in asked.items() if k not in ("texts", "tokens")}, tmp_path)
     told = json.loads((tmp_path / "questions.json").read_text())
     assert (told["texts"], told["prompts"]) == ([], [])
