@@ -6,6 +6,7 @@ from typing import Literal, Protocol, TypeAlias, get_args
 
 Target = Literal["onnx", "ort-cpu", "ort-cuda", "tensorrt", "tensorrt-rtx"]
 Precision = Literal["fp32", "fp16", "bf16", "int8", "int8-weights", "fp8", "int4"]
+Method = Literal["rtn", "gptq"]
 RunnerName = Literal["torch", "ort", "tensorrt"]
 
 TARGETS: tuple[str, ...] = get_args(Target)

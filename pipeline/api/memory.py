@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
 import onnx
@@ -89,6 +89,7 @@ def optimize(
     proof: Proof = "structure",
     fuse_all: bool = False,
     inputs: Mapping[str, np.ndarray] | None = None,
+    method: Literal["auto", "rtn", "gptq"] = "auto",
     base_dir: Path | str | None = None,
     progress: Progress = SILENT,
 ) -> Optimized[Model]:
@@ -108,6 +109,8 @@ def optimize(
         fuse_all: Also fuse forms that measure slower fused on the target.
         inputs: Real inputs by name, all of them: what a full proof proves on and a precision takes
             its ranges from. Without them both make up inputs that fit the graph.
+        method: How `int4` rounds: `rtn` to the nearest code, `gptq` with errors that make up for
+            each other on the inputs; `auto` is `gptq` where there are inputs.
         base_dir: Where the data files of a ModelProto lie; None is the working folder.
         progress: Told which site is being worked on.
 
@@ -128,7 +131,7 @@ def optimize(
     """
     options = OptimizeOptions(
         Path(IN_MEMORY), target=target, precision=precision, disable=tuple(disable),
-        require=require or {}, proof=proof, fuse_all=fuse_all,
+        require=require or {}, proof=proof, fuse_all=fuse_all, method=method,
     )  # fmt: skip
     refuse_without_kernels(options.target, options.precision)
     home = Path(base_dir or ".")

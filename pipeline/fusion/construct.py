@@ -13,6 +13,7 @@ from pipeline.fusion.lowering import Lowering
 from pipeline.fusion.refusal import Refusal
 from pipeline.fusion.site import Site
 from pipeline.graph.inference.facts import Facts
+from pipeline.types import Method
 
 Finder = Callable[[ir.Graph, Facts], Iterator[Site | Refusal]]
 
@@ -26,12 +27,20 @@ class Choice:
         fuse_all: Also what measures slower fused.
         precision: What the graph is typed or rounded to; None keeps its types.
         inputs: Real inputs of the whole graph by name, where a form depends on values.
+        method: How weights of 4 bits are rounded: `rtn` each to the nearest code, `gptq` so that
+            errors make up for each other on the inputs.
     """
 
     target: str
     fuse_all: bool = False
     precision: str | None = None
     inputs: Mapping[str, np.ndarray] | None = None
+    method: Method = "rtn"
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether weights are rounded with the inputs in view."""
+        return self.precision == "int4" and self.method == "gptq"
 
     @property
     def half(self) -> bool:

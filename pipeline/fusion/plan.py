@@ -32,6 +32,7 @@ from pipeline.fusion.ort import (
 from pipeline.graph.normalise.contrib import SOFT_CAPPED
 from pipeline.ort.known_crashes import HALF
 from pipeline.ort.settings import SessionSettings
+from pipeline.types import Method
 
 MS = "com.microsoft"
 
@@ -137,6 +138,7 @@ def plan_for(
     fuse_all: bool = False,
     precision: str | None = None,
     inputs: Mapping[str, np.ndarray] | None = None,
+    method: Method = "rtn",
 ) -> Plan:
     """Return the passes for a target, and the settings its runtime needs in a precision.
 
@@ -146,11 +148,12 @@ def plan_for(
         fuse_all: Also what measures slower fused.
         precision: What the graph is typed or rounded to; None keeps its types.
         inputs: Real inputs by name, where the form of a rounding depends on values.
+        method: How weights of 4 bits are rounded.
 
     Raises:
         UsageError: `disable` names a lowering that does not exist.
     """
-    passes = passes_for(Choice(target, fuse_all, precision, inputs))
+    passes = passes_for(Choice(target, fuse_all, precision, inputs, method))
     names = {x.name for one in passes for x in one.lowerings}
     if unknown := [name for name in disable if name not in names]:
         raise UsageError(

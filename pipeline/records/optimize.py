@@ -9,6 +9,7 @@ from typing import ClassVar, Literal, TypeAlias
 from pipeline.ort.settings import SessionSettings
 from pipeline.records.record import Finite, Place, Record
 from pipeline.records.tensors import SizeRange, TensorSpec
+from pipeline.types import Method
 
 SiteState: TypeAlias = Literal["fused", "plain", "refused"]
 
@@ -194,6 +195,7 @@ class GraphRecord:
         session: What ONNX Runtime is told, as in `.session.json`.
         typing: What the precision did; None when none was asked for.
         build: What the engine builder said; None when it was not asked.
+        rounding: How weights of 4 bits were rounded, `rtn` or `gptq`; None where none were.
     """
 
     counts: Mapping[str, SiteCounts]
@@ -203,6 +205,7 @@ class GraphRecord:
     session: SessionSettings
     typing: TypingRecord | None
     build: BuildCheckRecord | None = None
+    rounding: Method | None = None
 
     def count(self, construct: str) -> SiteCounts:
         """Return how many sites of a construct there are, by state."""

@@ -3,7 +3,7 @@
     python -m reports.low_precision.measure smollm2=EXPORTED_DIR minilm=EXPORTED_DIR
 
 Each folder holds an export and its tokenizer. The text is `pydoc_data.topics` of this Python:
-English that no model here was rounded on.
+English that no model here was rounded on; `gptq` was shown a later part of it.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from reports.common import keep_raw, publish, table
 
 HERE = Path(__file__).parent
 WINDOWS, LENGTH = 4, 256
+SHOWN, SHOWN_LENGTH = 64, 128  # windows for gptq, and their length
 PRECISIONS = ("int8-weights", "int8", "int4")
 
 
@@ -47,14 +48,17 @@ def _model(name: str, folder: Path) -> list[dict[str, Any]]:
     tokens = Tokenizer.from_file(str(folder / "tokenizer" / "tokenizer.json"))
     tokens.no_padding()
     tokens.no_truncation()
-    ids = np.array(tokens.encode("\n".join(topics.values())[:20000]).ids[: WINDOWS * LENGTH])
+    text = "\n".join(topics.values())
+    ids = np.array(tokens.encode(text[:20000]).ids[: WINDOWS * LENGTH])
     windows = ids.reshape(WINDOWS, LENGTH)
+    later = np.array(tokens.encode(text[20000:120000]).ids[: SHOWN * SHOWN_LENGTH])
+    shown = later.reshape(SHOWN, SHOWN_LENGTH)
     rows = []
     with tempfile.TemporaryDirectory(dir=folder.parent) as place:
         float_file = Path(place) / "fp32" / "model.onnx"
         optimize_model(OptimizeOptions(exported, float_file))
         wanted = _answers(float_file, windows)
-        for precision, by, file, seconds in _made(exported, float_file, Path(place)):
+        for precision, by, file, seconds in _made(exported, float_file, Path(place), shown):
             got = wanted if file == float_file else _answers(file, windows)
             row = {"model": name, "by": by, "precision": precision, "seconds": seconds}
             rows.append(row | {"megabytes": _bytes(file) / 1e6} | _loss(got, wanted, windows))
@@ -62,13 +66,18 @@ def _model(name: str, folder: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def _made(exported: Path, float_file: Path, place: Path) -> Any:
+def _made(exported: Path, float_file: Path, place: Path, shown: np.ndarray) -> Any:
     """Yield (precision, by whom, file, seconds) of every variant."""
     yield "fp32", "ours", float_file, 0.0
     for precision in PRECISIONS:
         file, start = place / precision / "model.onnx", time.perf_counter()
         optimize_model(OptimizeOptions(exported, file, precision=precision))
         yield precision, "ours", file, time.perf_counter() - start
+    file, start = place / "gptq" / "model.onnx", time.perf_counter()
+    inputs = place / "shown.npz"
+    np.savez(inputs, **_calibration(exported, shown))
+    optimize_model(OptimizeOptions(exported, file, precision="int4", inputs=inputs))
+    yield "int4", "ours, gptq", file, time.perf_counter() - start
     for precision, bits, block in (("int8-weights", 8, 128), ("int4", 4, 64)):
         file, start = place / f"ort-{precision}" / "model.onnx", time.perf_counter()
         file.parent.mkdir()
@@ -87,6 +96,12 @@ def _made(exported: Path, float_file: Path, place: Path) -> Any:
     yield "int8", "onnxruntime, dynamic", file, time.perf_counter() - start
 
 
+def _calibration(exported: Path, shown: np.ndarray) -> dict[str, np.ndarray]:
+    session = ort.InferenceSession(str(exported), providers=["CPUExecutionProvider"])
+    feeds = {value.name: [_feed(value, row) for row in shown] for value in session.get_inputs()}
+    return {name: np.concatenate(rows) for name, rows in feeds.items()}
+
+
 def _answers(file: Path, windows: np.ndarray) -> list[np.ndarray]:
     """Return the first output for each window, [1, length, ...]."""
     options = ort.SessionOptions()
@@ -103,11 +118,11 @@ def _feed(value: Any, window: np.ndarray) -> np.ndarray:
     if value.name == "input_ids":
         return window[None]
     if value.name == "attention_mask":
-        return np.ones((1, LENGTH), np.int64)
+        return np.ones((1, len(window)), np.int64)
     if value.name == "position_ids":
-        return np.arange(LENGTH)[None]
+        return np.arange(len(window))[None]
     if value.name == "token_type_ids":
-        return np.zeros((1, LENGTH), np.int64)
+        return np.zeros((1, len(window)), np.int64)
     _batch, heads, _past, width = value.shape
     return np.zeros((1, heads, 0, width), np.float32)
 
@@ -157,7 +172,8 @@ def _page(rows: list[dict[str, Any]]) -> str:
         f"{platform.python_version()}, ONNX Runtime {ort.__version__} on its CPU; each beside the "
         "float32 graph that `optimize` writes. Perplexity of decoders, cosine of encoders; the "
         "measures and their names are `pipeline parity`'s. Seconds are of one run on a shared "
-        "machine. With so few tokens, differences under about 5 % say nothing.",
+        "machine. `gptq` was shown 64 windows of 128 tokens of a later part of the text. With so "
+        "few tokens, differences under about 5 % say nothing.",
         "",
         *table(["model", "precision", "by", *measures], cells),
         "",

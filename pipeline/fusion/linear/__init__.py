@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import onnx_ir as ir
 
@@ -32,6 +33,12 @@ def passes(choice: Choice) -> tuple[Pass, ...]:
         RoundInBlocks(form, heads), RoundWeights(form, heads),
     )  # fmt: skip
     tables = Pass(LINEAR, find_tables, (RoundTable(),))
+    if choice.calibrated:
+
+        def shown(graph: ir.Graph, facts: Facts) -> Iterator[LinearSite | Refusal]:
+            return _calibrated(graph, facts, choice)
+
+        return tables, Pass(LINEAR, shown, weights)
     if choice.precision != "int8":
         return tables, Pass(LINEAR, find_linears, weights)
     # both sides first: what one scale does not suit is left to blocks
@@ -46,8 +53,27 @@ def _watched(graph: ir.Graph, facts: Facts, choice: Choice) -> Iterator[LinearSi
     """Yield the products of a graph with the noise of their inputs."""
     from pipeline.fusion.linear.noise import rounding_noise  # torch, which blocks do without
 
-    graph.sort()
-    names = {f.x.name or "" for f in find_linears(graph, facts) if isinstance(f, LinearSite)}
+    names = _names(graph, facts)
     noise = rounding_noise(graph, names, choice.inputs) if names and facts.is_main(graph) else {}
     for found in find_linears(graph, facts):
         yield with_noise(found, noise) if isinstance(found, LinearSite) else found
+
+
+def _calibrated(graph: ir.Graph, facts: Facts, choice: Choice) -> Iterator[LinearSite | Refusal]:
+    """Yield the products of a graph with the moments of their inputs."""
+    from pipeline.fusion.linear.moments import moments_of  # torch, as above
+
+    names = _names(graph, facts)
+    wanted = names and choice.inputs is not None and facts.is_main(graph)
+    moments = moments_of(graph, names, choice.inputs or {}) if wanted else {}
+    for found in find_linears(graph, facts):
+        if isinstance(found, LinearSite) and not found.head:
+            yield replace(found, moments=moments.get(found.x.name or ""))
+        else:
+            yield found
+
+
+def _names(graph: ir.Graph, facts: Facts) -> set[str]:
+    """Return the names of what enters products."""
+    graph.sort()
+    return {f.x.name or "" for f in find_linears(graph, facts) if isinstance(f, LinearSite)}

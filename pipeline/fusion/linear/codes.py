@@ -59,7 +59,7 @@ def round_weights(weights: np.ndarray, bits: int, block: int, *, signed_scales: 
         scales = _positive(np.abs(grouped).max(axis=1) / np.float32(127))
         codes = _rounded(grouped, scales, -127, 127)
     else:
-        scales = _searched(grouped, 2 ** (bits - 1), signed_scales)
+        scales = searched_scales(grouped, 2 ** (bits - 1), signed_scales)
         codes = _rounded(grouped, scales, -(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
     return Codes(codes.reshape(rows, inner), scales.reshape(rows, inner // block), bits, block)
 
@@ -74,8 +74,17 @@ def relative_error(weights: np.ndarray, codes: Codes) -> float:
     return float(np.sqrt(off / size)) if size else 0.0
 
 
-def _searched(grouped: np.ndarray, most: int, signed: bool) -> np.ndarray:
-    """Return, per block, the scale whose squared error is smallest among those tried."""
+def searched_scales(
+    grouped: np.ndarray, most: int, signed: bool, importance: np.ndarray | None = None
+) -> np.ndarray:
+    """Return, per block, the scale whose squared error is smallest among those tried.
+
+    Args:
+        grouped: [blocks, block].
+        most: Codes go from -most to most - 1.
+        signed: Whether a scale may be negative.
+        importance: [block], what an error in each place counts; the same where absent.
+    """
     places = np.abs(grouped).argmax(axis=1)
     largest = np.take_along_axis(grouped, places[:, None], axis=1)[:, 0]
     bases = [np.abs(largest) / np.float32(most - 1)]
@@ -87,7 +96,8 @@ def _searched(grouped: np.ndarray, most: int, signed: bool) -> np.ndarray:
         for factor in FACTORS:
             scales = _positive(base * factor)
             codes = _rounded(grouped, scales, -most, most - 1).astype(np.float32)
-            off = np.square(grouped - codes * scales[:, None]).sum(axis=1)
+            errors = np.square(grouped - codes * scales[:, None])
+            off = errors.sum(axis=1) if importance is None else errors @ importance
             better = off < least
             best, least = np.where(better, scales, best), np.where(better, off, least)
     return best

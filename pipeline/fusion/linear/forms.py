@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Protocol, runtime_checkable
 
+from pipeline.fusion.linear import gptq
 from pipeline.fusion.linear.codes import Codes, block_for, round_weights
 from pipeline.fusion.linear.site import LinearSite, TableSite
 from pipeline.fusion.refusal import WRITTEN, Kind, Refusal
@@ -78,6 +79,10 @@ def rounded(site: LinearSite, form: Form) -> Codes | None:
     block = form.block and block_for(site.inner, form.block)
     if block is None:
         return None
+    if site.moments is not None and form.bits == gptq.BITS:
+        return gptq.round_compensated(
+            site.matrix(), site.moments, block or site.inner, signed_scales=form.signed_scales
+        )
     return round_weights(
         site.matrix(), form.bits, block or site.inner, signed_scales=form.signed_scales
     )

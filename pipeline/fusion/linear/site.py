@@ -22,6 +22,7 @@ class LinearSite(Site):
         head: Whether nothing but the graph's outputs is made of the result.
         noise: What rounding x to 8 bits with one scale per tensor would err on the inputs it was
             watched on, over the size of a typical row; None where nobody looked.
+        moments: [K, K], the sum of x x^T over a calibration; None without one.
     """
 
     x: ir.Value
@@ -32,6 +33,7 @@ class LinearSite(Site):
     inner: int
     columns: int
     noise: float | None = None
+    moments: np.ndarray | None = None
 
     @property
     def form(self) -> str:

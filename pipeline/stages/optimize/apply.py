@@ -32,6 +32,7 @@ def apply_to_file(
     options: OptimizeOptions,
     progress: Progress = SILENT,
     sizes: Mapping[str, SizeRange] | None = None,
+    inputs: Mapping[str, np.ndarray] | None = None,
 ) -> tuple[ir.Model, Fused]:
     """Return the model of a file, fused and typed, and what happened to it; nothing is written.
 
@@ -40,17 +41,19 @@ def apply_to_file(
         options: Target, precision and proofs, and whether the builder is asked.
         progress: Told which site is being worked on.
         sizes: What is known of the sizes of its inputs, for the builder.
+        inputs: Real inputs by name; None takes those of the options.
 
     Raises:
         BadModelError: The file is no model, a hostile one, or one against ONNX's rules.
         UsageError: The precision cannot be typed, or the inputs do not fit.
     """
+    given = options.inputs if inputs is None else inputs
     shared = None if options.proof == "none" else Prover()  # structures are proven once
 
     def make(spared: Spared) -> tuple[ir.Model, Fused]:
         model = load_model(path)
         prover = nullcontext(shared) if options.proof != "full" else None
-        return model, apply_options(model, options, options.inputs, progress, spared, prover)
+        return model, apply_options(model, options, given, progress, spared, prover)
 
     try:
         first = make(NONE_SPARED)
@@ -87,21 +90,32 @@ def apply_options(
         UsageError: The precision cannot be typed, or the inputs do not fit.
     """
     rounds = options.precision in ROUNDED
+    given = load_inputs(inputs) if isinstance(inputs, Path) else inputs
+    rounding = options.rounding(given is not None and _fit(given, model))
     plan = plan_for(
         options.target,
         options.disable,
         fuse_all=options.fuse_all,
         precision=options.precision,
-        inputs=load_inputs(inputs) if isinstance(inputs, Path) else inputs,
+        inputs=given,
+        method=rounding or "rtn",
     )
     with prover or proving(options.proof, inputs) as proves:
         fused = optimize_graph(model, plan, proves, progress, spared)
+    fused = replace(fused, rounding=rounding)
     if options.precision is not None and not rounds:
         from pipeline.precision import type_model
 
-        feeds = [load_inputs(inputs) if isinstance(inputs, Path) else inputs] if inputs else []
+        feeds = [given] if given else []
         typing = type_model(model, options.precision, feeds, progress=progress)
         fused = replace(fused, typing=typing)
     if options.target != "ort-cpu" or options.proof == "none":
         return fused
     return replace(fused, session=without_wrong_rewrites(model, fused.session, progress))
+
+
+def _fit(given: Mapping[str, np.ndarray], model: ir.Model) -> bool:
+    """Return whether inputs are all that a graph needs; they may belong to another part."""
+    graph = model.graph
+    wanted = {value.name for value in graph.inputs if value.name not in graph.initializers}
+    return wanted <= given.keys()

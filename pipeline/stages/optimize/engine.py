@@ -23,7 +23,7 @@ from pipeline.precision.report import TypingReport
 from pipeline.records.optimize import BuildCheckRecord, SiteCounts
 from pipeline.stages.optimize.proof import Prover
 from pipeline.stages.optimize.rewrite import Outcome, Rewriter, Spared
-from pipeline.types import SILENT, Progress
+from pipeline.types import SILENT, Method, Progress
 
 NONE_SPARED: Spared = {}
 
@@ -40,6 +40,7 @@ class Fused:
         session: Settings of ONNX Runtime that belong to the graph.
         typing: What `--precision` did; None when it was not asked for.
         build: What the engine builder said of the graph; None when it was not asked.
+        rounding: How weights of 4 bits were rounded; None where none were.
     """
 
     facts: Facts
@@ -50,6 +51,7 @@ class Fused:
     session: SessionSettings = field(default_factory=SessionSettings)
     typing: TypingReport | None = None
     build: BuildCheckRecord | None = None
+    rounding: Method | None = None
 
     @property
     def counts(self) -> dict[str, SiteCounts]:

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 
 from pipeline.errors import NoKernelsError, UsageError
 from pipeline.options import settle
-from pipeline.types import ROUNDED, Precision, Target
+from pipeline.types import ROUNDED, Method, Precision, Target
 
 Proof = Literal["structure", "full", "none"]
 Gate: TypeAlias = int | Literal["all"]
@@ -44,6 +44,11 @@ class OptimizeOptions:
         fuse_all: Also fuse forms that measure slower fused on the target.
         inputs: Real inputs (.npz): what `--proof full` proves on and a precision takes its ranges
             from. Without them both make up inputs that fit the graph.
+        calibration_text: A UTF-8 file whose tokens are the inputs, of the kind the model will read:
+            for a folder with a tokenizer, in place of `inputs`.
+        method: How `int4` rounds: `rtn` takes the nearest code; `gptq` lets errors make up for
+            each other on the inputs, which takes longer and loses less; `auto` is `gptq` where
+            there are inputs or a text.
         check_build: Try TensorRT's builder on every graph, and leave plain the sites with which
             it does not build. `small` does so only for graphs that cost seconds, and where
             TensorRT-RTX is installed: what `run` does unless told otherwise.
@@ -63,14 +68,38 @@ class OptimizeOptions:
     proof: Proof = "structure"
     fuse_all: bool = False
     inputs: Path | None = None
+    calibration_text: Path | None = None
+    method: Literal["auto", "rtn", "gptq"] = "auto"
     check_build: CheckBuild = "no"
 
     def __post_init__(self) -> None:
         """Raise UsageError for a value outside its range."""
         settle(self)
+        if self.inputs is not None and self.calibration_text is not None:
+            raise UsageError("--inputs and --calibration-text: one of them", fix="leave one out")
+        if self.method != "auto" and self.precision != "int4":
+            raise UsageError(
+                f"--method {self.method} is how int4 rounds, not {self.precision or 'fp32'}",
+                fix="--precision int4",
+            )
         check_builder(self.check_build, self.target)
         for kind, least in self.require.items():
             check_gate(kind, least)
+
+    def rounding(self, has_inputs: bool) -> Method | None:
+        """Return how 4 bits are rounded; None where nothing is.
+
+        Raises:
+            UsageError: `gptq` was asked for, and there are no inputs.
+        """
+        if self.precision != "int4":
+            return None
+        if self.method == "gptq" and not has_inputs:
+            raise UsageError(
+                "--method gptq needs real inputs: made-up ones would show it the wrong errors",
+                fix="--calibration-text FILE, --inputs FILE.npz, or --method rtn",
+            )
+        return "rtn" if self.method == "rtn" or not has_inputs else "gptq"
 
     @property
     def variant(self) -> str:

@@ -88,6 +88,7 @@ def graph_record(fused: Fused) -> GraphRecord:
         session=fused.session,
         typing=fused.typing.record() if fused.typing is not None else None,
         build=fused.build,
+        rounding=fused.rounding,
     )
 
 

@@ -71,6 +71,8 @@ def optimize_model(
         2
     """
     refuse_without_kernels(options.target, options.precision)
+    if not options.model.is_dir():
+        _refuse_text(options)
     builder_flavour(options.check_build)  # before any work: what is asked for must be there
     output = options.output or (options.model if options.model.is_dir() else None)
     if output is None:
@@ -115,7 +117,9 @@ def _into_folder(options: OptimizeOptions, output: Path, progress: Progress) -> 
         "require": dict(options.require),
         "proof": options.proof,
         "fuse_all": options.fuse_all,
-        "inputs": digest_file(options.inputs) if options.inputs is not None else None,
+        "method": options.method,
+        "inputs": _digest(options.inputs),
+        "calibration_text": _digest(options.calibration_text),
         "check_build": [options.check_build, builder_name(options.check_build)],
     }
     if options.model.is_dir():
@@ -128,7 +132,7 @@ def _into_folder(options: OptimizeOptions, output: Path, progress: Progress) -> 
         if not options.model.is_file():
             raise UsageError(f"no such file or folder: {options.model}")
         recipe["model"] = folder.digest_of(options.model)
-    produce = partial(_produce, options, parts, progress)
+    produce = partial(_produce, options, parts, progress, parents.get("export"))
     return run_stage(
         folder, f"optimize.{options.variant}", recipe, parents, produce, OptimizeRecord
     )
@@ -138,18 +142,24 @@ def _produce(
     options: OptimizeOptions,
     parts: Mapping[str, tuple[Path, ExportedPart | None]],
     progress: Progress,
+    exported: Artifact | None,
     context: StageContext,
 ) -> OptimizeRecord:
     """Write one graph per part, with its session settings; return what became of them."""
     # Imported with the work, so that a folder that is current is reused without any framework.
     from pipeline.stages.optimize.apply import apply_to_file
+    from pipeline.stages.optimize.calibration import calibration_of
     from pipeline.stages.optimize.records import check_gates, graph_record
 
+    inputs = None
+    if options.calibration_text is not None and exported is not None:
+        progress.step("reading the text")
+        inputs = calibration_of(options.calibration_text, exported)
     done: dict[str, Fused] = {}
     made: dict[str, OptimizedPart] = {}
     for name, (path, known) in parts.items():
         progress.step(f"{name}: reading")
-        model, fused = apply_to_file(path, options, progress, known.dims if known else None)
+        model, fused = apply_to_file(path, options, progress, known.dims if known else None, inputs)
         done[name] = fused
         file = f"onnx/{name}.{options.variant}.onnx"
         write_graph(model, context.path(file), context.path(file + SUFFIX), fused.session)
@@ -167,3 +177,27 @@ def _produce(
         gates=check_gates(options.require, done),
         proof=options.proof,
     )
+
+
+def _refuse_text(options: OptimizeOptions) -> None:
+    """Raise UsageError where a text is given for a file: no tokenizer lies with it."""
+    if options.calibration_text is not None:
+        raise UsageError(
+            "--calibration-text is read by the tokenizer of an artifact folder, and this is a file",
+            where=str(options.model),
+            fix="give --inputs, arrays of your own",
+        )
+
+
+def _digest(path: Path | None) -> str | None:
+    """Return the digest of a file that was named.
+
+    Raises:
+        UsageError: It cannot be read.
+    """
+    if path is None:
+        return None
+    try:
+        return digest_file(path)
+    except OSError as error:
+        raise UsageError(f"cannot be read: {error.strerror}", where=str(path)) from error
