@@ -32,6 +32,9 @@ def fusion_section(data: ReportData) -> Section | None:
         "did not hold; plain means recognised, and left alone because plain is faster there."
     )
     blocks: list[Block] = [_counts(data.optimized)]
+    builds = _builds(data.optimized)
+    if builds.rows:
+        blocks.append(builds)
     for variant, record in data.optimized.items():
         placed = [(name, site) for name, part in record.parts.items() for site in part.sites]
         sites = [site for _part, site in placed]
@@ -60,6 +63,23 @@ def _counts(optimized: Mapping[str, OptimizeRecord]) -> Table:
         for construct, counts in part.counts.items()
     ]
     columns = ("target", "part", "construct", "fused", "plain", "refused", ">nodes of the graph")
+    return Table(columns, rows, stack=True)
+
+
+def _builds(optimized: Mapping[str, OptimizeRecord]) -> Table:
+    """Return what an engine builder said of each graph that it was asked about."""
+    rows: list[list[Cell]] = []
+    for variant, record in optimized.items():
+        for name, part in record.parts.items():
+            if part.build is None:
+                continue
+            told = part.build
+            state = Badge("builds", "good") if not told.reason else Badge("does not build", "bad")
+            before = "nor before fusing" if told.before else ""
+            why = "; ".join(filter(None, (told.reason, before)))
+            back = numbers.count(told.taken_back, "site") if told.taken_back else ""
+            rows.append([Code(variant), name, state, why, back, told.builder])
+    columns = ("target", "part", "engine", "why not", "taken back", "builder")
     return Table(columns, rows, stack=True)
 
 

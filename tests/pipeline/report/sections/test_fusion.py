@@ -51,3 +51,19 @@ def test_every_site_is_there_by_its_path_or_its_anchor(data):
 def test_where_nothing_was_refused_there_is_no_such_table(data):
     del sites(data)[1]
     assert all("what to do" not in table.columns for table in tables(fusion_section(told(data))))
+
+
+def test_what_the_builder_said_is_told_where_it_was_asked(data):
+    assert all("taken back" not in table.columns for table in tables(fusion_section(told(data))))
+    stage = next(s for s in data["stages"] if s["stage"].startswith("optimize"))
+    stage["facts"]["parts"]["model"]["build"] = {
+        "builder": "tensorrt-rtx 1.7, 8.9", "reason": "no kernel", "before": "no kernel",
+        "taken_back": 0, "trials": 3, "seconds": 2.5,
+    }  # fmt: skip
+    (row,) = table_with(fusion_section(told(data)), "taken back")
+    assert (row["engine"], row["why not"], row["taken back"]) == (
+        "does not build [bad]", "no kernel; nor before fusing", "",
+    )  # fmt: skip
+    stage["facts"]["parts"]["model"]["build"] |= {"reason": "", "before": "", "taken_back": 2}
+    (row,) = table_with(fusion_section(told(data)), "taken back")
+    assert (row["engine"], row["why not"], row["taken back"]) == ("builds [good]", "", "2 sites")
