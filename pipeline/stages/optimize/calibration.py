@@ -49,8 +49,7 @@ def _ids(text: Path, tokenizer: Path) -> np.ndarray:
         said = text.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"the text cannot be read: {error}", where=str(text)) from error
-    opened = open_tokenizer(tokenizer)
-    ids = [token for line in said.splitlines(keepends=True) for token in opened.encode(line)]
+    ids = open_tokenizer(tokenizer).encode(said)  # as one text: no special tokens between lines
     if len(ids) < LEAST:
         raise UsageError(
             f"a text of {len(ids)} tokens shows too little, {LEAST} are the least",
