@@ -1,12 +1,12 @@
 """Tokens a second and the wait for the first, by the number of streams at once, of several servers.
 
     python -m reports.serving.measure ARTIFACT [--rounds 5] [--transformers PYTHON CHECKPOINT]
-        [--genai PYTHON FOLDER] [--llama LLAMA_SERVER GGUF]
+        [--genai PYTHON FOLDER] [--llama LLAMA_SERVER GGUF] [--weights int4]
 
 ARTIFACT is a decoder with a chat template, exported and optimized for ort-cpu; the others are the
 same weights in the same precision. All servers stay loaded and are asked in turns, in an order that
 rotates; an idle one takes no processor time. The client runs on the same machine. Writes
-data.json, report.md.
+data.json, report.md; with `--weights int4` int4.json, int4.md.
 """
 
 from __future__ import annotations
@@ -29,6 +29,14 @@ from reports.serving.peers import Running, add_options, chosen
 
 HERE = Path(__file__).resolve().parent
 STREAMS, TOKENS = (1, 4, 8, 16), 64
+ABOUT = {
+    "transformers serve": "transformers runs with `--continuous-batching`.",
+    "onnxruntime-genai's engine": "onnxruntime-genai has an engine and no server: the smallest one "
+    "that streams was put around it (genai_server.py), with static batches of 16, since its paged "
+    "cache needs a GPU.",
+    "llama.cpp server": "llama.cpp is built with native flags, one slot a stream, its cache in "
+    "float32.",
+}
 
 
 @dataclass(frozen=True)
@@ -47,6 +55,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("artifact", type=Path)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--weights", choices=("float32", "int4"), default="float32")
     add_options(parser)
     given = parser.parse_args()
     tokenizer = Tokenizer.from_file(str(next(given.artifact.rglob("tokenizer.json"))))
@@ -74,11 +83,11 @@ def main() -> None:
     keep_raw(HERE, rows)
     names = [server.peer.name for server in servers]
     data = {
-        "model": given.artifact.name, "tokens": TOKENS, "rounds": given.rounds,
-        "machine": machine().cpu,
+        "model": given.artifact.name, "weights": given.weights, "tokens": TOKENS,
+        "rounds": given.rounds, "machine": machine().cpu,
         "rows": [_summary(rows, name, names[0], n) for n in STREAMS for name in names],
     }  # fmt: skip
-    publish(HERE, data, _page(data))
+    publish(HERE, data, _page(data), "report" if given.weights == "float32" else given.weights)
 
 
 async def _turn(server: Running, streams: int, number: int) -> Turn:
@@ -145,18 +154,15 @@ def _page(data: dict[str, Any]) -> str:
     lines = [
         "# Serving a decoder",
         "",
-        f"{data['model']} in float32 on two threads, answers of up to {data['tokens']} tokens, "
-        f"greedy; the client runs on the same machine. {data['rounds']} rounds; in each every "
-        "server was asked in turn, in an order that rotates; prompts differ, their first half does "
-        "not. Figures are the median (least to "
+        f"{data['model']} in {data['weights']} on two threads, answers of up to {data['tokens']} "
+        f"tokens, greedy; the client runs on the same machine. {data['rounds']} rounds; in "
+        "each every server was asked in turn, in an order that rotates; prompts differ, their "
+        "first half does not. Figures are the median (least to "
         "most); a ratio is of one round. Tokens are counted from the texts with one tokenizer.",
         "",
         *table(head, cells),
         "",
-        "transformers runs with `--continuous-batching`. onnxruntime-genai has an engine and no "
-        "server: the smallest one that streams was put around it (genai_server.py), with static "
-        "batches of 16, since its paged cache needs a GPU. llama.cpp is built with native flags, "
-        "one slot a stream, its cache in float32.",
+        " ".join(ABOUT[row["server"]] for row in data["rows"][1 : len(one)]),
         "",
         f"{data['machine']}, 2 cores.",
         "",
