@@ -14,6 +14,7 @@ from pipeline.errors import BadModelError
 from pipeline.inputs import InputMaker, Style
 from pipeline.judge.interpreter import Judge
 from pipeline.parity.budget import ULP, budget_for
+from pipeline.parity.ways import output_units
 from pipeline.records.bundle import ErrorLimits, PackedCase
 
 _STYLES: tuple[Style, ...] = ("plain", "padded", "plain")
@@ -33,6 +34,7 @@ def write_cases(
     """
     maker = InputMaker(model)
     reference = Judge(model, "float64")
+    units = output_units(model)
     cases: list[PackedCase] = []
     (folder / "cases").mkdir(exist_ok=True)
     for index in range(count):
@@ -48,7 +50,9 @@ def write_cases(
         limits = {}
         for precision in sorted(set(precisions) & _JUDGES.keys()):
             found = _arrays(Judge(model, _JUDGES[precision]).run(feeds))
-            limits[precision] = {n: _limits(found[n], wanted[n], precision) for n in wanted}
+            limits[precision] = {
+                name: _limits(found[name], wanted[name], precision, units[name]) for name in wanted
+            }
         cases.append(
             PackedCase(name=name, style=style, inputs=inputs, outputs=outputs, limits=limits)
         )
@@ -60,7 +64,7 @@ def _arrays(tensors: Mapping[str, torch.Tensor]) -> dict[str, np.ndarray]:
             for n, t in tensors.items()}  # fmt: skip
 
 
-def _limits(found: np.ndarray, wanted: np.ndarray, precision: str) -> ErrorLimits:
+def _limits(found: np.ndarray, wanted: np.ndarray, precision: str, unit: float) -> ErrorLimits:
     """Return the largest rms, quantile and maximum allowed on one output."""
     noise, size = compare(found, wanted), magnitude(wanted)
-    return ErrorLimits(**vars(budget_for(noise, Errors(), size, ULP[precision])))
+    return ErrorLimits(**vars(budget_for(noise, Errors(), size, ULP[precision], unit=unit)))

@@ -19,6 +19,7 @@ from pipeline.inputs import InputMaker, Style
 from pipeline.judge.interpreter import Judge
 from pipeline.package.subject import Subject
 from pipeline.parity.budget import ULP, budget_for
+from pipeline.parity.ways import output_units
 from pipeline.stages.runners.decoding import greedy
 from pipeline.tasks.embed import embed
 from pipeline.tasks.source import TextSource
@@ -127,7 +128,7 @@ def _outputs(subject: Subject, source: TextSource, home: Path, seed: int) -> lis
     (part,) = subject.files
     model = load_model(subject.folder.path / subject.exported.parts[part].file)
     maker, reference = InputMaker(model), Judge(model, "float64")
-    judged = _JUDGES.get(subject.precision)
+    judged, units = _JUDGES.get(subject.precision), output_units(model)
     ulp = ULP[subject.precision if judged else "fp16"]
     made: list[dict[str, Any]] = []
     for number, style in enumerate(_STYLES):
@@ -144,7 +145,9 @@ def _outputs(subject: Subject, source: TextSource, home: Path, seed: int) -> lis
         limits = {}
         for name, wanted in exact.items():
             noise = compare(found[name], wanted)
-            limits[name] = asdict(budget_for(noise, Errors(), magnitude(wanted), ulp))
+            limits[name] = asdict(
+                budget_for(noise, Errors(), magnitude(wanted), ulp, unit=units[name])
+            )
         made.append({**files, "limits": limits})
     return made
 

@@ -38,7 +38,13 @@ ULP: dict[str, float] = {"fp32": 2.0**-23, "fp16": 2.0**-10, "bf16": 2.0**-7}
 
 
 def budget_for(
-    noise: Errors, pooled: Errors, size: Errors, ulp: float, *, loud: bool = False
+    noise: Errors,
+    pooled: Errors,
+    size: Errors,
+    ulp: float,
+    *,
+    loud: bool = False,
+    unit: float = 0.0,
 ) -> Budget:
     """Return what is allowed.
 
@@ -48,16 +54,20 @@ def budget_for(
         size: Magnitude of the reference values of this case.
         ulp: Spacing of the precision at 1.0.
         loud: The case amplifies rounding.
+        unit: What the kernel that makes the values is exact to a few ulps of, however small they
+            are: 1 for a sigmoid.
     """
     shared = pooled.scaled(size.rms)
     rows = max(1.0, (noise if noise.count else pooled).rows)
     widened = 1 + max(SMALL_SAMPLE / math.sqrt(max(1, size.count)), FEW_ROWS / math.sqrt(rows))
     factor = LOUD_FACTOR if loud else RMS_FACTOR * widened
     most = LOUD_FACTOR if loud else MAX_FACTOR
-    largest = max(most * max(noise.max, shared.max), FLOOR_ULPS * ulp * size.max)
-    quantile = max(factor * max(noise.quantile, shared.quantile), FLOOR_ULPS * ulp * size.quantile)
+    largest = max(most * max(noise.max, shared.max), FLOOR_ULPS * ulp * max(size.max, unit))
+    quantile = max(
+        factor * max(noise.quantile, shared.quantile), FLOOR_ULPS * ulp * max(size.quantile, unit)
+    )
     return Budget(
-        max(factor * max(noise.rms, shared.rms), FLOOR_ULPS * ulp * size.rms),
+        max(factor * max(noise.rms, shared.rms), FLOOR_ULPS * ulp * max(size.rms, unit)),
         quantile if size.count >= QUANTILE_COUNT else largest,
         largest,
     )

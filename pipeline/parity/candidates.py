@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.artifacts import open_folder
 from pipeline.errors import PipelineError
-from pipeline.parity.ways import FORMATS, narrowest, output_precisions
+from pipeline.parity.ways import FORMATS, narrowest, output_precisions, output_units
 from pipeline.records.engine import EngineRecord
 from pipeline.records.export import ExportedPart
 from pipeline.records.optimize import OptimizeRecord
@@ -66,6 +66,14 @@ class Candidate:
             else found.get(name, self.precision)
             for name in outputs
         }
+
+    def units(self) -> dict[str, float]:
+        """Return what each output's kernel is exact to a few ulps of; nothing of an engine's."""
+        if self.is_engine:
+            return {}
+        from pipeline.graph.files.model_file import load_model
+
+        return output_units(load_model(self.file))
 
     def open(self, threads: int = 0) -> Runner:
         """Return a runner for the file.

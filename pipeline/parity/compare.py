@@ -130,12 +130,14 @@ class Allowed:
             ulps is allowed.
         tolerance: Replaces the budget when given.
         limits: What the user allows quantised outputs to lose.
+        units: Of outputs whose kernel errs by ulps of something larger than the values.
     """
 
     precisions: Mapping[str, str]
     noises: Mapping[str, Measured] = field(default_factory=dict)
     tolerance: Tolerance | None = None
     limits: Limits = field(default_factory=Limits)
+    units: Mapping[str, float] = field(default_factory=dict)
 
 
 def judge_outputs(
@@ -155,7 +157,7 @@ def judge_outputs(
             found.append(_lossy(name, candidate, cases, precision, allowed.limits))
         else:
             noise = allowed.noises.get(precision)
-            found.append(_judge(name, candidate, noise, cases, precision, allowed.tolerance))
+            found.append(_judge(name, candidate, noise, cases, precision, allowed))
     return tuple(found)
 
 
@@ -205,8 +207,9 @@ def _judge(
     noise: Measured | None,
     cases: Sequence[Case],
     precision: str,
-    tolerance: Tolerance | None,
+    allowed: Allowed,
 ) -> OutputResult:
+    tolerance, unit = allowed.tolerance, allowed.units.get(name, 0.0)
     ulp = ULP.get(precision, ULP["fp32"])
     sizes, errors = candidate.sizes[name], candidate.errors[name]
     noises = [Errors()] * len(errors) if noise is None else noise.errors[name]
@@ -214,7 +217,7 @@ def _judge(
     shares = [
         usage(
             _excused(got, own, case, precision),
-            budget_for(case.apart(own), pools[_loud(case)], size, ulp, loud=_loud(case)),
+            budget_for(case.apart(own), pools[_loud(case)], size, ulp, loud=_loud(case), unit=unit),
         )
         if tolerance is None
         else within_tolerance(got, size, tolerance.absolute, tolerance.relative)

@@ -130,6 +130,7 @@ class Part:
             return self._result(candidate, {}, skipped=missing)
         with runner:
             precisions = candidate.precisions(self.output_names)
+            units = candidate.units()
             lossy = [name for name, precision in precisions.items() if precision in FORMATS]
             measured = measure(runner, self.cases, self.truths, lossy)
             # What already failed to run would only fail again in the checks.
@@ -137,7 +138,7 @@ class Part:
             about = runner.describe()
         allowed = [ROUND_TO[p] for p in (candidate.precision,) if p in ROUND_TO]
         check_types(measured, declared_types(self.outputs), allowed)
-        held = Allowed(precisions, self.noises, self.tolerance, self.limits)
+        held = Allowed(precisions, self.noises, self.tolerance, self.limits, units)
         if self.lost:
             for name in measured.errors:
                 measured.problems[name] = self.lost
@@ -149,7 +150,10 @@ class Part:
             for check in checks
             if check.name == "repeated runs" and not check.bitwise
         ]
-        judged = tuple(self._judged(c, precisions.get(c.output, "fp32")) for c in checks)
+        judged = tuple(
+            self._judged(c, precisions.get(c.output, "fp32"), units.get(c.output, 0.0))
+            for c in checks
+        )
         return self._result(candidate, about, outputs=outputs, checks=judged)
 
     def _result(
@@ -164,19 +168,19 @@ class Part:
             **{"outputs": (), **found},
         )
 
-    def _judged(self, check: Check, precision: str) -> tuple[Check, float]:
+    def _judged(self, check: Check, precision: str, unit: float = 0.0) -> tuple[Check, float]:
         """Return the check with the share of the noise it used.
 
         What PyTorch itself does not show is no property of the model: then nothing is asked.
         """
-        allowed = self._share(check, precision)
+        allowed = self._share(check, precision, unit)
         own = [c for c in self.own_checks.get(precision, []) if _key(c) == _key(check)]
-        if own and self._share(own[0], precision) > 1.0:
+        if own and self._share(own[0], precision, unit) > 1.0:
             reason = "PyTorch itself does not have this property on this model"
             return Check(check.name, check.output, check.bitwise, check.errors, reason), 0.0
         return check, allowed
 
-    def _share(self, check: Check, precision: str) -> float:
+    def _share(self, check: Check, precision: str, unit: float = 0.0) -> float:
         ulp = ULP.get(precision, ULP["fp32"])
         noise = self.noises.get(precision)
         sizes = [magnitude(truth[check.output]) for truth in self.truths]
@@ -187,7 +191,7 @@ class Part:
         pooled = Errors()
         if noise is not None:
             pooled = pool(zip(noise.errors[check.output], sizes, strict=True))
-        return usage(check.errors, budget_for(Errors(), pooled, size, ulp))
+        return usage(check.errors, budget_for(Errors(), pooled, size, ulp, unit=unit))
 
     def _applicable(self) -> Applicable:
         return Applicable(self.inputs, self.outputs, self.cases)

@@ -53,6 +53,22 @@ def output_precisions(model: ir.Model) -> dict[str, str]:
     }
 
 
+def output_units(model: ir.Model) -> dict[str, float]:
+    """Return what each output's kernel is exact to a few ulps of, however small the values are.
+
+    A runtime's sigmoid is made of a polynomial or of exponentials between 0 and 1: it errs by ulps
+    of 1, also where its value is a millionth. 0 stands for ulps of the values themselves.
+    """
+    return {str(output.name): 1.0 if _sigmoid(output) else 0.0 for output in model.graph.outputs}
+
+
+def _sigmoid(value: ir.Value) -> bool:
+    node = value.producer()
+    while node is not None and node.op_type in CARRYING and node.inputs[0] is not None:
+        node = node.inputs[0].producer()
+    return node is not None and node.op_type == "Sigmoid" and not node.domain
+
+
 def narrowest(precisions: Iterable[str]) -> str:
     """Return one precision for a whole graph: the one that loses most."""
     order = (*FORMATS, "bf16", "fp16", "fp32")

@@ -56,6 +56,16 @@ def test_a_floor_of_four_ulps_when_torch_is_exact():
     assert allowed.max == 4 * 2.0**-10 * 10.0
 
 
+def test_a_floor_of_ulps_of_one_where_the_kernel_is_no_better():
+    tiny = Errors(count=5000, rms=1e-6, quantile=2e-6, max=3e-6)
+    allowed = budget_for(Errors(), Errors(), tiny, ULP["fp32"], unit=1.0)
+    assert (allowed.rms, allowed.quantile, allowed.max) == (4 * ULP["fp32"],) * 3
+    large = Errors(count=5000, rms=10.0, quantile=20.0, max=30.0)
+    assert budget_for(Errors(), Errors(), large, ULP["fp32"], unit=1.0) == budget_for(
+        Errors(), Errors(), large, ULP["fp32"]
+    )
+
+
 def test_a_lucky_case_uses_the_noise_of_all_cases():
     pooled = pool([(NOISE, SIZE), (Errors(10**12), SIZE)])
     assert pooled.rms == pytest.approx(1e-3 / 2.0 / 2**0.5)

@@ -7,7 +7,10 @@ import pytest
 from onnx import numpy_helper
 from onnx.parser import parse_model
 
-from pipeline.parity.ways import narrowest, output_precisions
+from pipeline.parity.options import ParityOptions
+from pipeline.parity.stage import compare_parity
+from pipeline.parity.ways import narrowest, output_precisions, output_units
+from pipeline.records.parity import ParityRecord
 
 HEAD = '<ir_version: 10, opset_import: ["" : 21, "com.microsoft": 1]>\n'
 
@@ -101,3 +104,35 @@ def test_what_stands_in_a_branch_counts():
 def test_the_one_that_loses_most_names_a_graph():
     assert narrowest(["fp32", "int8", "fp16"]) == "int8"
     assert narrowest([]) == "fp32"
+
+
+def sigmoid(bias):
+    """Return a detector that sees nothing: all its outputs are near e^bias."""
+    text = """<ir_version: 10, opset_import: ["": 20]>
+    g (float[batch, 64] x) => (float[batch, 32] y) {
+        a = MatMul(x, w)  b = Add(a, c)  s = Sigmoid(b)  y = Identity(s)
+    }"""
+    model = parse_model(text)
+    weights = np.random.default_rng(0).normal(size=(64, 32)).astype(np.float32) / 8
+    for name, array in (("w", weights), ("c", np.full(32, bias, np.float32))):
+        model.graph.initializer.append(numpy_helper.from_array(array, name))
+    return model
+
+
+@pytest.mark.parametrize(("bias", "passes"), [(-14.0, True), (-13.5, False)])
+def test_a_sigmoid_errs_by_ulps_of_one_and_no_more(tmp_path, bias, passes):
+    """ONNX Runtime's is 1e-7 off where it gives 1e-6; half a step of its input is seen."""
+    onnx.save(sigmoid(-14.0), tmp_path / "reference.onnx")
+    onnx.save(sigmoid(bias), tmp_path / "candidate.onnx")
+    options = ParityOptions(
+        tmp_path / "reference.onnx", (tmp_path / "candidate.onnx",), output=tmp_path / "out"
+    )
+    assert ParityRecord.of(compare_parity(options)).passed is passes
+
+
+def test_values_that_no_sigmoid_makes_err_by_their_own_ulps():
+    model = ir.from_proto(sigmoid(0.0))
+    assert output_units(model) == {"y": 1.0}
+    node = next(node for node in model.graph if node.op_type == "Sigmoid")
+    node.op_type = "Tanh"
+    assert output_units(model) == {"y": 0.0}
