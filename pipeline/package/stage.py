@@ -38,6 +38,12 @@ class Package:
         path: Its folder.
         size_bytes: Of all its files.
         verdict: What that runtime made of it.
+
+    Examples:
+        >>> from pipeline import PackageOptions, package_folder
+        >>> options = PackageOptions("storyteller", "another", ("genai",), verify=False)
+        >>> package_folder(options).packages[0].format
+        'genai'
     """
 
     format: PackageFormat
@@ -56,7 +62,7 @@ class Packages:
 
     Examples:
         >>> from pipeline import PackageOptions, package_folder
-        >>> made = package_folder(PackageOptions("encoder", "for-optimum", "optimum", verify=False))
+        >>> made = package_folder(PackageOptions("storyteller", "one", "genai", verify=False))
         >>> made.passed, made.packages[0].verdict.reason
         (True, 'not asked for')
     """
@@ -81,9 +87,9 @@ def package_folder(options: PackageOptions, progress: Progress = SILENT) -> Pack
 
     Examples:
         >>> from pipeline import PackageOptions, package_folder
-        >>> options = PackageOptions("encoder", "packages", ("optimum",), verify=False)
+        >>> options = PackageOptions("storyteller", "packages", ("genai",), verify=False)
         >>> sorted(p.name for p in package_folder(options).packages[0].path.iterdir())[:3]
-        ['check', 'config.json', 'model.onnx']
+        ['chat_template.jinja', 'check', 'genai_config.json']
     """
     output = options.output
     if output.exists() and (not output.is_dir() or any(output.iterdir())):

@@ -1,5 +1,6 @@
 """ONNX's own operator tests: models of one node with their inputs and outputs."""
 
+import re
 import warnings
 from functools import cache
 from typing import NamedTuple
@@ -22,6 +23,9 @@ LEFT_OUT = {
     "test_if_opt": "an optional sequence has no values to compare",
 }
 NOT_JUDGED = ("training", "string", "FLOAT4E2M1")
+# Numbers that do not fit are among them, for which ml_dtypes, which makes the expectation, changed
+# its answer with 0.7; test_casting.py holds ours to ONNX Runtime's.
+NOT_DEFINED = re.compile(r"FLOAT(16)?_to_U?INT[24]\b|FLOAT(16)?_to_U?INT[24]_expanded")
 
 
 class Case(NamedTuple):
@@ -42,6 +46,8 @@ def all_cases() -> dict[str, list[Case]]:
         cases = collect_testcases(None)
     for case in cases:
         if case.model is None or case.name in LEFT_OUT or any(w in case.name for w in NOT_JUDGED):
+            continue
+        if NOT_DEFINED.search(case.name):
             continue
         nodes = case.model.graph.node
         if len(nodes) == 1:
