@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TypedDict
 
 
@@ -23,6 +24,8 @@ class Choosing(TypedDict, total=False):
         seed: Decides what is sampled.
         stop: Strings that end an answer.
         chat: Wrap each prompt in the tokenizer's chat template.
+        system: The system prompt of a chat.
+        history: A JSON file of a chat's earlier turns.
 
     Examples:
         >>> from pipeline import Choosing, load
@@ -46,3 +49,5 @@ class Choosing(TypedDict, total=False):
     seed: int
     stop: tuple[str, ...]
     chat: bool
+    system: str
+    history: Path | None

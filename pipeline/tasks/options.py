@@ -166,6 +166,8 @@ class GenerateOptions(TextOptions):
             transformers draws after torch.manual_seed.
         stop: Strings that end an answer.
         chat: Wrap each prompt in the tokenizer's chat template.
+        system: The system prompt of a chat.
+        history: A JSON file of a chat's earlier turns, each with `role` and `content`.
         huge_pages: Ask for huge pages for the weights on the CPU: faster tokens, and on some
             virtual machines slower loading. For long answers.
 
@@ -189,11 +191,16 @@ class GenerateOptions(TextOptions):
     seed: int = 0
     stop: tuple[str, ...] = ()
     chat: bool = False
+    system: str = ""
+    history: Path | None = None
     huge_pages: bool = False
 
     def __post_init__(self) -> None:
         """Raise UsageError for a value outside its range."""
         super().__post_init__()
+        if (self.system or self.history is not None) and not self.chat:
+            name = "system" if self.system else "history"
+            raise UsageError(f"--{name} is part of a chat", fix="add --chat")
         for name, (good, range_) in RANGES.items():
             value = getattr(self, name)
             if value is not None and not good(value):

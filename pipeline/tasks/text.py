@@ -11,6 +11,7 @@ import numpy as np
 
 from pipeline.errors import UsageError
 from pipeline.stages.runners.decoding import Decoder
+from pipeline.tasks.chat import conversation
 from pipeline.tasks.clock import Sink, TokenClock
 from pipeline.tasks.language import from_language, language_id
 from pipeline.tasks.one_beam import answer, asks_for_more
@@ -115,8 +116,11 @@ def generate(
     """
     source.require(*TASKS)
     tokenizer = source.tokenizer
-    read = tokenizer.chat if options.chat else tokenizer.encode
-    return generate_rows(source, options, tokenizer, [read(t) for t in options.texts], stream)
+    rows = [
+        tokenizer.chat(conversation(options, text)) if options.chat else tokenizer.encode(text)
+        for text in options.texts
+    ]
+    return generate_rows(source, options, tokenizer, rows, stream)
 
 
 def generate_rows(

@@ -13,7 +13,11 @@ from pipeline.cli.options import Flag, common, options_of, with_options
 from pipeline.cli.text import folder_and_texts, show_generation, texts_given
 
 FLAGS = {"stop": Flag(("--stop",), split=False)}
-OPTIONS = options_of(GenerateOptions, skip=("folder", "texts", "chat", "huge_pages"), flags=FLAGS)
+OPTIONS = options_of(
+    GenerateOptions,
+    skip=("folder", "texts", "chat", "system", "history", "huge_pages"),
+    flags=FLAGS,
+)
 
 
 @click.command("translate")
